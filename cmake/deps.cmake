@@ -1,0 +1,56 @@
+# The C libraries inside OmenDB: zstd, xxHash and yyjson, each from one pinned source, compiled with the same macros
+# for every target. That matters for zstd above all: its output is stored in segments, and segments are named by the
+# hash of their bytes, so native and wasm must compress to the same bytes.
+#
+# ./dev unpacks the sources into build/deps (see cmake/dev/deps.sh). A machine without them downloads the releases
+# below; every URL is pinned by SHA-256.
+
+include(FetchContent)
+
+# omen_pinned(NAME url sha256): declares the dependency and sets NAME_SOURCE_DIR.
+function(omen_pinned name url sha256)
+  string(TOUPPER ${name} upper)
+  set(unpacked ${PROJECT_SOURCE_DIR}/build/deps/${name})
+  if(NOT FETCHCONTENT_SOURCE_DIR_${upper} AND EXISTS ${unpacked}/.pinned-sha256)
+    set(FETCHCONTENT_SOURCE_DIR_${upper} ${unpacked})
+  endif()
+  # SOURCE_SUBDIR names a folder without a CMakeLists.txt: the sources are only fetched, the targets are ours.
+  FetchContent_Declare(${name} URL ${url} URL_HASH SHA256=${sha256} DOWNLOAD_EXTRACT_TIMESTAMP ON SOURCE_SUBDIR .none)
+  FetchContent_MakeAvailable(${name})
+  set(${name}_SOURCE_DIR ${${name}_SOURCE_DIR} PARENT_SCOPE)
+endfunction()
+
+# The release tarball of facebook/zstd v1.5.7.
+omen_pinned(zstd https://github.com/facebook/zstd/releases/download/v1.5.7/zstd-1.5.7.tar.gz
+            eb33e51f49a15e023950cd7825ca74a4a2b43db8354825ac24fc1b7ee09e6fa3)
+# The tag archive of Cyan4973/xxHash v0.8.3 (Debian's orig tarball is the same file).
+omen_pinned(xxhash https://github.com/Cyan4973/xxHash/archive/refs/tags/v0.8.3.tar.gz
+            aae608dfe8213dfd05d909a57718ef82f30722c392344583d3f39050c7f29a80)
+# The tag archive of ibireme/yyjson 0.10.0.
+omen_pinned(yyjson https://github.com/ibireme/yyjson/archive/refs/tags/0.10.0.tar.gz
+            0d901cb2c45c5586e3f3a4245e58c2252d6b24bf4b402723f6179523d389b165)
+
+# Single-threaded zstd without dictionaries, legacy formats, tracing and assembly. Levels 1 to 3 are in use, so only
+# the "fast" and "dfast" block compressors are kept. Asking for a higher level silently falls back to dfast.
+file(GLOB zstd_sources CONFIGURE_DEPENDS
+  ${zstd_SOURCE_DIR}/lib/common/*.c ${zstd_SOURCE_DIR}/lib/compress/*.c ${zstd_SOURCE_DIR}/lib/decompress/*.c)
+list(FILTER zstd_sources EXCLUDE REGEX "/(zstdmt_compress|pool|threading)\\.c$")
+
+add_library(omen_deps OBJECT ${zstd_sources} ${xxhash_SOURCE_DIR}/xxhash.c ${yyjson_SOURCE_DIR}/src/yyjson.c)
+target_compile_definitions(omen_deps PRIVATE
+  ZSTD_DISABLE_ASM ZSTD_LEGACY_SUPPORT=0 ZSTD_NO_TRACE DYNAMIC_BMI2=0
+  ZSTD_STRIP_ERROR_STRINGS ZSTD_NO_UNUSED_FUNCTIONS
+  ZSTDLIB_VISIBLE= ZSTDLIB_HIDDEN= ZSTDERRORLIB_VISIBLE=
+  ZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR ZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR ZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR
+  ZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR ZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR ZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR)
+# What users of the headers must see as well as the libraries themselves.
+target_compile_definitions(omen_deps PUBLIC YYJSON_DISABLE_UTILS=1 YYJSON_DISABLE_NON_STANDARD=1 yyjson_api=)
+if(OMEN_WASM OR OMEN_EMSCRIPTEN)
+  # xxHash would reach for Emscripten's emulation of NEON, which the WASI tools do not have.
+  target_compile_definitions(omen_deps PUBLIC XXH_VECTOR=XXH_SCALAR)
+endif()
+# SYSTEM: their warnings are not ours to fix.
+target_include_directories(omen_deps SYSTEM PUBLIC
+  ${zstd_SOURCE_DIR}/lib ${xxhash_SOURCE_DIR} ${yyjson_SOURCE_DIR}/src)
+target_compile_options(omen_deps PRIVATE ${OMEN_COMMON_FLAGS} -w ${OMEN_DEPS_OPTIMIZE})
+set_target_properties(omen_deps PROPERTIES POSITION_INDEPENDENT_CODE ${OMEN_PIC})

@@ -1,0 +1,70 @@
+# Compiler flags shared by every target.
+
+set(OMEN_COMMON_FLAGS
+  -std=c11
+  -fvisibility=hidden
+  -ffp-contract=off    # the same bits everywhere: a fused multiply-add rounds once where two operations round twice
+  -fno-math-errno
+  -ffunction-sections -fdata-sections)
+
+set(OMEN_WARNINGS -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror)
+
+set(OMEN_PIC ON)
+if(OMEN_WASM)
+  list(APPEND OMEN_COMMON_FLAGS -msimd128 -mbulk-memory)
+  set(OMEN_PIC OFF)
+endif()
+if(OMEN_EMSCRIPTEN)
+  list(APPEND OMEN_COMMON_FLAGS -msimd128)
+  set(OMEN_PIC OFF)
+endif()
+
+# "" for an ordinary build, or a list such as "address;undefined".
+set(OMEN_SANITIZE "" CACHE STRING "Sanitizers, separated by commas")
+if(OMEN_SANITIZE)
+  list(APPEND OMEN_COMMON_FLAGS -fsanitize=${OMEN_SANITIZE} -fno-omit-frame-pointer -g)
+  if(OMEN_SANITIZE MATCHES "undefined")
+    list(APPEND OMEN_COMMON_FLAGS -fno-sanitize-recover=undefined)
+  endif()
+  add_link_options(-fsanitize=${OMEN_SANITIZE})
+endif()
+set(OMEN_FUZZ OFF CACHE BOOL "Build the libFuzzer targets (clang only)")
+if(OMEN_FUZZ)
+  list(APPEND OMEN_COMMON_FLAGS -fsanitize=fuzzer-no-link)
+endif()
+
+# The optimisation level is chosen per target: ordinary code, kernels, and the pinned libraries.
+set(OMEN_OPTIMIZE -O2 CACHE STRING "Optimisation of ordinary code")
+set(OMEN_KERNEL_OPTIMIZE -O3 CACHE STRING "Optimisation of kernels")
+set(OMEN_DEPS_OPTIMIZE -O2 CACHE STRING "Optimisation of zstd, xxHash and yyjson")
+
+# omen_compile(target): our own code: warnings are errors.
+function(omen_compile target)
+  target_compile_options(${target} PRIVATE ${OMEN_COMMON_FLAGS} ${OMEN_WARNINGS} ${OMEN_OPTIMIZE})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ${OMEN_PIC})
+endfunction()
+
+# omen_kernel_flags(list of sources): each kernel file is compiled for the instruction set its name ends with. Never
+# -mfma: a kernel that wants exact results must not have its operations fused behind its back.
+function(omen_kernel_flags)
+  foreach(file ${ARGN})
+    set(flags ${OMEN_KERNEL_OPTIMIZE})
+    if(file MATCHES "_avx2\\.c$")
+      list(APPEND flags -mavx2 -mpopcnt)
+    elseif(file MATCHES "_avx512\\.c$")
+      list(APPEND flags -mavx512f -mavx512bw -mavx512vl -mavx512dq -mpopcnt)
+    elseif(file MATCHES "_crc\\.c$")
+      if(OMEN_X86_64)
+        list(APPEND flags -msse4.2)
+      elseif(OMEN_ARM64)
+        list(APPEND flags -march=armv8-a+crc)
+      endif()
+    elseif(file MATCHES "_dotprod\\.c$")
+      list(APPEND flags -march=armv8.2-a+dotprod)
+    elseif(file MATCHES "_relaxed\\.c$")
+      list(APPEND flags -mrelaxed-simd)
+    endif()
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${flags}")
+  endforeach()
+endfunction()

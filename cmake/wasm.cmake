@@ -1,0 +1,69 @@
+# WebAssembly targets. OMEN_WASM_KIND says which module is linked:
+#   reactor   omendb.wasm: exported functions, and no imports but the host functions named in wasm/*.c
+#   command   omendb-command.wasm: the same core with a main and a WASI host from wasm/command/
+#   es-module Emscripten: libomendb.a and omendb.mjs, for applications that are built with Emscripten themselves
+
+set(OMEN_WASM_KIND reactor CACHE STRING "reactor, command or es-module")
+option(OMEN_WASM_RELAXED "Compile the relaxed-SIMD kernels in" OFF)
+
+file(GLOB kernels CONFIGURE_DEPENDS wasm/kernel/*.c)
+if(NOT OMEN_WASM_RELAXED)
+  list(FILTER kernels EXCLUDE REGEX "_relaxed\\.c$")
+endif()
+omen_kernel_flags(${kernels})
+
+add_library(omen_wasm_kernels OBJECT ${kernels} ${OMEN_NO_SOURCES})
+omen_compile(omen_wasm_kernels)
+target_link_libraries(omen_wasm_kernels PRIVATE omen_deps)
+if(OMEN_WASM_RELAXED)
+  target_compile_definitions(omen_wasm_kernels PRIVATE OMEN_WASM_RELAXED=1)
+endif()
+
+set(omen_objects $<TARGET_OBJECTS:omen_core> $<TARGET_OBJECTS:omen_wasm_kernels> $<TARGET_OBJECTS:omen_deps>)
+
+# omen_wasm_module(target sources...): our own sources linked with the core.
+function(omen_wasm_module target)
+  add_executable(${target} ${ARGN} ${omen_objects})
+  omen_compile(${target})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/wasm)
+  target_compile_definitions(${target} PRIVATE $<TARGET_PROPERTY:omen_deps,INTERFACE_COMPILE_DEFINITIONS>)
+  target_include_directories(${target} SYSTEM PRIVATE $<TARGET_PROPERTY:omen_deps,INTERFACE_INCLUDE_DIRECTORIES>)
+  if(OMEN_WASM_RELAXED)
+    target_compile_definitions(${target} PRIVATE OMEN_WASM_RELAXED=1)
+  endif()
+endfunction()
+
+# No -O on the link line: with it clang runs whatever wasm-opt is on PATH, and Debian's breaks relaxed SIMD.
+set(link_flags -Wl,--gc-sections,--strip-all,-O2,-z,stack-size=1048576)
+
+if(OMEN_WASM_KIND STREQUAL "reactor")
+  file(GLOB host CONFIGURE_DEPENDS wasm/*.c)
+  if(host)
+    omen_wasm_module(omendb_wasm ${host})
+    target_link_options(omendb_wasm PRIVATE -mexec-model=reactor ${link_flags})
+    set_target_properties(omendb_wasm PROPERTIES OUTPUT_NAME omendb)
+  endif()
+elseif(OMEN_WASM_KIND STREQUAL "command")
+  # The library the C tests link with here: the core without a host.
+  add_library(omendb STATIC ${omen_objects})
+  target_include_directories(omendb PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  file(GLOB command CONFIGURE_DEPENDS wasm/command/*.c)
+  if(command)
+    omen_wasm_module(omendb_command ${command})
+    target_link_options(omendb_command PRIVATE ${link_flags})
+    set_target_properties(omendb_command PROPERTIES OUTPUT_NAME omendb-command)
+  endif()
+elseif(OMEN_WASM_KIND STREQUAL "es-module")
+  file(GLOB host CONFIGURE_DEPENDS wasm/*.c)
+  add_library(omendb_archive STATIC ${omen_objects})
+  target_include_directories(omendb_archive PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  set_target_properties(omendb_archive PROPERTIES OUTPUT_NAME omendb)
+  if(host)
+    omen_wasm_module(omendb_es ${host})
+    target_link_options(omendb_es PRIVATE -O2 --no-entry -sMODULARIZE=1 -sEXPORT_ES6=1 -sALLOW_MEMORY_GROWTH=1
+                        -sSTACK_SIZE=1048576 -sERROR_ON_UNDEFINED_SYMBOLS=0 -sFILESYSTEM=0 -sSTRICT=1)
+    set_target_properties(omendb_es PROPERTIES OUTPUT_NAME omendb SUFFIX .mjs)
+  endif()
+else()
+  message(FATAL_ERROR "OMEN_WASM_KIND is '${OMEN_WASM_KIND}'; use reactor, command or es-module")
+endif()
