@@ -1,0 +1,267 @@
+/* omendb.h - the public C API of OmenDB, whole.
+ *
+ * Conventions
+ *   - Functions answer omen_status: OMEN_OK (0), or an OMEN_ERR_* whose detail omen_last_error() tells.
+ *   - Strings are omen_str (pointer, length; UTF-8; need not end in NUL). OMEN_STR("literal") makes one.
+ *   - Option and argument structs begin with struct_size and are filled by their _init function, so that
+ *     they may grow without breaking the ABI.
+ *   - What an accessor returns is borrowed and lives as long as the object it was asked of. _free accepts NULL.
+ *   - An omen_db and its collections may be used from many threads at once (on hosts with locks). Results
+ *     belong to one thread at a time. Reads never wait for a writer: they see the snapshot of their start.
+ *   - On a host whose reads may pend and that cannot block (a browser), use omen_call (see the end).
+ */
+#ifndef OMENDB_H
+#define OMENDB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "omendb_host.h"
+#include "omendb_status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(OMEN_SHARED) && defined(_WIN32)
+#define OMEN_API __declspec(dllexport)
+#elif defined(__GNUC__)
+#define OMEN_API __attribute__((visibility("default")))
+#else
+#define OMEN_API
+#endif
+
+#define OMEN_VERSION_MAJOR 0
+#define OMEN_VERSION_MINOR 1
+#define OMEN_VERSION_PATCH 0
+#define OMEN_VERSION_STRING "0.1.0"
+/* Version of the files. A database with a larger one is refused with OMEN_ERR_VERSION. */
+#define OMEN_FORMAT_VERSION 1u
+
+/* Limits. */
+#define OMEN_MAX_DIMENSIONS 65535u
+#define OMEN_MAX_VECTOR_FIELDS 16u
+#define OMEN_MAX_NAME 128u              /* bytes of a collection's or field's name */
+#define OMEN_MAX_ID 512u                /* bytes of a string id */
+#define OMEN_MAX_DOCUMENT (16u << 20)   /* bytes of a record's JSON */
+#define OMEN_MAX_JSON_DEPTH 64u
+#define OMEN_MAX_BATCH (1u << 20)       /* records in one batch */
+#define OMEN_MAX_K 100000u
+#define OMEN_MAX_COLLECTIONS 4096u
+
+typedef struct omen_db omen_db;
+typedef struct omen_collection omen_collection;
+typedef struct omen_results omen_results;
+
+typedef struct omen_str {
+    const char *data;
+    size_t len;
+} omen_str;
+#define OMEN_STR(literal) ((omen_str){(literal), sizeof(literal) - 1})
+
+/* A record's id: a 64-bit integer, or a string of 1 to OMEN_MAX_ID bytes of UTF-8 (text.data not NULL).
+ * 7 and "7" are two ids. Order (used to break ties): integers by value, then strings by bytes. */
+typedef struct omen_id {
+    omen_str text;
+    int64_t number;
+} omen_id;
+#define OMEN_ID_INT(n) ((omen_id){{NULL, 0}, (n)})
+#define OMEN_ID_STR(literal) ((omen_id){OMEN_STR(literal), 0})
+
+typedef enum omen_metric { OMEN_METRIC_L2 = 1, OMEN_METRIC_IP = 2, OMEN_METRIC_COSINE = 3 } omen_metric;
+
+/* Durability of an acknowledged write:
+ *   MEMORY  nothing is promised;
+ *   OS      handed to the operating system: survives the program's end, not a power loss;
+ *   GROUP   synced, together with what else is waiting (within 5 ms or 1 MiB);
+ *   FULL    synced by itself before it is acknowledged. */
+typedef enum omen_durability {
+    OMEN_DURABILITY_MEMORY = 1,
+    OMEN_DURABILITY_OS = 2,
+    OMEN_DURABILITY_GROUP = 3,
+    OMEN_DURABILITY_FULL = 4
+} omen_durability;
+
+typedef enum omen_profile { OMEN_PROFILE_DEVELOPER = 1, OMEN_PROFILE_PRODUCTION = 2, OMEN_PROFILE_EDGE = 3 } omen_profile;
+
+typedef struct omen_options {
+    uint32_t struct_size;
+    omen_profile profile;        /* sets the defaults of the limits below (0 = from the profile) */
+    omen_durability durability;  /* GROUP */
+    uint8_t create;              /* 1: create a database that is absent */
+    uint8_t read_only;           /* 0 */
+    uint8_t manual_maintenance;  /* 1: the host calls omen_db_maintain itself; 0: writes do pending work, or the host's thread */
+    uint8_t reserved_[5];
+    uint64_t pool_bytes;         /* budget of the block pool: 64 MiB developer, 256 MiB production, 16 MiB edge */
+    uint64_t memtable_bytes;     /* an in-memory table is frozen at this size: 32, 64, 8 MiB */
+    uint64_t memory_bytes;       /* hard limit of all memory: 0 none, 0 none, 100 MiB */
+    const omen_host *host;       /* NULL: the platform's own (native builds only) */
+    const omen_storage *storage; /* NULL: host->storage_open(path) */
+    const uint8_t *database_id;  /* 16 bytes for a new database, NULL: from the host's entropy. For reproducible files. */
+} omen_options;
+
+/* The path may be NULL when options->storage is given. Recovers the log, takes the writer's lock.
+ * OMEN_ERR_BUSY, _NOT_FOUND, _FOREIGN, _VERSION, _CORRUPT, _IO, _FULL, _MEMORY. */
+OMEN_API void omen_options_init(omen_options *o);
+/* Reads a profile name and OMENDB_* style settings ("pool_bytes" = "64MiB") into options: key is the field's name. */
+OMEN_API omen_status omen_options_set(omen_options *o, omen_str key, omen_str value);
+OMEN_API omen_status omen_open(const char *path, const omen_options *options, omen_db **out);
+/* Waits until what was written is durable (unless durability is MEMORY), then frees. NULL is OK. */
+OMEN_API omen_status omen_close(omen_db *db);
+/* Makes every write so far durable. */
+OMEN_API omen_status omen_sync(omen_db *db);
+
+/* ---- collections ---- */
+
+typedef struct omen_vector_field {
+    omen_str name; /* "" is the default field, named "vector" */
+    uint32_t dimensions;
+    omen_metric metric;
+} omen_vector_field;
+
+typedef struct omen_schema {
+    uint32_t struct_size;
+    uint32_t vector_count; /* 0 to OMEN_MAX_VECTOR_FIELDS */
+    const omen_vector_field *vectors;
+    uint32_t text_count;   /* full-text fields: kept in the schema, their values lie in the document */
+    const omen_str *texts;
+} omen_schema;
+
+OMEN_API void omen_schema_init(omen_schema *s);
+/* Opens a collection; creates it when it is absent and a schema is given. schema NULL: must exist.
+ * OMEN_ERR_NOT_FOUND, _SCHEMA, _NAME, _INVALID, _LIMIT, _READ_ONLY. Free with omen_collection_close. */
+OMEN_API omen_status omen_collection_open(omen_db *db, omen_str name, const omen_schema *schema, omen_collection **out);
+OMEN_API void omen_collection_close(omen_collection *c);
+/* Drops a collection with all its records. OMEN_ERR_NOT_FOUND. */
+OMEN_API omen_status omen_collection_drop(omen_db *db, omen_str name);
+OMEN_API omen_str omen_collection_name(const omen_collection *c);
+/* Borrowed from the collection. */
+OMEN_API const omen_schema *omen_collection_schema(const omen_collection *c);
+
+/* ---- writing ---- */
+
+/* `count` records as columns. A batch is atomic: all of it becomes visible and durable, or none. */
+typedef struct omen_batch {
+    size_t count;
+    const omen_id *ids;
+    /* One pointer per vector field in the schema's order, each to count x dimensions f32, row-major.
+     * For update a NULL pointer leaves that field as it is. */
+    const float *const *vectors;
+    /* NULL, or count JSON objects; an empty string is no document. */
+    const omen_str *documents;
+} omen_batch;
+
+typedef enum omen_write_mode {
+    OMEN_WRITE_UPSERT = 1, /* put, whether or not the id is there */
+    OMEN_WRITE_INSERT = 2, /* OMEN_ERR_EXISTS when an id is there */
+    OMEN_WRITE_UPDATE = 3  /* OMEN_ERR_NOT_FOUND when it is not; the document is merged (RFC 7396) */
+} omen_write_mode;
+
+/* Validates everything before anything changes; returns when durable as the options say.
+ * OMEN_ERR_DIMENSION, _NOT_FINITE, _ZERO_VECTOR, _DUPLICATE_ID, _ID, _JSON, _TOO_LARGE, _EXISTS, _NOT_FOUND, _LIMIT,
+ * _READ_ONLY, _POISONED, _FULL, _IO. An empty batch is OMEN_OK. */
+OMEN_API omen_status omen_write(omen_collection *c, omen_write_mode mode, const omen_batch *batch);
+OMEN_API omen_status omen_upsert(omen_collection *c, const omen_batch *batch);
+OMEN_API omen_status omen_insert(omen_collection *c, const omen_batch *batch);
+OMEN_API omen_status omen_update(omen_collection *c, const omen_batch *batch);
+/* *deleted (optional): how many of the ids were there. Ids that are not there are no error. */
+OMEN_API omen_status omen_delete(omen_collection *c, const omen_id *ids, size_t count, size_t *deleted);
+/* As omen_write, but returns as soon as the batch is visible; *commit is for omen_wait. */
+OMEN_API omen_status omen_write_begin(omen_collection *c, omen_write_mode mode, const omen_batch *batch, uint64_t *commit);
+/* Returns when the commit is durable as the options say. */
+OMEN_API omen_status omen_wait(omen_db *db, uint64_t commit);
+
+/* ---- reading ---- */
+
+enum { OMEN_INCLUDE_DOCUMENT = 1u, OMEN_INCLUDE_VECTOR = 2u };
+
+typedef struct omen_query {
+    uint32_t struct_size;
+    uint32_t k;          /* 1 to OMEN_MAX_K; more than there are records is fine */
+    omen_str field;      /* vector field; empty: the only or default one */
+    const float *vector; /* dimensions f32 */
+    uint32_t dimensions; /* length of `vector` */
+    uint32_t include;    /* OMEN_INCLUDE_* */
+} omen_query;
+
+OMEN_API void omen_query_init(omen_query *q);
+/* The k nearest live records by exact distance, nearest first, ties by id. Free with omen_results_free. */
+OMEN_API omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **out);
+/* The records with these ids, in this order; an id that is not there has omen_results_found() == 0. */
+OMEN_API omen_status omen_get(omen_collection *c, const omen_id *ids, size_t count, uint32_t include, omen_results **out);
+/* All live records in id order after `after` (NULL: from the start), at most `limit`: a page of a scroll. */
+OMEN_API omen_status omen_scroll(omen_collection *c, const omen_id *after, size_t limit, uint32_t include, omen_results **out);
+OMEN_API omen_status omen_count(omen_collection *c, uint64_t *out);
+
+OMEN_API size_t omen_results_count(const omen_results *r);
+OMEN_API int omen_results_found(const omen_results *r, size_t i);
+OMEN_API omen_id omen_results_id(const omen_results *r, size_t i);
+/* The metric's own value, smaller is nearer: l2 = Euclidean, ip = -dot, cosine = 1 - cos. */
+OMEN_API float omen_results_distance(const omen_results *r, size_t i);
+/* Larger is better: l2 = 1 / (1 + distance), ip = dot, cosine = cos. */
+OMEN_API float omen_results_score(const omen_results *r, size_t i);
+/* The JSON as it was written; len 0 when there is none or it was not included. */
+OMEN_API omen_str omen_results_document(const omen_results *r, size_t i);
+/* NULL when not included. For search: the searched field's vector; for get and scroll: field `field` of the schema. */
+OMEN_API const float *omen_results_vector(const omen_results *r, size_t i, uint32_t field);
+OMEN_API void omen_results_free(omen_results *r);
+
+/* ---- maintenance ---- */
+
+/* Writes the in-memory tables to segments, durably. */
+OMEN_API omen_status omen_flush(omen_db *db);
+/* Flushes, then merges every collection's segments into one and drops deleted records. */
+OMEN_API omen_status omen_compact(omen_db *db);
+/* Does waiting maintenance for about budget_us microseconds (0: one step). *more: some is left. */
+OMEN_API omen_status omen_db_maintain(omen_db *db, uint64_t budget_us, int *more);
+/* Reads everything and verifies every checksum and invariant. OMEN_ERR_CORRUPT with the first place. */
+OMEN_API omen_status omen_check(omen_db *db);
+
+/* ---- reports ---- */
+
+typedef enum omen_metrics_format { OMEN_METRICS_JSON = 1, OMEN_METRICS_PROMETHEUS = 2 } omen_metrics_format;
+/* Writes up to cap bytes and a NUL; *needed is the length without the NUL. `labels` (optional, JSON object of
+ * strings) are added to every series at scrape time. cap 0 asks for the length. */
+OMEN_API omen_status omen_metrics(omen_db *db, omen_metrics_format format, omen_str labels, char *buf, size_t cap, size_t *needed);
+OMEN_API void omen_metrics_reset(omen_db *db);
+/* Collections, schemas, segments, sizes as JSON; same protocol as omen_metrics. */
+OMEN_API omen_status omen_stats(omen_db *db, char *buf, size_t cap, size_t *needed);
+
+OMEN_API const char *omen_version(void);
+OMEN_API const char *omen_status_name(omen_status s);    /* "OMEN_ERR_BUSY" */
+OMEN_API const char *omen_status_message(omen_status s); /* the general meaning */
+/* The detail of this thread's last failed call; "" when there was none. Valid until the next failure. */
+OMEN_API const char *omen_last_error(void);
+/* Name of the kernel set in use: "scalar", "avx2", "avx512", "neon", "simd128", "relaxed". */
+OMEN_API const char *omen_kernels_name(void);
+/* Forces a kernel set by name, for tests; process-wide, before any database is open. OMEN_ERR_UNSUPPORTED. */
+OMEN_API omen_status omen_kernels_use(const char *name);
+
+/* ---- calls in steps ----
+ *
+ * Every operation as a message: a request goes in, is stepped until it no longer answers OMEN_PENDING, and a
+ * response comes out. The wasm module, the Node-API addon and worker messages all speak this; docs/CALLS.md has
+ * the requests and responses. A call belongs to one thread at a time.
+ *
+ *   omen_call *call;
+ *   omen_call_begin(engine, request, len, &call);    // copies the request
+ *   while ((s = omen_call_step(call)) == OMEN_PENDING) wait for the host;
+ *   omen_call_response(call, &bytes, &len);           // borrowed until omen_call_free; on errors holds the error
+ *   omen_call_free(call);                             // also cancels
+ */
+typedef struct omen_call omen_call;
+typedef struct omen_engine omen_engine; /* the open databases and collections that requests name by handle */
+OMEN_API omen_status omen_engine_new(const omen_host *host, omen_engine **out);
+/* All calls must be freed before; open databases are closed without waiting for durability. */
+OMEN_API void omen_engine_free(omen_engine *e);
+/* For requests that open a database on a storage the caller has opened: handed over under `slot`, taken by "open". */
+OMEN_API omen_status omen_engine_put_storage(omen_engine *e, uint32_t slot, const omen_storage *storage);
+OMEN_API omen_status omen_call_begin(omen_engine *e, const void *request, size_t len, omen_call **out);
+OMEN_API omen_status omen_call_step(omen_call *call);
+OMEN_API void omen_call_response(const omen_call *call, const void **bytes, size_t *len);
+OMEN_API void omen_call_free(omen_call *call);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,25 @@
+/**
+ * The engine contract: one interface, two implementations (the WebAssembly module and the Node-API addon), and a third that
+ * forwards to a worker. An engine carries calls (docs/CALLS.md): a request message goes in, a response message comes out.
+ */
+import type { Storage } from "../storage/storage.js";
+
+/** An instance of the core with its open databases and collections, which requests name by handle. */
+export interface Engine {
+  /** `"wasm"`, `"native"` or `"worker"`. */
+  readonly kind: "wasm" | "native" | "worker";
+  /** Name of the kernel set in use: `"simd128"`, `"avx2"`, … */
+  readonly kernels: string;
+  /**
+   * Runs one call. Calls begin in the order they are made. The request may be transferred or copied: do not use it afterwards.
+   * Resolves with the response whatever its status; rejects only when the engine itself is gone.
+   */
+  call(request: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Hands an opened storage over and answers its slot for the `open` request. Engines that open paths themselves (native) do not
+   * offer it.
+   */
+  putStorage?(storage: Storage): number;
+  /** Frees the instance. Open databases are closed without waiting for durability: close them first. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,24 @@
+/* manifest.h - which segments and logs are the database. Two slots, never renamed: the older one is overwritten and synced, and the
+ * valid one with the highest generation counts. The payload is the business of db/ (collections, segments): opaque here.
+ * The format stands above its code in manifest.c: magic, format version, generation, database id, length, CRC32C. */
+#ifndef OMEN_STORE_MANIFEST_H
+#define OMEN_STORE_MANIFEST_H
+
+#include "store/store.h"
+
+typedef struct omen_manifest omen_manifest;
+
+/* Reads both slots. Step: repeat on PENDING with the same *out (NULL at first). On OK *out is an object;
+ *   omen_manifest_generation == 0: no slot exists (a new database, or none).
+ * OMEN_ERR_FOREIGN: a slot file that is not ours; OMEN_ERR_VERSION: written by a newer format; OMEN_ERR_CORRUPT: slots exist and none is valid,
+ * unless the only thing there is one slot shorter than or torn in its first write (generation 1 never became durable): then generation 0.
+ * Sets st->database_id from the valid slot. On failure *out is freed and NULL. */
+omen_status omen_manifest_open(omen_store *st, omen_manifest **out, omen_error *err);
+uint64_t omen_manifest_generation(const omen_manifest *m);
+void omen_manifest_payload(const omen_manifest *m, const uint8_t **data, size_t *len); /* of the current generation */
+/* Writes the next generation into the older slot and syncs file and directory: sync_dir first (segments and logs created before must be found), then the
+ * slot, its sync, and for a slot file just created sync_dir again. Step: repeat on PENDING with the same payload. A failure poisons: OMEN_ERR_POISONED later. */
+omen_status omen_manifest_write(omen_manifest *m, const void *payload, size_t len, omen_error *err);
+void omen_manifest_close(omen_manifest *m);
+
+#endif

@@ -1,0 +1,32 @@
+/* pool.h - the block pool: blocks of segments in memory under a hard byte budget, least recently used evicted first.
+ * Only the pool reads segment files. A block is verified (CRC32C) and decompressed once, when it is loaded.
+ * Thread-safe on hosts with locks; file reads happen outside the pool's lock. */
+#ifndef OMEN_STORE_POOL_H
+#define OMEN_STORE_POOL_H
+
+#include "store/store.h"
+
+typedef struct omen_pool_metrics {
+    omen_counter hits, misses, evictions, bytes_read, corrupt;
+    omen_gauge blocks, bytes, pinned;
+} omen_pool_metrics;
+
+typedef struct omen_block {
+    const uint8_t *data; /* 64-byte aligned, followed by at least 64 readable bytes */
+    uint32_t len;
+} omen_block;
+
+/* budget: at least 1 MiB. Pinned blocks may exceed it: then OMEN_ERR_LIMIT is the answer to the next miss, except that one block per
+ * caller always succeeds while memory lasts, so that progress is never impossible. */
+omen_status omen_pool_new(omen_mem *m, const omen_host *host, uint64_t budget, omen_pool **out);
+void omen_pool_free(omen_pool *p); /* nothing may be pinned */
+omen_pool_metrics *omen_pool_metrics_of(omen_pool *p);
+
+/* Used by segment.c: blocks are keyed (owner, section, index). `load` reads and verifies into `into` (raw_len bytes); [may pend], then the
+ * same call is made again later. On OK the block is pinned: omen_block_release it. */
+omen_status omen_pool_get(omen_pool *p, uint64_t owner, uint32_t section, uint32_t index, uint32_t raw_len,
+                          omen_status (*load)(void *arg, uint8_t *into, omen_error *err), void *arg, const omen_block **out, omen_error *err);
+void omen_block_release(omen_pool *p, const omen_block *b); /* NULL is fine */
+void omen_pool_forget(omen_pool *p, uint64_t owner); /* drops the unpinned blocks of a closed segment */
+
+#endif

@@ -1,0 +1,69 @@
+/* segment.h - the container of immutable data: named sections of fixed-size blocks, each with its checksum, and a footer that
+ * names them. What lies in a section is the business of the room that wrote it. The format stands above segment_format.h.
+ *
+ * A section is one contiguous, 64-byte aligned run of bytes in the file when it is stored plain (so it is an Arrow buffer as it lies);
+ * block_len only says how much one checksum covers and how much is read at once. A section flagged ZSTD is a run of compressed
+ * blocks; its raw content is block_len bytes a block (the last one may be shorter).
+ */
+#ifndef OMEN_STORE_SEGMENT_H
+#define OMEN_STORE_SEGMENT_H
+
+#include "store/pool.h"
+#include "store/store.h"
+
+#define OMEN_BLOCK_BYTES 65536u
+#define OMEN_MAX_BLOCK_BYTES (1u << 20)
+
+enum { OMEN_SECTION_ZSTD = 1u };
+
+typedef struct omen_section {
+    uint32_t kind;       /* who wrote it: OMEN_SECTION_* kinds of column/, index/, text/ */
+    uint32_t field;      /* which field it belongs to, 0 if none */
+    uint32_t flags;
+    uint32_t block_len;  /* raw bytes a block */
+    uint32_t block_count;
+    uint32_t ordinal;    /* position in the footer */
+    uint64_t raw_len;    /* bytes of content */
+    uint64_t offset;     /* in the file */
+    uint64_t stored_len;
+} omen_section;
+
+/* ---- writing: sections one after another, streamed to the host ---- */
+
+typedef struct omen_segment_writer omen_segment_writer;
+/* Creates file seg-<number>. Step: repeat on PENDING. */
+omen_status omen_segment_writer_new(omen_store *st, uint64_t number, omen_segment_writer **out, omen_error *err);
+/* block_len: 1 to OMEN_MAX_BLOCK_BYTES. Never pend. (kind, field) must be new in this segment. */
+omen_status omen_segment_section_begin(omen_segment_writer *w, uint32_t kind, uint32_t field, uint32_t flags, uint32_t block_len, omen_error *err);
+omen_status omen_segment_section_write(omen_segment_writer *w, const void *bytes, size_t len, omen_error *err);
+omen_status omen_segment_section_end(omen_segment_writer *w, omen_error *err);
+typedef struct omen_segment_info {
+    uint64_t number;
+    uint64_t length; /* bytes of the file */
+    omen_hash128 hash;
+} omen_segment_info;
+/* Writes footer, syncs, closes. Step: repeat on PENDING. The writer is still to be freed. */
+omen_status omen_segment_writer_finish(omen_segment_writer *w, omen_segment_info *out, omen_error *err);
+void omen_segment_writer_free(omen_segment_writer *w); /* an unfinished file is left for the next open to remove */
+
+/* ---- reading ---- */
+
+typedef struct omen_segment omen_segment;
+/* Opens and validates header and footer (length against info, every section inside the file, no overlap, known flags). Step: repeat on PENDING with the same
+ * *out (NULL at first). OMEN_ERR_CORRUPT with the place. On a final failure *out is freed and NULL. */
+omen_status omen_segment_open(omen_store *st, const omen_segment_info *info, omen_segment **out, omen_error *err);
+void omen_segment_close(omen_segment *s); /* NULL is fine; no block may be pinned */
+const omen_segment_info *omen_segment_info_of(const omen_segment *s);
+const omen_section *omen_segment_section(const omen_segment *s, uint32_t kind, uint32_t field); /* NULL: absent */
+size_t omen_segment_section_count(const omen_segment *s);
+const omen_section *omen_segment_section_at(const omen_segment *s, size_t i);
+/* Pins one block of a section. [may pend] OMEN_ERR_CORRUPT names file, section and block. Release with omen_block_release(store->pool, b). */
+omen_status omen_segment_block(omen_segment *s, const omen_section *sec, uint32_t index, const omen_block **out, omen_error *err);
+/* Copies raw bytes [offset, offset + len) across blocks; `done` keeps the place: 0 at first, repeat on PENDING. Out of range: OMEN_ERR_CORRUPT. */
+omen_status omen_segment_read(omen_segment *s, const omen_section *sec, uint64_t offset, size_t len, void *into, size_t *done, omen_error *err);
+/* Verifies every block and the whole file's hash. Step: repeat on PENDING with the same *place (zero-initialised). */
+typedef struct omen_segment_check { uint32_t section, block; uint64_t hashed; omen_hasher *hasher; uint8_t *buf; } omen_segment_check;
+omen_status omen_segment_verify(omen_segment *s, omen_segment_check *place, omen_error *err);
+void omen_segment_check_deinit(omen_segment *s, omen_segment_check *place);
+
+#endif

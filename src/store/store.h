@@ -1,0 +1,37 @@
+/* store/ - the shelf: files of the host's storage, the log, the segment container, the manifest, the block pool. It knows
+ * nothing of what lies in a section or in a frame's payload.
+ *
+ * File names (flat, as omendb_host.h asks):
+ *   manifest-0, manifest-1      the two slots
+ *   log-<epoch, 16 hex digits>  one log file for each epoch
+ *   seg-<number, 16 hex digits> segments. A segment's identity is the 128-bit hash of its bytes, kept in the manifest; its
+ *                               file is numbered, because a streamed file's hash is known only at its end and nothing is
+ *                               ever renamed.
+ */
+#ifndef OMEN_STORE_STORE_H
+#define OMEN_STORE_STORE_H
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/metric.h"
+
+typedef struct omen_file_name { char text[32]; } omen_file_name;
+omen_file_name omen_log_file_name(uint64_t epoch);
+omen_file_name omen_segment_file_name(uint64_t number);
+bool omen_log_file_parse(const char *name, uint64_t *epoch);
+bool omen_segment_file_parse(const char *name, uint64_t *number);
+
+/* What every part of this room works with. Borrowed from the database. */
+typedef struct omen_pool omen_pool;
+typedef struct omen_store {
+    const omen_host *host;
+    omen_storage storage;
+    omen_mem *mem;
+    omen_pool *pool;
+    uint8_t database_id[16];
+} omen_store;
+
+/* Turns a failing host call into an error that names file and action; PENDING and OK pass. */
+omen_status omen_store_check(omen_status s, const char *action, const char *file, omen_error *err);
+
+#endif
