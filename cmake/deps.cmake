@@ -46,8 +46,8 @@ target_compile_definitions(omen_deps PRIVATE
 # What users of the headers must see as well as the libraries themselves.
 target_compile_definitions(omen_deps PUBLIC YYJSON_DISABLE_UTILS=1 YYJSON_DISABLE_NON_STANDARD=1 yyjson_api=)
 if(OMEN_WASM OR OMEN_EMSCRIPTEN)
-  # xxHash would reach for Emscripten's emulation of NEON, which the WASI tools do not have.
-  target_compile_definitions(omen_deps PUBLIC XXH_VECTOR=XXH_SCALAR)
+  # With SIMD on, xxHash would include an emulation of NEON that these tools do not have.
+  set_source_files_properties(${xxhash_SOURCE_DIR}/xxhash.c PROPERTIES COMPILE_OPTIONS -mno-simd128)
 endif()
 # SYSTEM: their warnings are not ours to fix.
 target_include_directories(omen_deps SYSTEM PUBLIC
