@@ -54,7 +54,7 @@ stage_arm64() { build_and_ctest arm64 -L 'unit|golden'; }
 stage_wasm() { build_only wasm omendb.wasm; }
 stage_wasm-relaxed() { build_only wasm-relaxed omendb.wasm; }
 stage_wasi-command() { need_node; build_and_ctest wasi-command -L 'unit|golden'; }
-stage_emscripten() { build_only emscripten omendb.mjs; }
+stage_emscripten() { need_node; build_and_ctest emscripten -L 'unit|golden'; }
 
 # The installed library must be usable with nothing but pkg-config.
 stage_install() {
