@@ -1,0 +1,141 @@
+/* column/ - what a segment holds of a collection: ids and their indexes, documents, vectors.
+ *
+ * part.h - a *part* is one immutable run of records of one collection, in the order they were written, stored as sections of
+ * one segment. Rows are numbered 0 .. rows-1. A row never changes; which rows are dead (replaced or deleted later) is kept
+ * outside, as a bitset the database holds for each part, recorded on disk in the TOMBSTONES sections of newer parts.
+ *
+ * Sections (all little-endian; the container aligns each to 64 bytes and checks every block):
+ *   META           u32 version (1), u32 rows, u32 vector_count, u32 zero, then for each vector field u32 dimensions, u32 metric
+ *   KEY_OFFSETS    u32 x (rows + 1), the first 0                 } together an Arrow Binary array
+ *   KEY_BYTES      canonical ids (base/key.h), back to back      }
+ *   KEY_ORDER      u32 x rows: the rows in ascending order of id
+ *   KEY_HASHES     u64 x rows: omen_key_hash of each id, ascending
+ *   KEY_HASH_ROWS  u32 x rows: the row of each hash (equal hashes: ascending rows)
+ *   DOC_OFFSETS    u64 x (rows + 1), the first 0                 } an Arrow LargeBinary array once
+ *   DOC_BYTES      JSON texts, back to back, zstd                } decompressed
+ *   VECTORS f      f32 x rows x dimensions of field f, row-major (an Arrow FixedSizeList); blocks hold whole rows
+ *   NORMS f        f32 x rows: Euclidean norm of each vector; only for the cosine metric
+ *   TOMBSTONES     u32 targets, u32 zero, then for each target: 16 bytes hash of the segment, u32 count, u32 zero, then all the
+ *                  targets' rows as u32, ascending for each target; absent when there are none
+ * Ids are unique within a part.
+ */
+#ifndef OMEN_COLUMN_PART_H
+#define OMEN_COLUMN_PART_H
+
+#include "base/bits.h"
+#include "base/key.h"
+#include "store/segment.h"
+
+enum {
+    OMEN_SECTION_META = 1,
+    OMEN_SECTION_KEY_OFFSETS = 2,
+    OMEN_SECTION_KEY_BYTES = 3,
+    OMEN_SECTION_KEY_ORDER = 4,
+    OMEN_SECTION_KEY_HASHES = 5,
+    OMEN_SECTION_KEY_HASH_ROWS = 6,
+    OMEN_SECTION_DOC_OFFSETS = 7,
+    OMEN_SECTION_DOC_BYTES = 8,
+    OMEN_SECTION_VECTORS = 9,
+    OMEN_SECTION_NORMS = 10,
+    OMEN_SECTION_TOMBSTONES = 11
+};
+
+/* Rows and id bytes of one part; the database keeps merges below them. */
+#define OMEN_PART_MAX_ROWS (1u << 30)
+#define OMEN_PART_MAX_KEY_BYTES (1u << 30)
+
+typedef struct omen_part_field {
+    uint32_t dimensions;
+    uint32_t metric; /* omen_metric */
+} omen_part_field;
+
+/* ---- reading ---- */
+
+typedef struct omen_part {
+    omen_store *store;
+    omen_segment *segment;
+    _Atomic uint32_t refs;
+    bool opened;  /* the segment is; META may still be pending */
+    bool unlink;  /* the file goes when the last reference does (set by the database after the manifest forgot it) */
+    uint32_t rows;
+    uint32_t field_count;
+    omen_part_field fields[OMEN_MAX_VECTOR_FIELDS];
+    const omen_section *key_offsets, *key_bytes, *key_order, *key_hashes, *key_hash_rows, *doc_offsets, *doc_bytes;
+    const omen_section *vectors[OMEN_MAX_VECTOR_FIELDS], *norms[OMEN_MAX_VECTOR_FIELDS];
+    const omen_section *tombstones; /* NULL: none */
+} omen_part;
+
+/* Opens a part and checks that its sections fit `fields` and each other. Step: repeat on PENDING with the same *out (NULL at first).
+ * One reference. OMEN_ERR_CORRUPT, _IO, _MEMORY. */
+omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const omen_part_field *fields, uint32_t field_count,
+                           omen_part **out, omen_error *err);
+omen_part *omen_part_ref(omen_part *p);
+/* Frees at the last reference; answers true when the caller should remove the segment's file (p->unlink was set). */
+bool omen_part_unref(omen_part *p);
+
+/* Rows in one block of a field's VECTORS section. */
+uint32_t omen_part_rows_per_block(uint32_t dimensions);
+
+/* Reads of single rows. [may pend]: repeat with the same arguments. A row >= rows asserts. */
+
+/* Copies the row's id into `into` (OMEN_KEY_MAX bytes). OMEN_ERR_CORRUPT when it is no valid id. */
+omen_status omen_part_key(omen_part *p, uint32_t row, uint8_t *into, omen_key *out, omen_error *err);
+/* Row of an id, or UINT32_MAX. */
+omen_status omen_part_find(omen_part *p, omen_key key, uint64_t hash, uint32_t *row, omen_error *err);
+/* The n-th row in order of id. */
+omen_status omen_part_ordered(omen_part *p, uint32_t n, uint32_t *row, omen_error *err);
+/* First position in id order whose id is greater than `after` (rows: none). */
+omen_status omen_part_order_after(omen_part *p, omen_key after, uint32_t *position, omen_error *err);
+/* Appends the row's document to `out`. `place` keeps the place, zero-initialised for each row. */
+typedef struct omen_part_doc_place { bool known; uint64_t from, to; size_t at, done; } omen_part_doc_place;
+omen_status omen_part_doc(omen_part *p, uint32_t row, omen_part_doc_place *place, omen_buf *out, omen_error *err);
+/* Copies the row's vector of a field (dimensions f32). */
+omen_status omen_part_vector(omen_part *p, uint32_t row, uint32_t field, float *into, omen_error *err);
+
+/* Vectors of a run of rows, in place: the block that holds `row`; *first is the block's first row, *count its rows. Release the block. */
+omen_status omen_part_vector_block(omen_part *p, uint32_t field, uint32_t row, const omen_block **block, uint32_t *first, uint32_t *count, omen_error *err);
+/* Copies norms of rows [row, row + count). `done` as in omen_segment_read. */
+omen_status omen_part_norms(omen_part *p, uint32_t field, uint32_t row, uint32_t count, float *into, size_t *done, omen_error *err);
+
+/* Calls each(arg, segment hash, rows, count) for every target of the TOMBSTONES section. `scratch` keeps what was read: zero-initialise
+ * with omen_buf_init, deinit afterwards. Step: repeat on PENDING. */
+typedef struct omen_tombstones { omen_buf bytes; size_t done; } omen_tombstones;
+omen_status omen_part_tombstones(omen_part *p, omen_tombstones *scratch,
+                                 omen_status (*each)(void *arg, const omen_hash128 *target, const uint32_t *rows, uint32_t count, omen_error *err),
+                                 void *arg, omen_error *err);
+
+/* Verifies checksums, the file's hash, and the invariants above. Step: repeat on PENDING with the same *place (NULL at first). */
+typedef struct omen_part_check omen_part_check;
+omen_status omen_part_verify(omen_part *p, omen_part_check **place, omen_error *err);
+void omen_part_check_free(omen_part *p, omen_part_check *place);
+
+/* ---- writing ---- */
+
+/* Rows to be written, in order. Every function answers for row 0 .. rows-1, may be asked several times and in any order of columns,
+ * ascending rows within a column; [may pend]. What they give is borrowed until the next call of the same function. */
+typedef struct omen_row_source {
+    void *ctx;
+    uint32_t rows;
+    omen_status (*key)(void *ctx, uint32_t row, omen_key *out, omen_error *err);
+    omen_status (*doc)(void *ctx, uint32_t row, omen_str *out, omen_error *err);
+    omen_status (*vector)(void *ctx, uint32_t row, uint32_t field, const float **out, omen_error *err);
+    omen_status (*norm)(void *ctx, uint32_t row, uint32_t field, float *out, omen_error *err);
+} omen_row_source;
+
+/* Dead rows of one older segment, ascending. */
+typedef struct omen_tombstone_target {
+    omen_hash128 segment;
+    const uint32_t *rows;
+    uint32_t count;
+} omen_tombstone_target;
+
+typedef struct omen_part_writer omen_part_writer;
+/* rows 0 with targets is fine (only deletes). source and targets are borrowed until the writer is freed. */
+omen_status omen_part_writer_new(omen_store *st, uint64_t number, const omen_part_field *fields, uint32_t field_count,
+                                 const omen_row_source *source, const omen_tombstone_target *targets, uint32_t target_count,
+                                 omen_part_writer **out, omen_error *err);
+/* Writes about a block's worth. *done: the segment is complete and durable, *info is filled. Step: repeat until done. */
+omen_status omen_part_writer_step(omen_part_writer *w, omen_segment_info *info, bool *done, omen_error *err);
+void omen_part_writer_free(omen_part_writer *w);
+
+#endif

@@ -1,0 +1,114 @@
+/* part_check.c - verifies a part whole: the container's checksums and hash first, then what part.h promises of the rows. */
+#include "base/json.h"
+#include "column/part.h"
+
+typedef enum stage { BLOCKS, ROWS, HASHES, ORDER, DONE } stage;
+
+struct omen_part_check {
+    stage stage;
+    omen_segment_check blocks;
+    uint32_t row;
+    uint64_t last_hash;
+    uint32_t last_row;
+    uint8_t last_key[OMEN_KEY_MAX];
+    uint32_t last_key_len;
+    omen_bits *seen;
+    omen_buf doc;
+    omen_part_doc_place doc_place;
+};
+
+static omen_status damaged(const omen_part *p, omen_error *err, const char *what, uint32_t row) {
+    omen_file_name name = omen_segment_file_name(omen_segment_info_of(p->segment)->number);
+    return omen_fail(err, OMEN_ERR_CORRUPT, "%s: %s (row %u)", name.text, what, row);
+}
+
+static omen_status start_pass(omen_part *p, omen_part_check *c, stage next, omen_error *err) {
+    omen_bits_unref(c->seen);
+    c->seen = omen_bits_new(p->store->mem, p->rows);
+    if (c->seen == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory checking a segment");
+    c->row = 0;
+    c->stage = next;
+    return OMEN_OK;
+}
+
+/* Each row: a valid id that the index finds again, and a document that is JSON. */
+static omen_status check_row(omen_part *p, omen_part_check *c, omen_error *err) {
+    uint8_t bytes[OMEN_KEY_MAX];
+    omen_key key;
+    uint32_t found;
+    OMEN_TRY(omen_part_key(p, c->row, bytes, &key, err));
+    OMEN_TRY(omen_part_find(p, key, omen_key_hash(key), &found, err));
+    if (found != c->row) return damaged(p, err, "the id index does not find an id's row", c->row);
+    OMEN_TRY(omen_part_doc(p, c->row, &c->doc_place, &c->doc, err));
+    omen_status s = OMEN_OK;
+    omen_error detail = {0};
+    if (c->doc.len != 0) s = omen_json_check(p->store->mem, (omen_str){(const char *)c->doc.data, c->doc.len}, true, &detail);
+    c->doc.len = 0;
+    memset(&c->doc_place, 0, sizeof c->doc_place);
+    if (s == OMEN_ERR_JSON) return damaged(p, err, "a document is no JSON object", c->row);
+    return s;
+}
+
+/* KEY_HASHES ascends and KEY_HASH_ROWS is a permutation. */
+static omen_status check_hash(omen_part *p, omen_part_check *c, omen_error *err) {
+    uint64_t hash;
+    uint32_t row;
+    size_t done = 0;
+    OMEN_TRY(omen_segment_read(p->segment, p->key_hashes, (uint64_t)c->row * 8, 8, &hash, &done, err));
+    done = 0;
+    OMEN_TRY(omen_segment_read(p->segment, p->key_hash_rows, (uint64_t)c->row * 4, 4, &row, &done, err));
+    if (row >= p->rows || !omen_bits_set(c->seen, row)) return damaged(p, err, "the id index names a row twice", c->row);
+    if (c->row != 0 && (hash < c->last_hash || (hash == c->last_hash && row < c->last_row))) return damaged(p, err, "the id index is not sorted", c->row);
+    c->last_hash = hash;
+    c->last_row = row;
+    return OMEN_OK;
+}
+
+/* KEY_ORDER is a permutation in strictly ascending order of id. */
+static omen_status check_order(omen_part *p, omen_part_check *c, omen_error *err) {
+    uint32_t row;
+    uint8_t bytes[OMEN_KEY_MAX];
+    omen_key key;
+    OMEN_TRY(omen_part_ordered(p, c->row, &row, err));
+    OMEN_TRY(omen_part_key(p, row, bytes, &key, err));
+    if (c->row != 0 && omen_key_compare((omen_key){c->last_key, c->last_key_len}, key) >= 0)
+        return damaged(p, err, "the order of ids is not ascending", c->row);
+    memcpy(c->last_key, key.data, key.len);
+    c->last_key_len = key.len;
+    return OMEN_OK;
+}
+
+omen_status omen_part_verify(omen_part *p, omen_part_check **place, omen_error *err) {
+    omen_part_check *c = *place;
+    if (c == NULL) {
+        c = omen_alloc_zero(p->store->mem, sizeof *c);
+        if (c == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory checking a segment");
+        omen_buf_init(&c->doc, p->store->mem);
+        *place = c;
+    }
+    if (c->stage == BLOCKS) {
+        OMEN_TRY(omen_segment_verify(p->segment, &c->blocks, err));
+        OMEN_TRY(start_pass(p, c, ROWS, err));
+    }
+    if (c->stage == ROWS) {
+        for (; c->row < p->rows; c->row++) OMEN_TRY(check_row(p, c, err));
+        OMEN_TRY(start_pass(p, c, HASHES, err));
+    }
+    if (c->stage == HASHES) {
+        for (; c->row < p->rows; c->row++) OMEN_TRY(check_hash(p, c, err));
+        OMEN_TRY(start_pass(p, c, ORDER, err));
+    }
+    if (c->stage == ORDER) {
+        for (; c->row < p->rows; c->row++) OMEN_TRY(check_order(p, c, err));
+        c->stage = DONE;
+    }
+    return OMEN_OK;
+}
+
+void omen_part_check_free(omen_part *p, omen_part_check *c) {
+    if (c == NULL) return;
+    omen_segment_check_deinit(p->segment, &c->blocks);
+    omen_bits_unref(c->seen);
+    omen_buf_deinit(&c->doc);
+    omen_free(p->store->mem, c, sizeof *c);
+}
