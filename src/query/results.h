@@ -1,0 +1,32 @@
+/* results.h - what a read hands out: hits or records as columns, in the shape messages carry them. */
+#ifndef OMEN_QUERY_RESULTS_H
+#define OMEN_QUERY_RESULTS_H
+
+#include "base/key.h"
+#include "base/mem.h"
+
+struct omen_results {
+    omen_mem *mem;
+    size_t count;
+    omen_buf found;        /* u8 x count; empty: all were found */
+    omen_buf key_offsets;  /* u32 x (count + 1) */
+    omen_buf key_bytes;
+    omen_buf distances;    /* f32 x count; empty for get and scroll */
+    omen_buf scores;
+    omen_buf doc_offsets;  /* u32 x (count + 1) */
+    omen_buf doc_bytes;
+    uint32_t field_count;  /* vector columns held: 0 when not included, 1 for search */
+    uint32_t dimensions[OMEN_MAX_VECTOR_FIELDS];
+    omen_buf vectors[OMEN_MAX_VECTOR_FIELDS]; /* f32 x count x dimensions */
+};
+
+omen_results *omen_results_new(omen_mem *m); /* NULL: out of memory */
+/* Each appends the next row's cell. OMEN_ERR_MEMORY; a document column beyond 4 GiB is OMEN_ERR_TOO_LARGE. */
+omen_status omen_results_add_key(omen_results *r, omen_key key, bool found);
+/* Ends the row's document: what was appended to doc_bytes since the row before. */
+omen_status omen_results_end_doc(omen_results *r);
+/* Room for the row's vector of `field`, zeroed. */
+omen_status omen_results_add_vector(omen_results *r, uint32_t field, float **out);
+omen_key omen_results_key(const omen_results *r, size_t i);
+
+#endif

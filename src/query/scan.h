@@ -1,0 +1,36 @@
+/* query/ - plans and executes reads over sources of rows, in steps, and hands out results. It does not know tables or segments: the
+ * database describes each as an omen_scan_source.
+ *
+ * scan.h - a source of rows to be scanned, as one snapshot sees it.
+ */
+#ifndef OMEN_QUERY_SCAN_H
+#define OMEN_QUERY_SCAN_H
+
+#include "base/key.h"
+#include "base/mem.h"
+
+/* Vectors of rows that lie together. */
+typedef struct omen_scan_run {
+    const float *vectors; /* count x dimensions, row-major */
+    const float *norms;   /* count; NULL unless the metric is cosine */
+    uint32_t first;
+    uint32_t count;       /* at least 1 */
+    const void *pin;      /* of the source's */
+} omen_scan_run;
+
+typedef struct omen_scan_ops {
+    /* Vectors of `field` from row `row` on, at most `limit` rows. norms: room for `limit` floats that the source may use. [may pend] */
+    omen_status (*run)(void *ctx, uint32_t field, uint32_t row, uint32_t limit, float *norms, omen_scan_run *out, omen_error *err);
+    void (*release)(void *ctx, omen_scan_run *run);
+    /* Whether the reader sees the row, and its id: into `bytes` (OMEN_KEY_MAX) or borrowed for the snapshot's life. The id of a dead row
+     * is not given. [may pend] */
+    omen_status (*row)(void *ctx, uint32_t row, uint8_t *bytes, omen_key *key, bool *live, omen_error *err);
+} omen_scan_ops;
+
+typedef struct omen_scan_source {
+    const omen_scan_ops *ops;
+    void *ctx;
+    uint32_t rows;
+} omen_scan_source;
+
+#endif
