@@ -31,23 +31,39 @@ omen_pinned(yyjson https://github.com/ibireme/yyjson/archive/refs/tags/0.10.0.ta
             0d901cb2c45c5586e3f3a4245e58c2252d6b24bf4b402723f6179523d389b165)
 
 # Single-threaded zstd without dictionaries, legacy formats, tracing and assembly. Levels 1 to 3 are in use, so only
-# the "fast" and "dfast" block compressors are kept. Asking for a higher level silently falls back to dfast.
+# the "fast" and "dfast" block compressors are kept; a higher level silently falls back to dfast.
 file(GLOB zstd_sources CONFIGURE_DEPENDS
   ${zstd_SOURCE_DIR}/lib/common/*.c ${zstd_SOURCE_DIR}/lib/compress/*.c ${zstd_SOURCE_DIR}/lib/decompress/*.c)
-list(FILTER zstd_sources EXCLUDE REGEX "/(zstdmt_compress|pool|threading)\\.c$")
+list(FILTER zstd_sources EXCLUDE REGEX "/(zstdmt_compress|pool|threading|zstd_ldm|zstd_compress_superblock)\\.c$")
+list(APPEND zstd_sources ${PROJECT_SOURCE_DIR}/cmake/deps/zstd_left_out.c)
+set(xxhash_source ${xxhash_SOURCE_DIR}/xxhash.c)
+set(yyjson_source ${yyjson_SOURCE_DIR}/src/yyjson.c)
 
-add_library(omen_deps OBJECT ${zstd_sources} ${xxhash_SOURCE_DIR}/xxhash.c ${yyjson_SOURCE_DIR}/src/yyjson.c)
+add_library(omen_deps OBJECT ${zstd_sources} ${xxhash_source} ${yyjson_source})
 target_compile_definitions(omen_deps PRIVATE
   ZSTD_DISABLE_ASM ZSTD_LEGACY_SUPPORT=0 ZSTD_NO_TRACE DYNAMIC_BMI2=0
   ZSTD_STRIP_ERROR_STRINGS ZSTD_NO_UNUSED_FUNCTIONS
   ZSTDLIB_VISIBLE= ZSTDLIB_HIDDEN= ZSTDERRORLIB_VISIBLE=
   ZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR ZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR ZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR
   ZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR ZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR ZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR)
-# What users of the headers must see as well as the libraries themselves.
-target_compile_definitions(omen_deps PUBLIC YYJSON_DISABLE_UTILS=1 YYJSON_DISABLE_NON_STANDARD=1 yyjson_api=)
+# Blocks are compressed one by one without dictionary or history, so the block compressors for those cases are never
+# called. Naming the plain one in their place lets the linker drop them. (Were one called, its output would still be
+# valid, only larger.)
+set_source_files_properties(${zstd_SOURCE_DIR}/lib/compress/zstd_compress.c PROPERTIES COMPILE_DEFINITIONS
+  "ZSTD_compressBlock_fast_extDict=ZSTD_compressBlock_fast;ZSTD_compressBlock_fast_dictMatchState=ZSTD_compressBlock_fast;\
+ZSTD_compressBlock_doubleFast_extDict=ZSTD_compressBlock_doubleFast;\
+ZSTD_compressBlock_doubleFast_dictMatchState=ZSTD_compressBlock_doubleFast")
+# What users of the headers must see as well as the libraries themselves. yyjson marks nearly everything always_inline;
+# left to the compiler it is a third of the size and no slower.
+target_compile_definitions(omen_deps PUBLIC
+  YYJSON_DISABLE_UTILS=1 YYJSON_DISABLE_NON_STANDARD=1 yyjson_api= yyjson_inline=inline)
+
 if(OMEN_WASM OR OMEN_EMSCRIPTEN)
+  # These choose among decoders of the same format: smaller, about as fast on small blocks. What the encoder writes
+  # must not depend on the target, so its macros stand above.
+  target_compile_definitions(omen_deps PRIVATE HUF_FORCE_DECOMPRESS_X1 ZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT)
   # With SIMD on, xxHash would include an emulation of NEON that these tools do not have.
-  set_source_files_properties(${xxhash_SOURCE_DIR}/xxhash.c PROPERTIES COMPILE_OPTIONS -mno-simd128)
+  set_source_files_properties(${xxhash_source} PROPERTIES COMPILE_OPTIONS "-mno-simd128;-O2")
 endif()
 # SYSTEM: their warnings are not ours to fix.
 target_include_directories(omen_deps SYSTEM PUBLIC

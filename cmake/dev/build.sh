@@ -22,7 +22,7 @@ build_presets() {
     log=$BUILD/logs/build-$preset.log
     say "building $preset"
     if ! { cmake --preset "$preset" && cmake --build --preset "$preset" -j "$JOBS"; } >"$log" 2>&1; then
-      grep -E -A12 'error|FAILED|CMake Error' "$log" | head -60 >&2 || tail -30 "$log" >&2
+      grep -E -A12 '(error|FAILED|CMake Error)[:( ]' "$log" | head -60 >&2 || tail -30 "$log" >&2
       printf 'dev: building %s failed; the whole output is in %s\n' "$preset" "${log#"$ROOT"/}" >&2
       return 1
     fi
@@ -38,16 +38,18 @@ build_js() {
 
 # run_fuzzers SECONDS [NAME...]: each fuzzer goes on from its kept corpus; new inputs stay in build/fuzz/corpus.
 run_fuzzers() {
-  local seconds=$1 found=0 binary name status=0
+  local seconds=$1 found=0 source binary name status=0
   shift
-  for binary in "$BUILD"/fuzz/tests/fuzz/*_fuzz; do
-    [ -x "$binary" ] || continue
-    name=$(basename "$binary" _fuzz)
+  for source in "$ROOT"/tests/fuzz/*_fuzz.c; do
+    [ -f "$source" ] || continue
+    name=$(basename "$source" _fuzz.c)
+    binary=$BUILD/fuzz/tests/fuzz/${name}_fuzz
     if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
     found=$((found + 1))
     mkdir -p "$BUILD/fuzz/corpus/$name" "$ROOT/tests/fuzz/corpus/$name"
     say "fuzzing $name for $seconds seconds"
-    "$binary" -max_total_time="$seconds" -print_final_stats=1 -timeout=10 -rss_limit_mb=2048 \
+    ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer-19 || true) \
+      "$binary" -max_total_time="$seconds" -print_final_stats=1 -timeout=10 -rss_limit_mb=2048 \
       -artifact_prefix="$BUILD/fuzz/$name-" "$BUILD/fuzz/corpus/$name" "$ROOT/tests/fuzz/corpus/$name" || status=1
   done
   [ "$found" -gt 0 ] || fail "no such fuzz target; they are tests/fuzz/*_fuzz.c"
