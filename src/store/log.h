@@ -30,19 +30,22 @@ omen_status omen_log_create(omen_store *st, omen_log_metrics *m, uint64_t epoch,
 
 /* Appends one frame made of `parts`, back to back. last: the batch ends here (COMMIT). durable_lsn: what the database knows to be durable now.
  * The frame goes into a memory buffer first; the buffer is handed to the host when it reaches 256 KiB or at omen_log_write_out.
+ * first_lsn continues where the last frame ended and durable_lsn lies below it, otherwise OMEN_ERR_INTERNAL. A change that must not be
+ * lost unnoticed takes at least one LSN (count >= 1): only then can a later durable_lsn prove it lost.
  * Never pends. On failure the log is poisoned: every later call answers OMEN_ERR_POISONED. */
 omen_status omen_log_append(omen_log *log, uint32_t type, bool last, uint64_t first_lsn, uint32_t count, uint64_t durable_lsn,
                             const omen_span *parts, size_t part_count, omen_error *err);
 /* Hands what is buffered to the host (write_at). */
 omen_status omen_log_write_out(omen_log *log, omen_error *err);
 /* Makes durable everything handed to the host before the first call of this sync; step: repeat on PENDING (the host call is the
- * same). Thread-safe against append and write_out of another thread (the caller serialises those two among themselves, and
+ * same). The first sync of a log also makes its directory entry durable. Thread-safe against append and write_out of another thread (the caller serialises those two among themselves, and
  * syncs among themselves). */
 omen_status omen_log_sync(omen_log *log, omen_error *err);
 uint64_t omen_log_epoch(const omen_log *log);
 uint64_t omen_log_size(const omen_log *log);     /* bytes appended, buffered ones included */
-uint64_t omen_log_unsynced(const omen_log *log); /* bytes appended since the last finished sync began */
+uint64_t omen_log_unsynced(const omen_log *log); /* bytes appended, less those the last finished sync made durable */
 uint32_t omen_log_last_crc(const omen_log *log);
+omen_mem *omen_log_mem(const omen_log *log); /* for what a frame is assembled in */
 bool omen_log_poisoned(const omen_log *log);
 void omen_log_close(omen_log *log); /* closes the file without syncing; NULL is fine */
 
@@ -72,8 +75,11 @@ typedef struct omen_recovery_result {
  * a batch are called together, when its COMMIT has been seen; frames of an unfinished batch are dropped). floor_lsn: highest LSN the
  * manifest proves durable. A bad frame is a torn tail unless a later valid frame (same or later epoch) or floor_lsn proves that a lost
  * record was durable: then OMEN_ERR_CORRUPT with file and offset. Torn tails are cut by truncation (and later epochs without proof removed)
- * unless read_only. A non-OK answer of `each` ends recovery with it. A missing epoch between two is judged by the same rule.
- * previous_crc: what the first epoch's opening frame must link to is not known; links are checked between frames and epochs. */
+ * unless read_only. A non-OK answer of `each` ends recovery with it (it never pends). A missing epoch between two is judged by the same rule.
+ * previous_crc: what the first epoch's opening frame must link to is not known; links are checked between frames and epochs.
+ * Opening frames are not handed to `each`. A file of first_epoch must have been created before the manifest that names it was
+ * written: where it is missing although a later epoch is there that holds more than what comes after floor_lsn, that is corruption.
+ * When recovery ends with OK, what it cut off and removed is durably gone, so that a new epoch may be created after it. */
 omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t floor_lsn, bool read_only,
                               omen_status (*each)(void *arg, const omen_recovered_frame *f, omen_error *err), void *arg,
                               omen_recovery **out);

@@ -1,0 +1,226 @@
+#include "db/memtable.h"
+
+#define CHUNK_FIRST 4096u
+#define CHUNK_CAP (1u << 20)
+#define NO_ENTRY UINT32_MAX
+
+/* Open addressing, linear probing. A slot is the upper half of the hash and an entry's number + 1; 0 is free. Slots only go from free to
+ * used, or to a newer entry of the same id, so a reader may probe while the writer inserts. An outgrown index stays readable. */
+typedef struct index_table {
+    struct index_table *retired;
+    uint32_t cap; /* a power of two */
+    _Atomic uint64_t slot[];
+} index_table;
+
+struct omen_memtable {
+    omen_mem *mem;
+    const omen_schema_copy *schema;
+    _Atomic uint32_t refs;
+    omen_arena arena; /* ids and documents */
+    omen_chunks entries;
+    omen_chunks row_entry; /* u32 */
+    omen_chunks vectors[OMEN_MAX_VECTOR_FIELDS];
+    omen_chunks norms[OMEN_MAX_VECTOR_FIELDS]; /* cosine fields */
+    _Atomic(index_table *) index;
+    uint32_t ids; /* distinct, in the index */
+    uint64_t bytes;
+    _Atomic uint32_t published_entries, published_rows;
+};
+
+static uint32_t field_count(const omen_memtable *t) { return t->schema->schema.vector_count; }
+
+omen_memtable *omen_memtable_new(omen_mem *m, const omen_schema_copy *schema) {
+    omen_memtable *t = omen_alloc_zero(m, sizeof *t);
+    if (t == NULL) return NULL;
+    t->mem = m;
+    t->schema = schema;
+    atomic_init(&t->refs, 1);
+    omen_arena_init(&t->arena, m, 1u << 16);
+    omen_chunks_init(&t->entries, m, sizeof(omen_entry), CHUNK_FIRST, CHUNK_CAP);
+    omen_chunks_init(&t->row_entry, m, sizeof(uint32_t), CHUNK_FIRST / 4, CHUNK_CAP);
+    for (uint32_t f = 0; f < field_count(t); f++) {
+        omen_chunks_init(&t->vectors[f], m, (size_t)schema->fields[f].dimensions * sizeof(float), 4 * CHUNK_FIRST, CHUNK_CAP);
+        omen_chunks_init(&t->norms[f], m, sizeof(float), CHUNK_FIRST / 4, CHUNK_CAP);
+    }
+    return t;
+}
+
+omen_memtable *omen_memtable_ref(omen_memtable *t) {
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+static size_t index_bytes(uint32_t cap) { return sizeof(index_table) + (size_t)cap * sizeof(_Atomic uint64_t); }
+
+void omen_memtable_unref(omen_memtable *t) {
+    if (t == NULL || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1) return;
+    index_table *x = atomic_load_explicit(&t->index, memory_order_relaxed);
+    while (x != NULL) {
+        index_table *next = x->retired;
+        omen_free(t->mem, x, index_bytes(x->cap));
+        x = next;
+    }
+    omen_chunks_deinit(&t->entries);
+    omen_chunks_deinit(&t->row_entry);
+    for (uint32_t f = 0; f < field_count(t); f++) {
+        omen_chunks_deinit(&t->vectors[f]);
+        omen_chunks_deinit(&t->norms[f]);
+    }
+    omen_arena_deinit(&t->arena);
+    omen_free(t->mem, t, sizeof *t);
+}
+
+static uint64_t slot_of(uint64_t hash, uint32_t entry) { return (hash >> 32 << 32) | (entry + 1u); }
+static uint32_t slot_entry(uint64_t slot) { return (uint32_t)slot - 1u; }
+static bool slot_matches(uint64_t slot, uint64_t hash) { return slot >> 32 == hash >> 32; }
+
+/* Room for `ids` ids at two thirds full. */
+static omen_status grow_index(omen_memtable *t, uint64_t ids) {
+    index_table *old = atomic_load_explicit(&t->index, memory_order_relaxed);
+    if (old != NULL && ids * 3 <= (uint64_t)old->cap * 2) return OMEN_OK;
+    uint64_t cap = old == NULL ? 64 : (uint64_t)old->cap * 2;
+    while (ids * 3 > cap * 2) cap *= 2;
+    if (cap > 1u << 30) return OMEN_ERR_MEMORY;
+    index_table *x = omen_alloc_zero(t->mem, index_bytes((uint32_t)cap));
+    if (x == NULL) return OMEN_ERR_MEMORY;
+    x->retired = old;
+    x->cap = (uint32_t)cap;
+    for (uint32_t i = 0; old != NULL && i < old->cap; i++) {
+        uint64_t s = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
+        if (s == 0) continue;
+        const omen_entry *e = omen_chunks_at(&t->entries, slot_entry(s), NULL);
+        uint32_t at = (uint32_t)e->hash & (x->cap - 1);
+        while (atomic_load_explicit(&x->slot[at], memory_order_relaxed) != 0) at = (at + 1) & (x->cap - 1);
+        atomic_store_explicit(&x->slot[at], s, memory_order_relaxed);
+    }
+    atomic_store_explicit(&t->index, x, memory_order_release);
+    return OMEN_OK;
+}
+
+static omen_status prepare(omen_memtable *t, const omen_rows *rows, bool erase, omen_memtable_batch *out) {
+    uint32_t n = rows->count;
+    *out = (omen_memtable_batch){.rows = rows, .docs = ""};
+    out->keys = omen_arena_copy(&t->arena, rows->key_bytes, rows->key_offsets[n]);
+    if (out->keys == NULL) return OMEN_ERR_MEMORY;
+    if (!erase && rows->doc_offsets != NULL && rows->doc_offsets[n] != 0) {
+        out->docs = omen_arena_copy(&t->arena, rows->doc_bytes, rows->doc_offsets[n]);
+        if (out->docs == NULL) return OMEN_ERR_MEMORY;
+    }
+    OMEN_TRY(omen_chunks_reserve(&t->entries, n));
+    OMEN_TRY(grow_index(t, (uint64_t)t->ids + n));
+    if (erase) return OMEN_OK;
+    OMEN_TRY(omen_chunks_reserve(&t->row_entry, n));
+    for (uint32_t f = 0; f < field_count(t); f++) {
+        OMEN_TRY(omen_chunks_reserve(&t->vectors[f], n));
+        if (t->schema->fields[f].metric == OMEN_METRIC_COSINE) OMEN_TRY(omen_chunks_reserve(&t->norms[f], n));
+    }
+    return OMEN_OK;
+}
+
+omen_status omen_memtable_prepare(omen_memtable *t, const omen_rows *rows, bool erase, omen_memtable_batch *out, omen_error *err) {
+    omen_status st = prepare(t, rows, erase, out);
+    if (st == OMEN_OK) return OMEN_OK;
+    return omen_fail(err, st, "out of memory for %u records; flush, use smaller batches, or raise the memory limit", rows->count);
+}
+
+/* The slot of an id: its own, or the free one where it belongs. */
+static _Atomic uint64_t *find_slot(const omen_memtable *t, index_table *x, omen_key key, uint64_t hash) {
+    uint32_t at = (uint32_t)hash & (x->cap - 1);
+    for (;; at = (at + 1) & (x->cap - 1)) {
+        uint64_t s = atomic_load_explicit(&x->slot[at], memory_order_acquire);
+        if (s == 0) return &x->slot[at];
+        if (!slot_matches(s, hash)) continue;
+        const omen_entry *e = omen_chunks_at(&t->entries, slot_entry(s), NULL);
+        if (e->hash == hash && omen_key_equal(omen_entry_key(e), key)) return &x->slot[at];
+    }
+}
+
+/* Copies a column of rows into chunks, whole runs at a time. */
+static void push_rows(omen_chunks *c, const void *from, uint32_t count) {
+    const uint8_t *p = from;
+    while (count != 0) {
+        uint32_t run;
+        void *into = omen_chunks_at(c, c->count, &run);
+        run = OMEN_MIN(run, count);
+        memcpy(into, p, run * c->size);
+        c->count += run;
+        p += run * c->size;
+        count -= run;
+    }
+}
+
+static void append_entry(omen_memtable *t, const omen_memtable_batch *b, uint32_t i, bool erase, uint64_t lsn, uint32_t row) {
+    const omen_rows *r = b->rows;
+    index_table *x = atomic_load_explicit(&t->index, memory_order_relaxed);
+    omen_key key = {b->keys + r->key_offsets[i], r->key_offsets[i + 1] - r->key_offsets[i]};
+    omen_str doc = erase ? (omen_str){"", 0} : omen_rows_doc(r, i);
+    _Atomic uint64_t *slot = find_slot(t, x, key, r->hashes[i]);
+    uint64_t before = atomic_load_explicit(slot, memory_order_relaxed);
+    uint32_t number = t->entries.count;
+    omen_entry *e = omen_chunks_push(&t->entries);
+    e->lsn = lsn;
+    atomic_init(&e->next_lsn, UINT64_MAX);
+    e->hash = r->hashes[i];
+    e->key = key.data;
+    e->key_len = key.len;
+    e->doc = doc.len == 0 ? "" : b->docs + r->doc_offsets[i];
+    e->doc_len = (uint32_t)doc.len;
+    e->row = row;
+    e->older = before == 0 ? NO_ENTRY : slot_entry(before);
+    if (before == 0) {
+        t->ids++;
+    } else {
+        omen_entry *old = omen_chunks_at(&t->entries, e->older, NULL);
+        atomic_store_explicit(&old->next_lsn, lsn, memory_order_release);
+    }
+    atomic_store_explicit(slot, slot_of(e->hash, number), memory_order_release);
+    t->bytes += 64u + key.len + doc.len;
+}
+
+void omen_memtable_commit(omen_memtable *t, const omen_memtable_batch *b, bool erase, uint64_t first_lsn) {
+    const omen_rows *r = b->rows;
+    uint32_t row = erase ? OMEN_NO_ROW : t->row_entry.count;
+    if (!erase) {
+        for (uint32_t f = 0; f < field_count(t); f++) {
+            push_rows(&t->vectors[f], r->vectors[f], r->count);
+            if (t->schema->fields[f].metric == OMEN_METRIC_COSINE) push_rows(&t->norms[f], r->norms[f], r->count);
+            t->bytes += (uint64_t)r->count * t->schema->fields[f].dimensions * sizeof(float);
+        }
+    }
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (!erase) *(uint32_t *)omen_chunks_push(&t->row_entry) = t->entries.count;
+        append_entry(t, b, i, erase, first_lsn + i, erase ? OMEN_NO_ROW : row + i);
+    }
+    atomic_store_explicit(&t->published_entries, t->entries.count, memory_order_release);
+    atomic_store_explicit(&t->published_rows, t->row_entry.count, memory_order_release);
+}
+
+uint64_t omen_memtable_bytes(const omen_memtable *t) { return t->bytes; }
+uint32_t omen_memtable_entries(const omen_memtable *t) { return atomic_load_explicit(&t->published_entries, memory_order_acquire); }
+uint32_t omen_memtable_rows(const omen_memtable *t) { return atomic_load_explicit(&t->published_rows, memory_order_acquire); }
+const omen_entry *omen_memtable_entry(const omen_memtable *t, uint32_t i) { return omen_chunks_at(&t->entries, i, NULL); }
+
+const omen_entry *omen_memtable_row_entry(const omen_memtable *t, uint32_t row) {
+    return omen_memtable_entry(t, *(const uint32_t *)omen_chunks_at(&t->row_entry, row, NULL));
+}
+
+const omen_entry *omen_memtable_find(const omen_memtable *t, omen_key key, uint64_t hash, uint64_t snapshot) {
+    index_table *x = atomic_load_explicit(&t->index, memory_order_acquire);
+    if (x == NULL) return NULL;
+    uint64_t s = atomic_load_explicit(find_slot(t, x, key, hash), memory_order_acquire);
+    if (s == 0) return NULL;
+    const omen_entry *e = omen_memtable_entry(t, slot_entry(s));
+    while (e->lsn > snapshot) {
+        if (e->older == NO_ENTRY) return NULL;
+        e = omen_memtable_entry(t, e->older);
+    }
+    return e;
+}
+
+const float *omen_memtable_vectors(const omen_memtable *t, uint32_t field, uint32_t row, uint32_t *run) {
+    return omen_chunks_at(&t->vectors[field], row, run);
+}
+
+const float *omen_memtable_norms(const omen_memtable *t, uint32_t field, uint32_t row, uint32_t *run) {
+    return omen_chunks_at(&t->norms[field], row, run);
+}

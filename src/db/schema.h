@@ -1,0 +1,43 @@
+/* db/ - the database: collections, in-memory tables, snapshots, maintenance, metrics.
+ *
+ * schema.h - a collection's schema as the database keeps it: an own copy, checked, and its binary form in log and manifest.
+ *
+ * Binary form: u32 vector_count, u32 text_count, then for each vector field u32 dimensions, u32 metric, u32 name length, name;
+ * for each text field u32 name length, name; zero bytes up to a multiple of 8. Default field names are stored as "vector".
+ */
+#ifndef OMEN_DB_SCHEMA_H
+#define OMEN_DB_SCHEMA_H
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "column/part.h"
+
+#define OMEN_MAX_TEXT_FIELDS 64u
+
+typedef struct omen_schema_copy {
+    omen_schema schema; /* points into the arrays below and into `names` */
+    omen_vector_field vectors[OMEN_MAX_VECTOR_FIELDS];
+    omen_str texts[OMEN_MAX_TEXT_FIELDS];
+    omen_part_field fields[OMEN_MAX_VECTOR_FIELDS];
+    omen_arena names;
+} omen_schema_copy;
+
+/* Collections' and fields' names: 1 to OMEN_MAX_NAME bytes of letters, digits, '_', '-', '.'; not starting with '.', '-' or "omen_". */
+omen_status omen_name_check(omen_str name, const char *what, omen_error *err);
+/* Copies and checks. A field named "" becomes "vector"; "id" is refused. OMEN_ERR_NAME, _INVALID, _MEMORY. */
+omen_status omen_schema_copy_init(omen_schema_copy *c, omen_mem *m, const omen_schema *s, omen_error *err);
+void omen_schema_copy_deinit(omen_schema_copy *c);
+/* Whether `wanted` asks for what `have` is. OMEN_ERR_SCHEMA tells the first difference. */
+omen_status omen_schema_match(const omen_schema *have, const omen_schema *wanted, omen_str collection, omen_error *err);
+omen_status omen_schema_encode(const omen_schema *s, omen_buf *out);
+/* Decodes and checks; *used is the bytes taken. OMEN_ERR_CORRUPT. */
+omen_status omen_schema_decode(omen_schema_copy *c, omen_mem *m, const uint8_t *data, size_t len, size_t *used, omen_error *err);
+/* Index of a vector field by name ("" is the only field, or "vector"); OMEN_ERR_INVALID. */
+omen_status omen_schema_field(const omen_schema *s, omen_str name, uint32_t *out, omen_error *err);
+const char *omen_metric_name(omen_metric m); /* "l2", "ip", "cosine" */
+bool omen_metric_parse(omen_str name, omen_metric *out);
+/* {"vectors": [{"name", "dimensions", "metric"}], "text": [..]} */
+void omen_schema_write_json(const omen_schema *s, omen_jw *w);
+static inline bool omen_str_equal(omen_str a, omen_str b) { return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0); }
+
+#endif
