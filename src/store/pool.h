@@ -16,14 +16,24 @@ typedef struct omen_block {
     uint32_t len;
 } omen_block;
 
-/* budget: at least 1 MiB. Pinned blocks may exceed it: then OMEN_ERR_LIMIT is the answer to the next miss, except that one block per
- * caller always succeeds while memory lasts, so that progress is never impossible. */
+/* budget: at least 1 MiB, counted with what each block costs beside its content, blocks under way included. When pinned blocks fill
+ * it, OMEN_ERR_LIMIT is the answer to the next miss, except that one block for each caller always succeeds while memory lasts, so that
+ * progress is never impossible: up to OMEN_POOL_GRACE blocks (or host->threads, if more) may be pinned whatever they cost. */
+#define OMEN_POOL_GRACE 8u
 omen_status omen_pool_new(omen_mem *m, const omen_host *host, uint64_t budget, omen_pool **out);
 void omen_pool_free(omen_pool *p); /* nothing may be pinned */
 omen_pool_metrics *omen_pool_metrics_of(omen_pool *p);
 
-/* Used by segment.c: blocks are keyed (owner, section, index). `load` reads and verifies into `into` (raw_len bytes); [may pend], then the
- * same call is made again later. On OK the block is pinned: omen_block_release it. */
+/* A number no other user of this pool has. */
+uint64_t omen_pool_owner(omen_pool *p);
+/* One decompression context is kept between loads: borrow it (NULL: out of memory) and give it back. */
+struct omen_zstd;
+struct omen_zstd *omen_pool_zstd_take(omen_pool *p);
+void omen_pool_zstd_give(omen_pool *p, struct omen_zstd *z);
+
+/* Used by segment_reader.c: blocks are keyed (owner, section, index). `load` reads and verifies into `into` (raw_len bytes); [may pend],
+ * then the same call is made again later, with another buffer: nothing is held for a load that pends. Two threads that miss the same
+ * block may both load it; one copy stays. On OK the block is pinned: omen_block_release it. */
 omen_status omen_pool_get(omen_pool *p, uint64_t owner, uint32_t section, uint32_t index, uint32_t raw_len,
                           omen_status (*load)(void *arg, uint8_t *into, omen_error *err), void *arg, const omen_block **out, omen_error *err);
 void omen_block_release(omen_pool *p, const omen_block *b); /* NULL is fine */

@@ -11,6 +11,8 @@
 #ifndef OMEN_STORE_STORE_H
 #define OMEN_STORE_STORE_H
 
+#include <stdatomic.h>
+
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/metric.h"
@@ -21,7 +23,7 @@ omen_file_name omen_segment_file_name(uint64_t number);
 bool omen_log_file_parse(const char *name, uint64_t *epoch);
 bool omen_segment_file_parse(const char *name, uint64_t *number);
 
-/* What every part of this room works with. Borrowed from the database. */
+/* What every part of this room works with. Borrowed from the database; zero-initialised, then filled. */
 typedef struct omen_pool omen_pool;
 typedef struct omen_store {
     const omen_host *host;
@@ -29,9 +31,24 @@ typedef struct omen_store {
     omen_mem *mem;
     omen_pool *pool;
     uint8_t database_id[16];
+    _Atomic uintptr_t dir_sync_owner; /* who has a sync_dir pending (omen_store_sync_dir) */
 } omen_store;
 
-/* Turns a failing host call into an error that names file and action; PENDING and OK pass. */
+/* Turns a failing host call into an error that names file and action; PENDING and OK pass. A status the table does not
+ * know is answered as OMEN_ERR_IO. */
 omen_status omen_store_check(omen_status s, const char *action, const char *file, omen_error *err);
+
+/* Makes creations and removals durable. Step: repeat on PENDING with the same `owner` (any address that is the caller's own).
+ * Two callers must not share one pending request of the host: the second would take the first one's answer for its own, although
+ * it may have created a file after that request began. So while one owner's request is pending the others wait (PENDING).
+ * An owner that goes away in between says so. */
+omen_status omen_store_sync_dir(omen_store *st, const void *owner, omen_error *err);
+void omen_store_sync_dir_abandon(omen_store *st, const void *owner);
+
+/* One read of exactly len bytes; fewer are OMEN_ERR_IO, for callers know the file's size. [may pend] */
+omen_status omen_store_read(omen_store *st, omen_file *f, const char *name, uint64_t offset, void *into, size_t len, omen_error *err);
+/* Writes in pieces of at most OMEN_WRITE_CHUNK bytes. Never pends. */
+#define OMEN_WRITE_CHUNK (1u << 20)
+omen_status omen_store_write(omen_store *st, omen_file *f, const char *name, uint64_t offset, const void *bytes, size_t len, omen_error *err);
 
 #endif

@@ -1,0 +1,95 @@
+/* names.c - names of files, and the few ways in which this room speaks to a storage. */
+#include "store/store.h"
+
+static omen_file_name numbered(const char *prefix, uint64_t n) {
+    static const char digits[] = "0123456789abcdef";
+    omen_file_name name;
+    memset(&name, 0, sizeof name);
+    memcpy(name.text, prefix, 4);
+    for (int i = 0; i < 16; i++) name.text[4 + i] = digits[n >> (60 - 4 * i) & 15];
+    return name;
+}
+
+/* Only what `numbered` writes is accepted: a number has one name. */
+static bool parse(const char *name, const char *prefix, uint64_t *out) {
+    uint64_t n = 0;
+    if (strncmp(name, prefix, 4) != 0) return false;
+    name += 4;
+    for (int i = 0; i < 16; i++) {
+        char c = name[i];
+        if (c >= '0' && c <= '9') {
+            n = n << 4 | (uint64_t)(c - '0');
+        } else if (c >= 'a' && c <= 'f') {
+            n = n << 4 | (uint64_t)(c - 'a' + 10);
+        } else {
+            return false; /* the NUL of a short name ends here */
+        }
+    }
+    if (name[16] != 0) return false;
+    *out = n;
+    return true;
+}
+
+omen_file_name omen_log_file_name(uint64_t epoch) { return numbered("log-", epoch); }
+omen_file_name omen_segment_file_name(uint64_t number) { return numbered("seg-", number); }
+bool omen_log_file_parse(const char *name, uint64_t *epoch) { return parse(name, "log-", epoch); }
+bool omen_segment_file_parse(const char *name, uint64_t *number) { return parse(name, "seg-", number); }
+
+static bool known(omen_status s) {
+    switch ((int)s) {
+#define X(name, value, text) case value:
+        OMEN_STATUS_MAP(X)
+#undef X
+        return true;
+    default:
+        return false;
+    }
+}
+
+omen_status omen_store_check(omen_status s, const char *action, const char *file, omen_error *err) {
+    if (s == OMEN_OK || s == OMEN_PENDING) return s;
+    if (!known(s)) return omen_fail(err, OMEN_ERR_IO, "cannot %s %s: the storage answered %d", action, file, (int)s);
+    return omen_fail(err, s, "cannot %s %s: %s", action, file, omen_status_message(s));
+}
+
+omen_status omen_store_sync_dir(omen_store *st, const void *owner, omen_error *err) {
+    uintptr_t me = (uintptr_t)owner, now = atomic_load(&st->dir_sync_owner);
+    if (now != 0 && now != me) return OMEN_PENDING;
+    omen_status s = omen_store_check(st->storage.ops->sync_dir(st->storage.ctx), "sync", "the directory", err);
+    if (s == OMEN_PENDING) {
+        /* Threads may come here together; whoever loses asks again from the start once the winner is done. */
+        uintptr_t nobody = 0;
+        atomic_compare_exchange_strong(&st->dir_sync_owner, &nobody, me);
+    } else {
+        omen_store_sync_dir_abandon(st, owner);
+    }
+    return s;
+}
+
+void omen_store_sync_dir_abandon(omen_store *st, const void *owner) {
+    uintptr_t me = (uintptr_t)owner;
+    atomic_compare_exchange_strong(&st->dir_sync_owner, &me, 0);
+}
+
+omen_status omen_store_read(omen_store *st, omen_file *f, const char *name, uint64_t offset, void *into, size_t len,
+                            omen_error *err) {
+    size_t got = 0;
+    OMEN_TRY(omen_store_check(st->storage.ops->read_at(st->storage.ctx, f, offset, into, len, &got), "read", name, err));
+    if (got != len)
+        return omen_fail(err, OMEN_ERR_IO, "cannot read %s: %zu bytes at %llu instead of %zu", name, got,
+                         (unsigned long long)offset, len);
+    return OMEN_OK;
+}
+
+omen_status omen_store_write(omen_store *st, omen_file *f, const char *name, uint64_t offset, const void *bytes, size_t len,
+                             omen_error *err) {
+    const uint8_t *p = bytes;
+    while (len > 0) {
+        size_t n = OMEN_MIN(len, OMEN_WRITE_CHUNK);
+        OMEN_TRY(omen_store_check(st->storage.ops->write_at(st->storage.ctx, f, offset, p, n), "write", name, err));
+        p += n;
+        offset += n;
+        len -= n;
+    }
+    return OMEN_OK;
+}
