@@ -38,6 +38,17 @@ list(FILTER zstd_sources EXCLUDE REGEX "/(zstdmt_compress|pool|threading|zstd_ld
 list(APPEND zstd_sources ${PROJECT_SOURCE_DIR}/cmake/deps/zstd_left_out.c)
 set(xxhash_source ${xxhash_SOURCE_DIR}/xxhash.c)
 set(yyjson_source ${yyjson_SOURCE_DIR}/src/yyjson.c)
+if(OMEN_WASM OR OMEN_EMSCRIPTEN)
+  # The one change made to a pinned source: 10 KB of table give way to the few lines that compute them.
+  file(READ ${yyjson_source} text)
+  string(REGEX REPLACE "static const u64 pow10_sig_table\\[\\] = {[^}]*};" "#include \"yyjson_pow10.h\"" patched "${text}")
+  if(patched STREQUAL text)
+    message(FATAL_ERROR "yyjson.c has no pow10_sig_table to replace; adapt cmake/deps.cmake")
+  endif()
+  set(yyjson_source ${CMAKE_CURRENT_BINARY_DIR}/yyjson_small.c)
+  file(CONFIGURE OUTPUT ${yyjson_source} CONTENT "${patched}" @ONLY)
+  set_source_files_properties(${yyjson_source} PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/cmake/deps)
+endif()
 
 add_library(omen_deps OBJECT ${zstd_sources} ${xxhash_source} ${yyjson_source})
 target_compile_definitions(omen_deps PRIVATE

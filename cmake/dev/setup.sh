@@ -73,6 +73,12 @@ npm_folders() {
     -name package-lock.json -printf '%h\n' | sort
 }
 
+# What the build itself needs of npm: wasm-opt.
+need_tools() {
+  need_node
+  npm_ci "$ROOT/cmake/tools"
+}
+
 need_npm() {
   need_node
   local folders

@@ -58,9 +58,10 @@ stage_native-clang() { build_and_ctest native-clang; }
 stage_asan() { build_and_ctest asan -L 'unit|fault|corruption'; }
 stage_tsan() { build_and_ctest tsan -L unit; }
 stage_arm64() { build_and_ctest arm64 -L 'unit|golden'; }
-stage_wasm() { build_only wasm omendb.wasm; }
-stage_wasm-relaxed() { build_only wasm-relaxed omendb.wasm; }
-stage_wasi-command() { need_node; build_and_ctest wasi-command -L 'unit|golden'; }
+# The modules: linked, and made small by the tools of cmake/tools.
+stage_wasm() { need_tools; build_only wasm omendb.wasm; }
+stage_wasm-relaxed() { need_tools; build_only wasm-relaxed omendb.wasm; }
+stage_wasi-command() { need_tools; build_and_ctest wasi-command -L 'unit|golden'; }
 stage_emscripten() { need_node; build_and_ctest emscripten -L 'unit|golden'; }
 
 # The installed library must be usable with nothing but pkg-config.

@@ -72,4 +72,51 @@ TEST(json_is_strict) {
     CHECK(yyjson_read("[NaN]", 5, YYJSON_READ_ALLOW_INF_AND_NAN) == NULL);
 }
 
+/* Doubles of every exponent, printed and read again: exactly the same number, and everywhere the same digits. */
+TEST(json_numbers_are_the_same_everywhere) {
+    XXH3_state_t *state = XXH3_createState();
+    REQUIRE(state != NULL);
+    XXH3_64bits_reset(state);
+    uint64_t random = 1;
+    for (uint64_t exponent = 0; exponent < 2047; exponent++) {
+        for (int i = 0; i < 8; i++) {
+            random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            uint64_t bits = exponent << 52 | (i == 0 ? 0 : i == 1 ? UINT64_C(0xfffffffffffff) : random >> 12);
+            double number;
+            memcpy(&number, &bits, sizeof number);
+            yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+            yyjson_mut_doc_set_root(doc, yyjson_mut_real(doc, number));
+            size_t size = 0;
+            char *text = yyjson_mut_write(doc, 0, &size);
+            REQUIRE(text != NULL);
+            XXH3_64bits_update(state, text, size);
+            yyjson_doc *again = yyjson_read(text, size, 0);
+            REQUIRE(again != NULL);
+            double back = yyjson_get_real(yyjson_doc_get_root(again));
+            CHECK_MEM(&back, &number, sizeof number);
+            yyjson_doc_free(again);
+            free(text);
+            yyjson_mut_doc_free(doc);
+        }
+    }
+    CHECK_EQ_UINT(XXH3_64bits_digest(state), UINT64_C(0xcb8e2c6fdaac0dc6));
+    XXH3_freeState(state);
+
+    /* Halfway cases and long digits, which need the exact path; the C library's reader is exact as well. */
+    static const char *const hard[] = {
+        "9007199254740993.0",      "9007199254740993.00000000000000000000000000000000001",
+        "2.2250738585072011e-308", "2.2250738585072012e-308",
+        "4.9406564584124654e-324", "2.4703282292062327208e-324",
+        "1.7976931348623157e308",  "8.5e-320",
+        "1.0e-342",                "123456789012345678901234567890e-20",
+    };
+    for (size_t i = 0; i < sizeof hard / sizeof *hard; i++) {
+        yyjson_doc *doc = yyjson_read(hard[i], strlen(hard[i]), 0);
+        REQUIRE(doc != NULL);
+        double got = yyjson_get_real(yyjson_doc_get_root(doc)), want = strtod(hard[i], NULL);
+        if (!CHECK_MEM(&got, &want, sizeof got)) printf("        %s: got %a, want %a\n", hard[i], got, want);
+        yyjson_doc_free(doc);
+    }
+}
+
 TEST_MAIN()
