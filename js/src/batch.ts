@@ -1,0 +1,121 @@
+/** Batches of records, as users give them, into the parts of a `write` request. What only C can judge is left to C. */
+import { encodeIds, encodeTexts, printId, vectorRows } from "./columns.js";
+import { OmenError } from "./errors.js";
+import type { CollectionSchema, Id, InputColumns, Vector } from "./types.js";
+import type { Part } from "./wire.js";
+
+/** Answers the arguments and parts of a `write`. */
+export interface Batch {
+  count: number;
+  /** Indexes of the vector fields that are given. */
+  fields: number[];
+  parts: Part[];
+}
+
+type AnyRecord = { id: Id } & { [key: string]: unknown };
+type Field = CollectionSchema["vectors"][number];
+
+const isVector = (value: unknown): value is Vector => value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
+
+function checkVector(vector: unknown, { name, dimensions }: Field, id: () => unknown, collection: string): asserts vector is Vector {
+  if (!isVector(vector)) {
+    throw new OmenError(
+      "OMEN_ERR_INVALID",
+      `"${name}" of record ${printId(id())} is ${vector === undefined ? "missing" : vector === null ? "null" : `of type ${typeof vector}`}; ` +
+        `give ${dimensions} numbers as an array or a Float32Array`,
+    );
+  }
+  if (vector.length !== dimensions) {
+    throw new OmenError("OMEN_ERR_DIMENSION", `vector "${name}" of record ${printId(id())} has ${vector.length} dimensions, collection "${collection}" has ${dimensions}`);
+  }
+}
+
+function stringify(document: object, id: () => unknown): string {
+  try {
+    return JSON.stringify(document);
+  } catch (error) {
+    throw new OmenError("OMEN_ERR_JSON", `the metadata of record ${printId(id())} is no JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The metadata of a record: what is neither its id nor one of the collection's vectors. */
+function splitter(fields: readonly Field[]): (record: AnyRecord) => { [key: string]: unknown } {
+  if (fields.length === 0) return ({ id: _, ...rest }) => rest;
+  if (fields.length === 1) {
+    const [{ name }] = fields as [Field];
+    return ({ id: _, [name]: _vector, ...rest }) => rest;
+  }
+  const names = new Set(["id", ...fields.map(({ name }) => name)]);
+  return (record) => Object.fromEntries(Object.entries(record).filter(([key]) => !names.has(key)));
+}
+
+const isEmpty = (object: object): boolean => {
+  for (const key in object) if (Object.hasOwn(object, key)) return false;
+  return true;
+};
+
+/** Records, each an object. `partial`: vectors may be left out, by all records alike (update). */
+export function recordsBatch(records: readonly AnyRecord[], schema: CollectionSchema, collection: string, partial: boolean): Batch {
+  records.forEach((record: unknown, i) => {
+    if (typeof record !== "object" || record === null) throw new OmenError("OMEN_ERR_INVALID", `record ${i} is ${record === null ? "null" : `of type ${typeof record}`}; give an object with an id`);
+  });
+  const ids = encodeIds(records.length, (i) => records[i]!.id);
+  const fields: number[] = [];
+  const vectors: Part[] = [];
+  schema.vectors.forEach((field, index) => {
+    const { name, dimensions } = field;
+    if (partial) {
+      const given = records.reduce((sum, record) => sum + (record[name] === undefined ? 0 : 1), 0);
+      if (given === 0 && records.length > 0) return;
+      if (given < records.length) {
+        throw new OmenError("OMEN_ERR_INVALID", `only ${given} of ${records.length} records give "${name}"; in one update give it for all of them or for none`);
+      }
+    }
+    for (const record of records) checkVector(record[name], field, () => record.id, collection);
+    fields.push(index);
+    vectors.push(vectorRows(records.length, dimensions, (i) => records[i]![name] as Vector));
+  });
+  const metadataOf = splitter(schema.vectors);
+  const texts = records.map((record) => {
+    const metadata = metadataOf(record);
+    return isEmpty(metadata) ? "" : stringify(metadata, () => record.id);
+  });
+  return { count: records.length, fields, parts: [...ids, ...encodeTexts(texts), ...vectors] };
+}
+
+/** Columns: the flat form. */
+export function columnsBatch(columns: InputColumns<object, string>, schema: CollectionSchema, collection: string, partial: boolean): Batch {
+  const { ids, vectors, documents } = columns;
+  const given = Object.keys(columns).find((key) => !["ids", "vectors", "documents"].includes(key));
+  if (given !== undefined) throw new OmenError("OMEN_ERR_INVALID", `columns have no "${given}"; there are ids, vectors and documents`);
+  const count = ids?.length;
+  if (typeof count !== "number") throw new OmenError("OMEN_ERR_INVALID", "ids must be an array of ids");
+  const parts: Part[] = encodeIds(count, (i) => ids[i]!);
+  if (documents !== undefined && (!Array.isArray(documents) || documents.length !== count)) {
+    throw new OmenError("OMEN_ERR_INVALID", `there are ${count} ids and ${documents.length} documents; give one for each id, or none at all`);
+  }
+  const texts = new Array<string>(count).fill("");
+  documents?.forEach((document, i) => {
+    if (typeof document === "string") texts[i] = document;
+    else if (document !== undefined && document !== null) texts[i] = stringify(document, () => ids[i]);
+  });
+  parts.push(...encodeTexts(texts));
+  const byName = vectors instanceof Float32Array ? undefined : (vectors as { readonly [name: string]: Float32Array | undefined } | undefined);
+  if (vectors instanceof Float32Array && schema.vectors.length !== 1) {
+    throw new OmenError("OMEN_ERR_INVALID", `collection "${collection}" has ${schema.vectors.length} vector fields; give vectors as { field: Float32Array }`);
+  }
+  const unknown = Object.keys(byName ?? {}).find((name) => !schema.vectors.some((field) => field.name === name));
+  if (unknown !== undefined) throw new OmenError("OMEN_ERR_INVALID", `collection "${collection}" has no vector field "${unknown}"`);
+  const fields: number[] = [];
+  schema.vectors.forEach(({ name, dimensions }, index) => {
+    const rows = byName === undefined ? vectors : byName[name];
+    if (rows === undefined && partial) return;
+    if (!(rows instanceof Float32Array)) throw new OmenError("OMEN_ERR_INVALID", `the vectors of field "${name}" are missing; give a Float32Array of ${count} x ${dimensions}`);
+    if (rows.length !== count * dimensions) {
+      throw new OmenError("OMEN_ERR_DIMENSION", `"${name}" holds ${rows.length} numbers; ${count} records of collection "${collection}" have ${count} x ${dimensions}`);
+    }
+    fields.push(index);
+    parts.push(rows);
+  });
+  return { count, fields, parts };
+}

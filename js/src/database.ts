@@ -1,0 +1,159 @@
+/** A database: collections, maintenance, reports. */
+import { Collection } from "./collection.js";
+import { Connection } from "./connection.js";
+import { asyncDispose } from "./dispose.js";
+import type { Engine } from "./engine/engine.js";
+import { OmenError } from "./errors.js";
+import type { AnyMetadata, CallOptions, CollectionSchema, Metrics, Schema, Stats } from "./types.js";
+
+const decoder = new TextDecoder();
+
+/** A schema as the protocol has it. */
+function schemaRequest(schema: Schema): CollectionSchema {
+  if (typeof schema !== "object" || schema === null) throw new OmenError("OMEN_ERR_INVALID", "a schema is an object: { vector: { dimensions, metric } }");
+  const unknown = Object.keys(schema).find((key) => !["vector", "vectors", "text"].includes(key));
+  if (unknown !== undefined) throw new OmenError("OMEN_ERR_INVALID", `a schema has no "${unknown}"; there are vector, vectors and text`);
+  const { vector, vectors = {}, text = [] } = schema;
+  if (vector !== undefined && Object.hasOwn(vectors, "vector")) throw new OmenError("OMEN_ERR_INVALID", 'a schema gives either "vector", or "vector" among "vectors"');
+  if (!Array.isArray(text) || text.some((name) => typeof name !== "string")) throw new OmenError("OMEN_ERR_INVALID", "text must be an array of field names");
+  const fields = Object.entries({ ...(vector === undefined ? {} : { vector }), ...vectors });
+  return {
+    vectors: fields.map(([name, field]) => {
+      const { dimensions, metric = "cosine" } = (field ?? {}) as { dimensions?: unknown; metric?: unknown };
+      if (typeof dimensions !== "number" || !Number.isInteger(dimensions) || dimensions < 1 || dimensions > 65_535) {
+        throw new OmenError("OMEN_ERR_INVALID", `dimensions of vector field "${name}" is ${String(dimensions)}; it must be an integer from 1 to 65,535`);
+      }
+      if (metric !== "l2" && metric !== "ip" && metric !== "cosine") throw new OmenError("OMEN_ERR_INVALID", `metric of vector field "${name}" is ${String(metric)}; it must be "l2", "ip" or "cosine"`);
+      if (name === "id") throw new OmenError("OMEN_ERR_NAME", 'a vector field cannot be named "id": records have their id there');
+      return { name, dimensions, metric };
+    }),
+    text: [...text],
+  };
+}
+
+/** The schema of an answer: the default field's name may be given as "". */
+function schemaAnswer(json: unknown): CollectionSchema {
+  const { vectors = [], text = [] } = (json ?? {}) as Partial<CollectionSchema>;
+  return { vectors: vectors.map((field) => ({ ...field, name: field.name === "" ? "vector" : field.name })), text };
+}
+
+/** An open database. Got from `open`; close it, or write `await using db = await open(…)`. */
+export class Database {
+  /** The name or path it was opened with. */
+  readonly name: string;
+  /** 32 hex digits, given to the database when it was created. */
+  readonly id: string;
+  #connection: Connection;
+  #closed: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(name: string, id: string, connection: Connection) {
+    this.name = name;
+    this.id = id;
+    this.#connection = connection;
+  }
+
+  /** Which engine runs it: `kind` is `"wasm"`, `"native"` or `"worker"`, `kernels` the instruction set in use. */
+  get engine(): Pick<Engine, "kind" | "kernels"> {
+    const { kind, kernels } = this.#connection.engine;
+    return { kind, kernels };
+  }
+
+  /**
+   * Opens a collection; creates it when it is absent and a schema is given.
+   * @throws OmenError `OMEN_ERR_NOT_FOUND` without a schema, `OMEN_ERR_SCHEMA` when it exists with another one, `OMEN_ERR_NAME`
+   */
+  async collection<Metadata extends object = AnyMetadata, Field extends string = "vector">(
+    name: string,
+    schema?: Schema<Field>,
+    options?: CallOptions,
+  ): Promise<Collection<Metadata, Field>> {
+    if (typeof name !== "string") throw new OmenError("OMEN_ERR_NAME", `the name of a collection is of type ${typeof name}; give a string`);
+    const request = { op: "collection", db: this.#connection.handle, name, ...(schema === undefined ? {} : { schema: schemaRequest(schema as Schema) }) };
+    const { json } = await this.#connection.call(request, [], options?.signal);
+    return new Collection(this.#connection, Number(json["collection"]), name, schemaAnswer(json["schema"]));
+  }
+
+  /** Names and schemas of all collections. */
+  async collections(options?: CallOptions): Promise<{ name: string; schema: CollectionSchema }[]> {
+    const { json } = await this.#op("collections", {}, options);
+    return (json["collections"] as { name: string; schema: unknown }[]).map(({ name, schema }) => ({ name, schema: schemaAnswer(schema) }));
+  }
+
+  /** Removes a collection with all its records. @throws OmenError `OMEN_ERR_NOT_FOUND` */
+  async drop(name: string, options?: CallOptions): Promise<void> {
+    await this.#connection.write({ op: "drop", db: this.#connection.handle, name }, [], options?.signal);
+  }
+
+  /** Resolves when every write so far is durable, whatever the option `durability` says. */
+  async sync(options?: CallOptions): Promise<void> {
+    await this.#op("sync", {}, options);
+  }
+
+  /** Writes the in-memory tables to segments, durably. */
+  async flush(options?: CallOptions): Promise<void> {
+    await this.#op("flush", {}, options);
+  }
+
+  /** Flushes, then merges every collection's segments into one and drops deleted records. */
+  async compact(options?: CallOptions): Promise<void> {
+    await this.#op("compact", {}, options);
+  }
+
+  /** Reads everything and verifies every checksum and invariant. @throws OmenError `OMEN_ERR_CORRUPT` with the first place */
+  async check(options?: CallOptions): Promise<void> {
+    await this.#op("check", {}, options);
+  }
+
+  /** Does waiting maintenance for about `budgetMs` (one step when 0). Resolves with whether some is left. */
+  async maintain(options?: { budgetMs?: number } & CallOptions): Promise<boolean> {
+    const { json } = await this.#op("maintain", { budgetUs: Math.round((options?.budgetMs ?? 0) * 1000) }, options);
+    return json["more"] === true;
+  }
+
+  /** Counters, gauges and latencies as an object. */
+  metrics(options?: { format?: "json"; labels?: { readonly [name: string]: string } } & CallOptions): Promise<Metrics>;
+  /** The same as Prometheus text. `labels` are added to every series. */
+  metrics(options: { format: "prometheus"; labels?: { readonly [name: string]: string } } & CallOptions): Promise<string>;
+  async metrics(options?: { format?: "json" | "prometheus"; labels?: { readonly [name: string]: string } } & CallOptions): Promise<Metrics | string> {
+    const { format = "json", labels } = options ?? {};
+    if (format !== "json" && format !== "prometheus") throw new OmenError("OMEN_ERR_INVALID", `format is ${String(format)}; it must be "json" or "prometheus"`);
+    const { parts } = await this.#op("metrics", { format, ...(labels === undefined ? {} : { labels }) }, options);
+    const text = decoder.decode(parts[0]);
+    return format === "json" ? (JSON.parse(text) as Metrics) : text;
+  }
+
+  /** Sets counters and latencies back to zero. */
+  async resetMetrics(): Promise<void> {
+    await this.#op("metricsReset");
+  }
+
+  /** Collections, segments, sizes. */
+  async stats(options?: CallOptions): Promise<Stats> {
+    const { parts } = await this.#op("stats", {}, options);
+    return JSON.parse(decoder.decode(parts[0])) as Stats;
+  }
+
+  /** Waits until what was written is durable, then lets go of the storage. Calling it again is fine. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async [asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#connection.settle();
+      await this.#op("close");
+    } finally {
+      await this.#connection.engine.close();
+    }
+  }
+
+  #op(op: string, args: object = {}, options?: CallOptions) {
+    return this.#connection.call({ op, db: this.#connection.handle, ...args }, [], options?.signal);
+  }
+}

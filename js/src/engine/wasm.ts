@@ -1,0 +1,229 @@
+/**
+ * The engine in WebAssembly: calls (docs/CALLS.md) carried into one instance of the module.
+ *
+ * A call begins and takes its first step at once, so the order of calls is the order in which they were made, and on a storage
+ * that answers at once it is done before `call` returns. A call that pends is stepped again whenever a promise of a storage has
+ * settled. Writes that wait for the same sync then all go on together: that is group commit.
+ */
+import { STATUS } from "../codes.js";
+import { OmenError, codeOf } from "../errors.js";
+import type { Storage } from "../storage/storage.js";
+import type { LogLevel } from "../types.js";
+import { decodeResponse, encodeError } from "../wire.js";
+import type { Engine } from "./engine.js";
+import { HostImports } from "./imports.js";
+
+/** The exports of wasm/exports.c. Pointers are unsigned: `>>> 0` where they come out. */
+interface Exports {
+  memory: WebAssembly.Memory;
+  _initialize?(): void;
+  mem_alloc(size: number): number;
+  mem_free(at: number): void;
+  engine_new(): number;
+  engine_free(engine: number): void;
+  put_storage(engine: number, slot: number, storage: number): number;
+  call_begin(engine: number, request: number, length: number): number;
+  call_step(call: number): number;
+  call_response(call: number): number;
+  call_response_len(call: number): number;
+  call_free(call: number): void;
+  last_status(): number;
+  last_error(): number;
+  kernels(): number;
+  version(): number;
+}
+
+interface PendingCall {
+  call: number;
+  resolve(response: Uint8Array): void;
+  reject(error: unknown): void;
+  failure: OmenError | undefined;
+  signal: AbortSignal | undefined;
+  onAbort: (() => void) | undefined;
+}
+
+/** Statuses behind which a storage's own message says more. */
+const FROM_STORAGE = new Set(["OMEN_ERR_IO", "OMEN_ERR_FULL", "OMEN_ERR_POISONED", "OMEN_ERR_DATA_EVICTED"]);
+
+export interface WasmEngineOptions {
+  log?: ((level: LogLevel, line: string) => void) | undefined;
+}
+
+export class WasmEngine implements Engine {
+  readonly kind = "wasm";
+  readonly kernels: string;
+
+  #host = new HostImports();
+  #exports: Exports;
+  #engine: number;
+  #pending = new Set<PendingCall>();
+  #nextSlot = 1;
+  #pumping = false;
+  #timer = false;
+  /** Why the engine takes no more calls. */
+  #gone: OmenError | undefined;
+
+  /** Instantiates a compiled module. @throws OmenError `OMEN_ERR_MEMORY` */
+  constructor(module: WebAssembly.Module, options: WasmEngineOptions = {}) {
+    this.#host.onLog = options.log;
+    this.#host.onProgress = () => this.#wake();
+    const instance = new WebAssembly.Instance(module, { omen_host: this.#host.imports() as WebAssembly.ModuleImports });
+    this.#exports = instance.exports as unknown as Exports;
+    this.#host.bind(this.#exports.memory);
+    this.#exports._initialize?.();
+    this.#engine = this.#exports.engine_new() >>> 0;
+    if (this.#engine === 0) throw this.#lastError();
+    this.kernels = this.#host.cString(this.#exports.kernels() >>> 0);
+  }
+
+  /** Bytes of the instance's memory. It never shrinks; it goes when the engine does. */
+  get memoryBytes(): number {
+    return this.#exports.memory.buffer.byteLength;
+  }
+
+  putStorage(storage: Storage): number {
+    if (this.#gone !== undefined) throw this.#gone;
+    const slot = this.#nextSlot++;
+    const status = this.#exports.put_storage(this.#engine, slot, this.#host.addStorage(storage));
+    if (status !== STATUS.OMEN_OK) throw this.#lastError(status);
+    return slot;
+  }
+
+  call(request: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    if (this.#gone !== undefined) return Promise.reject(this.#gone);
+    if (signal?.aborted) return Promise.resolve(encodeError("OMEN_ERR_CANCELLED", "the call was cancelled before it began"));
+    return new Promise((resolve, reject) => {
+      try {
+        const call = this.#begin(request);
+        const pending: PendingCall = { call, resolve, reject, failure: undefined, signal, onAbort: undefined };
+        this.#pending.add(pending);
+        this.#step(pending);
+        if (!this.#pending.has(pending)) {
+          // It may have moved what others wait for.
+          if (this.#pending.size > 0) this.#wake();
+          return;
+        }
+        if (signal !== undefined) {
+          pending.onAbort = () => this.#cancel(pending, "OMEN_ERR_CANCELLED", "the call was cancelled");
+          signal.addEventListener("abort", pending.onAbort);
+        }
+        this.#watch();
+      } catch (error) {
+        if (error instanceof OmenError) resolve(encodeError(error.code, error.detail));
+        else reject(this.#break(error));
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#gone === undefined) {
+      for (const pending of [...this.#pending]) this.#cancel(pending, "OMEN_ERR_CLOSED", "the database was closed meanwhile");
+      try {
+        this.#exports.engine_free(this.#engine);
+      } catch (error) {
+        this.#break(error);
+      }
+      this.#gone = new OmenError("OMEN_ERR_CLOSED", "the database is closed; open it again");
+    }
+    await this.#host.close();
+  }
+
+  #lastError(status = this.#exports.last_status()): OmenError {
+    return new OmenError(codeOf(status), this.#host.cString(this.#exports.last_error() >>> 0));
+  }
+
+  #begin(request: Uint8Array): number {
+    const { mem_alloc, mem_free, call_begin } = this.#exports;
+    const at = mem_alloc(request.length) >>> 0;
+    if (at === 0) throw new OmenError("OMEN_ERR_MEMORY", `no memory for a request of ${request.length} bytes; write smaller batches`);
+    this.#host.heap.set(request, at);
+    const call = call_begin(this.#engine, at, request.length) >>> 0;
+    mem_free(at);
+    if (call === 0) throw this.#lastError();
+    return call;
+  }
+
+  /** One step; a call that is done is answered and freed. */
+  #step(pending: PendingCall): void {
+    const { call_step, call_response, call_response_len } = this.#exports;
+    this.#host.failure = undefined;
+    const status = call_step(pending.call);
+    pending.failure = this.#host.failure ?? pending.failure;
+    if (status === STATUS.OMEN_PENDING) return;
+    const at = call_response(pending.call) >>> 0;
+    let response = this.#host.heap.slice(at, at + (call_response_len(pending.call) >>> 0));
+    if (status !== STATUS.OMEN_OK) response = this.#explain(response, pending.failure);
+    this.#finish(pending);
+    pending.resolve(response);
+  }
+
+  /** The core knows only the status of what a storage answered; the storage's own words are added here. */
+  #explain(response: Uint8Array<ArrayBuffer>, failure: OmenError | undefined): Uint8Array<ArrayBuffer> {
+    if (failure !== undefined) this.#lastFailure = failure;
+    const { status, json } = decodeResponse(response);
+    const code = codeOf(status);
+    const cause = failure?.code === code ? failure : FROM_STORAGE.has(code) ? this.#lastFailure : undefined;
+    const message = String(json["message"] ?? "");
+    if (cause === undefined || message.includes(cause.detail)) return response;
+    return encodeError(code, message === "" ? cause.detail : `${message}: ${cause.detail}`);
+  }
+  #lastFailure: OmenError | undefined;
+
+  #finish(pending: PendingCall): void {
+    this.#pending.delete(pending);
+    if (pending.onAbort !== undefined) pending.signal?.removeEventListener("abort", pending.onAbort);
+    this.#exports.call_free(pending.call);
+    if (this.#pending.size === 0) this.#host.forgetReads();
+  }
+
+  #cancel(pending: PendingCall, code: "OMEN_ERR_CANCELLED" | "OMEN_ERR_CLOSED", message: string): void {
+    if (!this.#pending.has(pending)) return;
+    try {
+      this.#finish(pending);
+      pending.resolve(encodeError(code, message));
+    } catch (error) {
+      pending.reject(this.#break(error));
+    }
+    if (this.#pending.size > 0) this.#wake();
+  }
+
+  /** Steps what pends, soon; many settled promises make one round. */
+  #wake(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    queueMicrotask(() => {
+      this.#pumping = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    try {
+      for (const pending of [...this.#pending]) {
+        if (this.#gone !== undefined) return;
+        if (this.#pending.has(pending)) this.#step(pending);
+      }
+      this.#watch();
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
+  /** A call may wait for time to pass (a group's window) and not for a promise: look again then. */
+  #watch(): void {
+    if (this.#timer || this.#pending.size === 0 || this.#host.outstanding > 0) return;
+    this.#timer = true;
+    setTimeout(() => {
+      this.#timer = false;
+      if (this.#gone === undefined) this.#pump();
+    }, 1);
+  }
+
+  /** The module trapped: its memory can no longer be trusted, and nothing more is asked of it. What is durable stays so. */
+  #break(error: unknown): OmenError {
+    this.#gone = new OmenError("OMEN_ERR_INTERNAL", `the engine stopped (${String(error)}); reopen the database, and please report it`, { cause: error });
+    for (const pending of this.#pending) pending.reject(this.#gone);
+    this.#pending.clear();
+    return this.#gone;
+  }
+}

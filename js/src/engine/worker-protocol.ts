@@ -1,0 +1,29 @@
+/**
+ * The messages between a page and the worker in which its database lives. Calls (docs/CALLS.md) travel as they are, their buffers
+ * transferred. One worker has one engine and one database.
+ */
+import type { LogLevel } from "../types.js";
+
+/** From the page. `id` pairs an answer with its question. */
+export type ToWorker =
+  /** First. The module is compiled once, by the page. */
+  | { type: "start"; module: WebAssembly.Module }
+  /** Opens a storage by name and hands it to the engine. */
+  | { type: "open"; id: number; storage: string; name: string; create: boolean; readOnly: boolean }
+  | { type: "call"; id: number; request: Uint8Array }
+  /** The call's signal was aborted. The call is answered all the same, as cancelled if it was still under way. */
+  | { type: "abort"; id: number }
+  /** Frees the engine; the worker has closed every storage when it answers. */
+  | { type: "close"; id: number };
+
+/** To the page. */
+export type FromWorker =
+  /** To "start", or `failed`. */
+  | { type: "started"; kernels: string }
+  | { type: "failed"; code: string; message: string }
+  | { type: "opened"; id: number; slot: number }
+  | { type: "answer"; id: number; response: Uint8Array }
+  | { type: "closed"; id: number }
+  /** To any question that failed other than by a response. */
+  | { type: "error"; id: number; code: string; message: string }
+  | { type: "log"; level: LogLevel; line: string };

@@ -1,0 +1,2 @@
+"use strict";
+exports.dist = require("node:url").pathToFileURL(require("node:path").join(__dirname, "../")).href;

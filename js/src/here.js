@@ -1,0 +1,1 @@
+export const dist = new URL("./", import.meta.url).href;

@@ -1,0 +1,7 @@
+/** What every platform's entry exports besides `open` and `destroy`. */
+export { Collection } from "./collection.js";
+export { Database } from "./database.js";
+export { ERRORS, OmenError, type ErrorCode } from "./errors.js";
+export type { Engine } from "./engine/engine.js";
+export type { MaybePromise, Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage/storage.js";
+export type * from "./types.js";

@@ -1,0 +1,110 @@
+/** Opening a database: settings, engine and storage brought together, as the platform has them. */
+import { Connection } from "./connection.js";
+import { Database } from "./database.js";
+import type { Engine } from "./engine/engine.js";
+import { OmenError, asOmenError } from "./errors.js";
+import { coreOptions, resolveSettings, type Settings, type SettingsSource } from "./options.js";
+import type { StorageAdapter } from "./storage/storage.js";
+import type { CallOptions, LogLevel, OpenOptions } from "./types.js";
+import { decodeAnswer, encodeRequest } from "./wire.js";
+
+/** What a platform is asked for. */
+export interface ConnectRequest {
+  name: string;
+  storage: string | StorageAdapter;
+  engine: "auto" | "wasm" | "native";
+  create: boolean;
+  readOnly: boolean;
+  log: (level: LogLevel, line: string) => void;
+  signal: AbortSignal | undefined;
+}
+
+/** An engine that can reach the place. The `open` request names it by path or by slot. */
+export interface Connected {
+  engine: Engine;
+  place: { path: string } | { slot: number };
+}
+
+/** What differs between the runtimes; each has one file in platform/. */
+export interface Platform extends SettingsSource {
+  /** Its name in messages. */
+  readonly name: string;
+  /** The storage when none is named. */
+  defaultStorage(): string | Promise<string>;
+  /** Adapters by name. */
+  readonly storages: { readonly [name: string]: () => StorageAdapter | Promise<StorageAdapter> };
+  connect(request: ConnectRequest): Promise<Connected>;
+}
+
+/** The adapter of a name, or the one that was given. Unknown names are refused. */
+export async function adapterOf(platform: Pick<Platform, "name" | "storages">, storage: string | StorageAdapter): Promise<StorageAdapter> {
+  if (typeof storage !== "string") {
+    if (typeof storage?.open !== "function") throw new OmenError("OMEN_ERR_INVALID", "storage is neither a name nor a storage adapter");
+    return storage;
+  }
+  const make = Object.hasOwn(platform.storages, storage) ? platform.storages[storage] : undefined;
+  if (make === undefined) {
+    const names = Object.keys(platform.storages).map((name) => `"${name}"`);
+    throw new OmenError("OMEN_ERR_UNSUPPORTED", `there is no storage "${storage}" on ${platform.name}; there are ${names.join(", ")}, or give an adapter`);
+  }
+  return make();
+}
+
+/** A WebAssembly engine with the adapter's storage in its slot. */
+export async function connectLocally(
+  makeEngine: (log: ConnectRequest["log"]) => Promise<Engine>,
+  adapter: StorageAdapter,
+  { name, create, readOnly, signal, log }: ConnectRequest,
+): Promise<Connected> {
+  const engine = await makeEngine(log);
+  try {
+    const storage = await adapter.open(name, { create, readOnly, ...(signal === undefined ? {} : { signal }) });
+    return { engine, place: { slot: engine.putStorage!(storage) } };
+  } catch (error) {
+    await engine.close();
+    throw asOmenError(error, `opening "${name}" (${adapter.kind})`);
+  }
+}
+
+function logToConsole(level: LogLevel, line: string): void {
+  if (level === "error") console.error(`omendb: ${line}`);
+  else if (level === "warn") console.warn(`omendb: ${line}`);
+}
+
+/** Makes the `open` of a platform. */
+export function createOpen(platform: Platform) {
+  return async function open(name: string, options: OpenOptions = {}): Promise<Database> {
+    if (typeof name !== "string" || name === "") throw new OmenError("OMEN_ERR_NAME", "open needs a name or path of at least one character");
+    const settings: Settings = await resolveSettings(options, platform);
+    const create = settings.create !== false;
+    const readOnly = settings.readOnly === true;
+    const { engine, place } = await platform.connect({
+      name,
+      storage: options.storage ?? (settings.storage as string | undefined) ?? (await platform.defaultStorage()),
+      engine: (settings.engine as ConnectRequest["engine"] | undefined) ?? "auto",
+      create,
+      readOnly,
+      log: options.log ?? logToConsole,
+      signal: options.signal,
+    });
+    try {
+      // WebAssembly has no thread of its own: there maintenance is called for from here.
+      const driven = engine.kind !== "native";
+      const core = { ...coreOptions(settings), ...(driven ? { manualMaintenance: true } : {}) };
+      const response = await engine.call(encodeRequest({ op: "open", ...place, options: core }), options.signal);
+      const { json } = decodeAnswer(response);
+      return new Database(name, String(json["databaseId"]), new Connection(engine, Number(json["db"]), driven && !readOnly && settings.manualMaintenance !== true));
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  };
+}
+
+/** Makes the `destroy` of a platform. */
+export function createDestroy(platform: Pick<Platform, "name" | "storages" | "defaultStorage">) {
+  return async function destroy(name: string, options: { storage?: string | StorageAdapter } & CallOptions = {}): Promise<void> {
+    const adapter = await adapterOf(platform, options.storage ?? (await platform.defaultStorage()));
+    await adapter.destroy(name);
+  };
+}

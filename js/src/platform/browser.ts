@@ -1,0 +1,63 @@
+/** OmenDB in browsers. The database lives in a worker of its own; an adapter that is given runs in the page, which alone has it. */
+import { compileFrom } from "../engine/fetch.js";
+import { WasmEngine } from "../engine/wasm.js";
+import { WorkerEngine } from "../engine/worker.js";
+import { OmenError, asOmenError } from "../errors.js";
+import { adapterOf, connectLocally, createDestroy, createOpen, type Platform } from "../open.js";
+import { autoStorage } from "../storage/auto.js";
+import { memory } from "../storage/memory.js";
+
+export * from "../index.js";
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+/** One compilation for all databases of the page. */
+function compile(): Promise<WebAssembly.Module> {
+  compiled ??= compileFrom(new URL("../omendb.wasm", import.meta.url), new URL("../omendb-relaxed.wasm", import.meta.url)).catch((error: unknown) => {
+    compiled = undefined;
+    throw error;
+  });
+  return compiled;
+}
+
+const platform: Platform = {
+  name: "this browser",
+  defaultStorage: () => "auto",
+  storages: {
+    auto: () => autoStorage(),
+    opfs: async () => (await import("../storage/opfs.js")).opfs(),
+    indexeddb: async () => (await import("../storage/indexeddb.js")).indexeddb(),
+    memory: () => memory(),
+  },
+  readText: async (file) => {
+    const response = await fetch(file);
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    return response.text();
+  },
+  async connect(request) {
+    const { name, storage, create, readOnly, log } = request;
+    if (request.engine === "native") throw new OmenError("OMEN_ERR_UNSUPPORTED", "there is no native engine in browsers");
+    if (typeof storage !== "string") {
+      const module = await compile();
+      return connectLocally(async (line) => new WasmEngine(module, { log: line }), await adapterOf(platform, storage), request);
+    }
+    await adapterOf(platform, storage); // refuses unknown names before a worker is made
+    const worker = new Worker(new URL("../worker.js", import.meta.url), { type: "module", name: `omendb ${name}` });
+    let engine: WorkerEngine | undefined;
+    try {
+      engine = new WorkerEngine(worker, await compile(), log);
+      await engine.started;
+      return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly }) } };
+    } catch (error) {
+      if (engine === undefined) worker.terminate();
+      else await engine.close();
+      throw asOmenError(error, `opening "${name}" (${storage})`);
+    }
+  },
+};
+
+/** Opens a database: in OPFS where it works, else in IndexedDB, created when it is absent. */
+export const open = createOpen(platform);
+
+/** Removes a closed database whole. */
+export const destroy = createDestroy(platform);

@@ -1,0 +1,31 @@
+/** OmenDB where nothing is known of the runtime but the web's own interfaces: in memory, or on an adapter that is given. */
+import { compileFrom } from "../engine/fetch.js";
+import { WasmEngine } from "../engine/wasm.js";
+import { OmenError } from "../errors.js";
+import { adapterOf, connectLocally, createDestroy, createOpen, type Platform } from "../open.js";
+import { memory } from "../storage/memory.js";
+
+export * from "../index.js";
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+const platform: Platform = {
+  name: "this platform",
+  defaultStorage: () => "memory",
+  storages: { memory: () => memory() },
+  readText: async (file) => (await fetch(file)).text(),
+  async connect(request) {
+    if (request.engine === "native") throw new OmenError("OMEN_ERR_UNSUPPORTED", "there is no native engine on this platform");
+    const adapter = await adapterOf(platform, request.storage);
+    compiled ??= compileFrom(new URL("../omendb.wasm", import.meta.url), new URL("../omendb-relaxed.wasm", import.meta.url));
+    compiled.catch(() => (compiled = undefined));
+    const module = await compiled;
+    return connectLocally(async (log) => new WasmEngine(module, { log }), adapter, request);
+  },
+};
+
+/** Opens a database: in memory, unless an adapter is given. */
+export const open = createOpen(platform);
+
+/** Removes a closed database whole. */
+export const destroy = createDestroy(platform);

@@ -1,0 +1,63 @@
+/** What Node.js, Deno and Bun have in common: files, and node:fs to reach them. */
+import { readFile } from "node:fs/promises";
+import type { Engine } from "../engine/engine.js";
+import { hasRelaxedSimd, hasSimd } from "../engine/probe.js";
+import { WasmEngine } from "../engine/wasm.js";
+import { OmenError } from "../errors.js";
+import { dist } from "../here.js";
+import { adapterOf, connectLocally, type Platform } from "../open.js";
+import { FsAdapter, fs } from "../storage/fs.js";
+import { memory } from "../storage/memory.js";
+import type { LogLevel } from "../types.js";
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+async function compile(): Promise<WebAssembly.Module> {
+  if (!hasSimd()) throw new OmenError("OMEN_ERR_UNSUPPORTED", "this runtime has no WebAssembly SIMD; use a newer one");
+  return WebAssembly.compile(await readFile(new URL(hasRelaxedSimd() ? "omendb-relaxed.wasm" : "omendb.wasm", dist)));
+}
+
+async function wasmEngine(log: (level: LogLevel, line: string) => void): Promise<Engine> {
+  compiled ??= compile();
+  try {
+    return new WasmEngine(await compiled, { log });
+  } catch (error) {
+    compiled = undefined;
+    throw error;
+  }
+}
+
+/** The native engine; undefined where none fits and none was asked for. */
+async function nativeEngine(required: boolean, log: (level: LogLevel, line: string) => void): Promise<Engine | undefined> {
+  try {
+    const { loadNative } = await import("../engine/native.js");
+    return await loadNative();
+  } catch (error) {
+    if (required) throw error;
+    // That there is none for this machine is no news; that one is there and does not load is.
+    if (!(error instanceof OmenError && error.code === "OMEN_ERR_UNSUPPORTED")) log("warn", `the native engine does not load (${(error as Error).message}); using WebAssembly`);
+    return undefined;
+  }
+}
+
+/** The platform of a runtime with a file system. */
+export function systemPlatform(name: string, environment: (variable: string) => string | undefined): Platform {
+  const platform: Platform = {
+    name,
+    environment,
+    defaultStorage: () => "fs",
+    storages: { fs: () => fs(), memory: () => memory() },
+    readText: (file) => readFile(file, "utf8"),
+    async connect(request) {
+      const adapter = await adapterOf(platform, request.storage);
+      if (request.engine !== "wasm" && adapter instanceof FsAdapter) {
+        const engine = await nativeEngine(request.engine === "native", request.log);
+        if (engine !== undefined) return { engine, place: { path: adapter.folderOf(request.name) } };
+      } else if (request.engine === "native") {
+        throw new OmenError("OMEN_ERR_UNSUPPORTED", `the native engine opens folders, not storage "${adapter.kind}"; use storage: "fs", or engine: "wasm"`);
+      }
+      return connectLocally(wasmEngine, adapter, request);
+    },
+  };
+  return platform;
+}

@@ -1,0 +1,326 @@
+/**
+ * Storage in a folder of the file system, through node:fs (Node.js, Deno, Bun). Files lie in the folder under their own names, so
+ * the folder is the same that the native engine and the command line open.
+ *
+ * Reads and writes are synchronous: they end in the page cache, and a turn of the event loop would cost more than they do. Syncs
+ * are not: they wait for the disk, the event loop goes on meanwhile, and what is written until then shares the next one.
+ *
+ * The writer's lock is the file `lock`: one line of JSON, {"pid": 123, "start": "456789"}, `start` being field 22 of
+ * /proc/<pid>/stat ("" where there is none). It is held while a process with this number and start is alive, so the lock of a
+ * killed process is no obstacle:
+ *   take     write a file of one's own, link it to `lock` (fails when that exists; the content is there from the first moment)
+ *   held     the process lives: OMEN_ERR_BUSY
+ *   stale    rename `lock` away, make sure that what was moved is what was found stale, remove it, take again
+ *   release  remove `lock`
+ * Process numbers mean something on one machine only: do not write to one folder from two machines.
+ */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import process from "node:process";
+import { OmenError, asOmenError } from "../errors.js";
+import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
+
+const LOCK = "lock";
+/** Files that belong to a database: what the core calls its files. */
+const OURS = /^(manifest-[01]|(log|seg)-[0-9a-f]{16})$/;
+const NAME = /^[a-z0-9-][a-z0-9.-]{0,62}$/;
+
+let counter = 0;
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
+
+/** What the system said, as ours. */
+function failed(error: unknown, doing: string): OmenError {
+  const code = codeOf(error);
+  if (code === "ENOENT") return new OmenError("OMEN_ERR_NOT_FOUND", `${doing}: there is no such file`, { cause: error });
+  if (code === "EEXIST") return new OmenError("OMEN_ERR_EXISTS", `${doing}: it exists already`, { cause: error });
+  return asOmenError(error, doing);
+}
+
+function attempt<T>(doing: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw failed(error, doing);
+  }
+}
+
+// ---- the lock ----
+
+/** Field 22 of /proc/<pid>/stat; the second field may hold spaces and brackets, so count from its end. */
+function startOf(pid: number): string {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** Whether a process is there. When the system will not tell, it is. */
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) !== "ESRCH";
+  }
+}
+
+/** The process that holds the lock with this text, or undefined when there is none any more. */
+function holderOf(text: string): number | undefined {
+  let owner: { pid?: unknown; start?: unknown } | null;
+  try {
+    owner = JSON.parse(text) as typeof owner;
+  } catch {
+    return undefined;
+  }
+  const pid = owner?.pid;
+  if (typeof pid !== "number" || !Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined;
+  const start = startOf(pid);
+  // The number was given to another process since.
+  if (typeof owner?.start === "string" && owner.start !== "" && start !== "" && owner.start !== start) return undefined;
+  return pid;
+}
+
+const readIfThere = (file: string): string | undefined => {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+};
+
+/** Whether the link was made; false when `to` exists. */
+function link(from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to);
+    return true;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "EEXIST") return false;
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "ENOSYS") throw error;
+    // A file system without hard links: create it, which is as exclusive, if not as complete from the first moment.
+    try {
+      fs.writeFileSync(to, fs.readFileSync(from), { flag: "wx" });
+      return true;
+    } catch (created) {
+      if (codeOf(created) === "EEXIST") return false;
+      throw created;
+    }
+  }
+}
+
+/** Takes the lock of a folder. @throws OmenError `OMEN_ERR_BUSY` */
+function takeLock(folder: string): void {
+  const lock = path.join(folder, LOCK);
+  const busy = (pid: number | undefined): OmenError =>
+    new OmenError(
+      "OMEN_ERR_BUSY",
+      `"${folder}" is open for writing in ${pid === process.pid ? "this process" : `process ${pid ?? "(another)"}`}; close it there first, or open it with readOnly: true`,
+    );
+  const mine = path.join(folder, `.lock-${process.pid}-${++counter}`);
+  fs.writeFileSync(mine, `${JSON.stringify({ pid: process.pid, start: startOf(process.pid) })}\n`);
+  try {
+    for (let round = 0; round < 3; round++) {
+      if (link(mine, lock)) return;
+      const found = readIfThere(lock);
+      if (found === undefined) continue;
+      const holder = holderOf(found);
+      if (holder !== undefined) throw busy(holder);
+      const moved = path.join(folder, `.lock-stale-${process.pid}-${++counter}`);
+      try {
+        fs.renameSync(lock, moved);
+      } catch (error) {
+        if (codeOf(error) === "ENOENT") continue;
+        throw error;
+      }
+      // Between reading and moving, another process may have taken the stale lock and put its own there: give it back.
+      const stale = readIfThere(moved) === found;
+      if (!stale) link(moved, lock);
+      fs.rmSync(moved, { force: true });
+      if (!stale) throw busy(undefined);
+    }
+    throw busy(undefined);
+  } finally {
+    fs.rmSync(mine, { force: true });
+  }
+}
+
+// ---- files ----
+
+/** Makes creations and removals in a folder durable, where the system has a way to. */
+function syncFolder(folder: string): void {
+  if (process.platform === "win32") return; // NTFS journals them; folders cannot be opened.
+  const fd = fs.openSync(folder, "r");
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+class FsFile implements StorageFile {
+  #fd: number;
+  #path: string;
+  #size: number;
+  #closed = false;
+  #syncing = 0;
+
+  constructor(fd: number, file: string) {
+    this.#fd = fd;
+    this.#path = file;
+    this.#size = fs.fstatSync(fd).size;
+  }
+
+  size(): number {
+    return this.#size;
+  }
+
+  readAt(offset: number, into: Uint8Array): number {
+    return attempt(`reading ${this.#path}`, () => {
+      let got = 0;
+      while (got < into.length) {
+        const count = fs.readSync(this.#fd, into, got, into.length - got, offset + got);
+        if (count === 0) break;
+        got += count;
+      }
+      return got;
+    });
+  }
+
+  writeAt(offset: number, bytes: Uint8Array): void {
+    attempt(`writing ${this.#path}`, () => {
+      let written = 0;
+      while (written < bytes.length) {
+        written += fs.writeSync(this.#fd, bytes, written, bytes.length - written, offset + written);
+        this.#size = Math.max(this.#size, offset + written);
+      }
+    });
+  }
+
+  truncate(size: number): void {
+    attempt(`cutting ${this.#path}`, () => fs.ftruncateSync(this.#fd, size));
+    this.#size = size;
+  }
+
+  sync(): Promise<void> {
+    this.#syncing++;
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(this.#fd, (error) => {
+        this.#syncing--;
+        this.#closeIfIdle();
+        if (error) reject(failed(error, `syncing ${this.#path}`));
+        else resolve();
+      });
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#closeIfIdle();
+  }
+
+  /** A descriptor that is closed during its sync could be another file's by then. */
+  #closeIfIdle(): void {
+    if (!this.#closed || this.#syncing > 0 || this.#fd < 0) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    fs.closeSync(fd);
+  }
+}
+
+class FsStorage implements Storage {
+  readonly synchronous = false;
+  #folder: string;
+  #readOnly: boolean;
+
+  constructor(folder: string, readOnly: boolean) {
+    this.#folder = folder;
+    this.#readOnly = readOnly;
+  }
+
+  list(): string[] {
+    return attempt(`listing ${this.#folder}`, () => fs.readdirSync(this.#folder).filter((name) => name !== LOCK && NAME.test(name)));
+  }
+
+  openFile(name: string, mode: "read" | "write" | "create"): StorageFile {
+    if (mode !== "read") this.#mayWrite();
+    const file = path.join(this.#folder, name);
+    return attempt(`opening ${file}`, () => new FsFile(fs.openSync(file, { read: "r", write: "r+", create: "wx+" }[mode]), file));
+  }
+
+  remove(name: string): void {
+    this.#mayWrite();
+    attempt(`removing ${name}`, () => fs.rmSync(path.join(this.#folder, name), { force: true }));
+  }
+
+  syncDirectory(): void {
+    attempt(`syncing ${this.#folder}`, () => syncFolder(this.#folder));
+  }
+
+  close(): void {
+    if (this.#readOnly) return;
+    this.#readOnly = true;
+    fs.rmSync(path.join(this.#folder, LOCK), { force: true });
+  }
+
+  #mayWrite(): void {
+    if (this.#readOnly) throw new OmenError("OMEN_ERR_READ_ONLY", `"${this.#folder}" is open for reading only`);
+  }
+}
+
+/** Databases as folders. A name is a path, seen from the adapter's root. */
+export class FsAdapter implements StorageAdapter {
+  readonly kind = "fs";
+  #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** The folder of a database. */
+  folderOf(name: string): string {
+    if (name === "" || name.includes("\0")) throw new OmenError("OMEN_ERR_NAME", "the path of a database is empty or holds a NUL; give the path of a folder");
+    return path.resolve(this.#root, name);
+  }
+
+  async open(name: string, { create, readOnly }: StorageOpenOptions): Promise<Storage> {
+    const folder = this.folderOf(name);
+    const found = attempt(`opening ${folder}`, () => fs.statSync(folder, { throwIfNoEntry: false }));
+    if (found !== undefined && !found.isDirectory()) throw new OmenError("OMEN_ERR_FOREIGN", `"${folder}" is a file and no database; choose another path`);
+    if (found === undefined) {
+      if (!create || readOnly) throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database at "${folder}"; check the path, or open it with create: true`);
+      attempt(`creating ${folder}`, () => {
+        fs.mkdirSync(folder, { recursive: true });
+        syncFolder(path.dirname(folder));
+      });
+    }
+    if (!readOnly) attempt(`locking ${folder}`, () => takeLock(folder));
+    return new FsStorage(folder, readOnly);
+  }
+
+  async destroy(name: string): Promise<void> {
+    const folder = this.folderOf(name);
+    if (!fs.existsSync(folder)) return;
+    attempt(`removing ${folder}`, () => {
+      takeLock(folder);
+      try {
+        for (const file of fs.readdirSync(folder)) if (OURS.test(file)) fs.rmSync(path.join(folder, file));
+        syncFolder(folder);
+      } finally {
+        fs.rmSync(path.join(folder, LOCK), { force: true });
+      }
+      // The folder itself goes only when nothing of somebody else's is in it.
+      if (fs.readdirSync(folder).length === 0) fs.rmdirSync(folder);
+    });
+  }
+}
+
+/** Storage in folders below `root` (the working directory when left out), for `open(path, { storage: fs() })`. */
+export function fsStorage(root = "."): FsAdapter {
+  return new FsAdapter(root);
+}
+export { fsStorage as fs };

@@ -1,0 +1,159 @@
+/** Storage in memory: for tests, for caches, and where a host has no other. Nothing outlives the program. */
+import { OmenError } from "../errors.js";
+import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
+
+/** Bytes that grow: the content of a file, whoever has it open. */
+class Content {
+  bytes = new Uint8Array(4096);
+  size = 0;
+
+  resize(size: number): void {
+    if (size > this.bytes.length) {
+      const larger = new Uint8Array(Math.max(size, this.bytes.length * 2));
+      larger.set(this.bytes.subarray(0, this.size));
+      this.bytes = larger;
+    } else if (size < this.size) {
+      // What lies beyond the end reads as zero when the file grows again.
+      this.bytes.fill(0, size, this.size);
+    }
+    this.size = size;
+  }
+}
+
+class MemoryFile implements StorageFile {
+  #content: Content;
+  #writable: boolean;
+
+  constructor(content: Content, writable: boolean) {
+    this.#content = content;
+    this.#writable = writable;
+  }
+
+  size(): number {
+    return this.#content.size;
+  }
+
+  readAt(offset: number, into: Uint8Array): number {
+    const { bytes, size } = this.#content;
+    const count = Math.max(0, Math.min(into.length, size - offset));
+    into.set(bytes.subarray(offset, offset + count));
+    return count;
+  }
+
+  writeAt(offset: number, bytes: Uint8Array): void {
+    this.#mayWrite();
+    if (offset + bytes.length > this.#content.size) this.#content.resize(offset + bytes.length);
+    this.#content.bytes.set(bytes, offset);
+  }
+
+  truncate(size: number): void {
+    this.#mayWrite();
+    if (size < this.#content.size) this.#content.resize(size);
+  }
+
+  sync(): void {}
+
+  close(): void {}
+
+  #mayWrite(): void {
+    if (!this.#writable) throw new OmenError("OMEN_ERR_READ_ONLY", "the file is open for reading only");
+  }
+}
+
+interface Place {
+  files: Map<string, Content>;
+  hasWriter: boolean;
+}
+
+/** Keeps databases in memory, by name, as long as it lives: what was closed can be opened again from the same adapter. */
+export class MemoryAdapter implements StorageAdapter {
+  readonly kind = "memory";
+  #places = new Map<string, Place>();
+
+  async open(name: string, { create, readOnly }: StorageOpenOptions): Promise<Storage> {
+    let place = this.#places.get(name);
+    if (place === undefined) {
+      if (!create) throw new OmenError("OMEN_ERR_NOT_FOUND", `no database "${name}" in memory; open it with create: true`);
+      place = { files: new Map(), hasWriter: false };
+      this.#places.set(name, place);
+    }
+    if (!readOnly) {
+      if (place.hasWriter) throw new OmenError("OMEN_ERR_BUSY", `database "${name}" is open for writing already; close it there first`);
+      place.hasWriter = true;
+    }
+    return new MemoryStorage(place, !readOnly);
+  }
+
+  async destroy(name: string): Promise<void> {
+    if (this.#places.get(name)?.hasWriter) throw new OmenError("OMEN_ERR_BUSY", `database "${name}" is open; close it first`);
+    this.#places.delete(name);
+  }
+
+  /** A copy of every file of a database, by name. */
+  export(name: string): Map<string, Uint8Array> {
+    const files = this.#places.get(name)?.files ?? new Map<string, Content>();
+    return new Map([...files].map(([file, content]) => [file, content.bytes.slice(0, content.size)]));
+  }
+
+  /** Puts a database in place of what has that name: files as they lie in a folder or came from {@link export}. */
+  import(name: string, files: Iterable<readonly [string, Uint8Array]>): void {
+    if (this.#places.get(name)?.hasWriter) throw new OmenError("OMEN_ERR_BUSY", `database "${name}" is open; close it first`);
+    const place: Place = { files: new Map(), hasWriter: false };
+    for (const [file, bytes] of files) {
+      const content = new Content();
+      content.resize(bytes.length);
+      content.bytes.set(bytes);
+      place.files.set(file, content);
+    }
+    this.#places.set(name, place);
+  }
+}
+
+class MemoryStorage implements Storage {
+  readonly synchronous = true;
+  #place: Place;
+  #writable: boolean;
+
+  constructor(place: Place, writable: boolean) {
+    this.#place = place;
+    this.#writable = writable;
+  }
+
+  list(): string[] {
+    return [...this.#place.files.keys()];
+  }
+
+  openFile(name: string, mode: "read" | "write" | "create"): StorageFile {
+    const { files } = this.#place;
+    let content = files.get(name);
+    if (mode !== "read") this.#mayWrite();
+    if (mode === "create") {
+      if (content !== undefined) throw new OmenError("OMEN_ERR_EXISTS", `the file ${name} exists already`);
+      content = new Content();
+      files.set(name, content);
+    }
+    if (content === undefined) throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no file ${name}`);
+    return new MemoryFile(content, mode !== "read");
+  }
+
+  remove(name: string): void {
+    this.#mayWrite();
+    this.#place.files.delete(name);
+  }
+
+  syncDirectory(): void {}
+
+  close(): void {
+    if (this.#writable) this.#place.hasWriter = false;
+    this.#writable = false;
+  }
+
+  #mayWrite(): void {
+    if (!this.#writable) throw new OmenError("OMEN_ERR_READ_ONLY", "the storage is open for reading only");
+  }
+}
+
+/** A storage in memory, for `open(name, { storage: memory() })`. */
+export function memory(): MemoryAdapter {
+  return new MemoryAdapter();
+}

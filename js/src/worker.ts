@@ -1,0 +1,81 @@
+/**
+ * The worker in which a browser's database lives: one engine, one database (engine/worker-protocol.ts). The page makes it; nothing
+ * here runs before its first message.
+ */
+import { WasmEngine } from "./engine/wasm.js";
+import type { FromWorker, ToWorker } from "./engine/worker-protocol.js";
+import { OmenError, asOmenError } from "./errors.js";
+import { autoStorage } from "./storage/auto.js";
+import { indexeddb } from "./storage/indexeddb.js";
+import { memory } from "./storage/memory.js";
+import { opfs } from "./storage/opfs.js";
+import type { StorageAdapter } from "./storage/storage.js";
+
+/** As much of a worker's global scope as is used here. */
+interface Scope {
+  onmessage: ((event: MessageEvent) => unknown) | null;
+  postMessage(message: FromWorker, transfer?: Transferable[]): void;
+}
+const scope = globalThis as unknown as Scope;
+
+const storages: { readonly [name: string]: () => StorageAdapter } = { auto: autoStorage, opfs, indexeddb, memory };
+
+let engine: WasmEngine | undefined;
+const aborters = new Map<number, AbortController>();
+
+/** The engine, or a refusal: calls before "start" or after "close" are a mistake of the page's. */
+function started(): WasmEngine {
+  if (engine === undefined) throw new OmenError("OMEN_ERR_CLOSED", "the worker has no engine; open the database again");
+  return engine;
+}
+
+function start(module: WebAssembly.Module): void {
+  try {
+    engine = new WasmEngine(module, { log: (level, line) => scope.postMessage({ type: "log", level, line }) });
+    scope.postMessage({ type: "started", kernels: engine.kernels });
+  } catch (error) {
+    const { code, detail } = asOmenError(error, "starting the engine");
+    scope.postMessage({ type: "failed", code, message: detail });
+  }
+}
+
+async function answer(message: Exclude<ToWorker, { type: "start" | "abort" }>): Promise<void> {
+  const { id } = message;
+  switch (message.type) {
+    case "open": {
+      const make = storages[message.storage];
+      if (make === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", `there is no storage "${message.storage}" in the worker`);
+      const target = started();
+      const storage = await make().open(message.name, { create: message.create, readOnly: message.readOnly });
+      scope.postMessage({ type: "opened", id, slot: target.putStorage(storage) });
+      return;
+    }
+    case "call": {
+      const aborter = new AbortController();
+      aborters.set(id, aborter);
+      try {
+        const response = await started().call(message.request, aborter.signal);
+        scope.postMessage({ type: "answer", id, response }, [response.buffer as ArrayBuffer]);
+      } finally {
+        aborters.delete(id);
+      }
+      return;
+    }
+    case "close":
+      await engine?.close();
+      engine = undefined;
+      scope.postMessage({ type: "closed", id });
+  }
+}
+
+scope.onmessage = ({ data }: MessageEvent) => {
+  const message = data as ToWorker;
+  if (message.type === "start") start(message.module);
+  else if (message.type === "abort") aborters.get(message.id)?.abort();
+  else {
+    answer(message).catch((error: unknown) => {
+      const { code, detail } = asOmenError(error);
+      scope.postMessage({ type: "error", id: message.id, code, message: detail });
+    });
+  }
+};
