@@ -2,8 +2,8 @@
  * The engine in WebAssembly: calls (docs/CALLS.md) carried into one instance of the module.
  *
  * A call begins and takes its first step at once, so the order of calls is the order in which they were made, and on a storage
- * that answers at once it is done before `call` returns. A call that pends is stepped again whenever a promise of a storage has
- * settled. Writes that wait for the same sync then all go on together: that is group commit.
+ * that answers at once it is done before `call` returns. A call that pends is stepped again, in the order of the calls, whenever
+ * a promise of a storage has settled and whenever another call has finished. Writes that wait for the same sync then all go on together: that is group commit.
  */
 import { STATUS } from "../codes.js";
 import { OmenError, codeOf } from "../errors.js";
@@ -98,11 +98,7 @@ export class WasmEngine implements Engine {
         const pending: PendingCall = { call, resolve, reject, failure: undefined, signal, onAbort: undefined };
         this.#pending.add(pending);
         this.#step(pending);
-        if (!this.#pending.has(pending)) {
-          // It may have moved what others wait for.
-          if (this.#pending.size > 0) this.#wake();
-          return;
-        }
+        if (!this.#pending.has(pending)) return;
         if (signal !== undefined) {
           pending.onAbort = () => this.#cancel(pending, "OMEN_ERR_CANCELLED", "the call was cancelled");
           signal.addEventListener("abort", pending.onAbort);
@@ -174,6 +170,7 @@ export class WasmEngine implements Engine {
     if (pending.onAbort !== undefined) pending.signal?.removeEventListener("abort", pending.onAbort);
     this.#exports.call_free(pending.call);
     if (this.#pending.size === 0) this.#host.forgetReads();
+    else this.#wake();
   }
 
   #cancel(pending: PendingCall, code: "OMEN_ERR_CANCELLED" | "OMEN_ERR_CLOSED", message: string): void {
@@ -184,7 +181,6 @@ export class WasmEngine implements Engine {
     } catch (error) {
       pending.reject(this.#break(error));
     }
-    if (this.#pending.size > 0) this.#wake();
   }
 
   /** Steps what pends, soon; many settled promises make one round. */
@@ -209,7 +205,7 @@ export class WasmEngine implements Engine {
     }
   }
 
-  /** A call may wait for time to pass (a group's window) and not for a promise: look again then. */
+  /** Should calls pend while no promise is under way, look again soon rather than never. */
   #watch(): void {
     if (this.#timer || this.#pending.size === 0 || this.#host.outstanding > 0) return;
     this.#timer = true;
