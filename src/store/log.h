@@ -23,8 +23,10 @@ typedef struct omen_log_metrics {
     omen_histogram sync_duration;
 } omen_log_metrics;
 
-/* Creates the file of a new epoch (never one that exists) and stages its opening frame. previous_crc links it to the last
- * frame of the epoch before (0 for the first). next_lsn is the first LSN it will hold. Step: repeat on PENDING. Not yet durable. */
+/* Creates the file of a new epoch (never one that exists), makes its directory entry durable and stages its opening frame. previous_crc
+ * links it to the last frame of the epoch before (0 for the first). next_lsn is the first LSN it will hold. Step: repeat on PENDING with
+ * the same *out, which is NULL at first; omen_log_close gives up a creation under way. On failure *out is freed and NULL. The opening
+ * frame is not yet durable. */
 omen_status omen_log_create(omen_store *st, omen_log_metrics *m, uint64_t epoch, uint64_t next_lsn, uint64_t durable_lsn,
                             uint32_t previous_crc, omen_log **out, omen_error *err);
 
@@ -38,7 +40,7 @@ omen_status omen_log_append(omen_log *log, uint32_t type, bool last, uint64_t fi
 /* Hands what is buffered to the host (write_at). */
 omen_status omen_log_write_out(omen_log *log, omen_error *err);
 /* Makes durable everything handed to the host before the first call of this sync; step: repeat on PENDING (the host call is the
- * same). The first sync of a log also makes its directory entry durable. Thread-safe against append and write_out of another thread (the caller serialises those two among themselves, and
+ * same). Thread-safe against append and write_out of another thread (the caller serialises those two among themselves, and
  * syncs among themselves). */
 omen_status omen_log_sync(omen_log *log, omen_error *err);
 uint64_t omen_log_epoch(const omen_log *log);
@@ -79,7 +81,8 @@ typedef struct omen_recovery_result {
  * previous_crc: what the first epoch's opening frame must link to is not known; links are checked between frames and epochs.
  * Opening frames are not handed to `each`. A file of first_epoch must have been created before the manifest that names it was
  * written: where it is missing although a later epoch is there that holds more than what comes after floor_lsn, that is corruption.
- * When recovery ends with OK, what it cut off and removed is durably gone, so that a new epoch may be created after it. */
+ * When recovery ends with OK, everything it handed on is durable (a crashed program may have left it in the system's cache), and what it
+ * cut off and removed is durably gone, so that a new epoch may be created after it; read_only recovery promises neither. */
 omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t floor_lsn, bool read_only,
                               omen_status (*each)(void *arg, const omen_recovered_frame *f, omen_error *err), void *arg,
                               omen_recovery **out);

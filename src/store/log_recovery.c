@@ -5,7 +5,7 @@
  *     links exactly there.
  *   - while `lost`: no valid frame seen since says durable_lsn >= next_lsn (otherwise recovery has failed).
  *   - the storage is not changed before every file has been judged; then tails are cut, files without any kept frame are
- *     removed, and both are made durable. The file of first_epoch is never removed, only cut: if it vanished and this recovery
+ *     removed, and all of that and what was kept is made durable. The file of first_epoch is never removed, only cut: if it vanished and this recovery
  *     crashed before later files are gone too, the next one would miss it.
  * Memory: the window of log_scan, and the frames of one batch.
  */
@@ -44,7 +44,6 @@ struct omen_recovery {
     uint64_t at;            /* place in the current file */
     uint64_t batch_lsn;     /* next LSN within the batch being read */
     uint32_t batch_crc;
-    bool removed;           /* a file was removed in FIX */
     bool lost;
     uint64_t lost_epoch, lost_at;
 };
@@ -271,8 +270,10 @@ static omen_status conclude(omen_recovery *r, omen_error *err) {
     return OMEN_OK;
 }
 
-/* ---- cutting off what is lost ---- */
+/* ---- making it so ---- */
 
+/* Kept files are synced even when nothing is cut: they may have been read from the system's cache, and the next epoch's opening
+ * frame will say that all of this is durable. */
 static omen_status fix(omen_recovery *r, omen_error *err) {
     const omen_storage *s = &r->st->storage;
     for (; r->current < part_count(r); r->current++) {
@@ -280,17 +281,16 @@ static omen_status fix(omen_recovery *r, omen_error *err) {
         omen_file_name name = omen_log_file_name(p->epoch);
         if (p->kept == 0 && p->epoch != r->first_epoch) {
             OMEN_TRY(omen_store_check(s->ops->remove(s->ctx, name.text), "remove", name.text, err));
-            r->removed = true;
-        } else if (p->kept < p->size) {
-            omen_file *file = NULL;
-            OMEN_TRY(omen_store_check(s->ops->open(s->ctx, name.text, OMEN_FILE_WRITE, &file), "open", name.text, err));
-            r->file = file;
-            OMEN_TRY(omen_store_check(s->ops->truncate(s->ctx, file, p->kept), "cut", name.text, err));
-            r->phase = FIX_SYNC;
-            return OMEN_OK;
+            continue;
         }
+        omen_file *file = NULL;
+        OMEN_TRY(omen_store_check(s->ops->open(s->ctx, name.text, OMEN_FILE_WRITE, &file), "open", name.text, err));
+        r->file = file;
+        if (p->kept < p->size) OMEN_TRY(omen_store_check(s->ops->truncate(s->ctx, file, p->kept), "cut", name.text, err));
+        r->phase = FIX_SYNC;
+        return OMEN_OK;
     }
-    r->phase = r->removed ? FIX_DIR : DONE;
+    r->phase = part_count(r) > 0 ? FIX_DIR : DONE;
     return OMEN_OK;
 }
 

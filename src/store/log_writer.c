@@ -24,8 +24,7 @@ struct omen_log {
     omen_buf buf;
     _Atomic uint64_t written, durable;
     _Atomic bool poisoned;
-    enum { SYNC_IDLE, SYNC_FILE, SYNC_DIR } sync_phase;
-    bool entry_durable; /* the directory entry: the first sync sees to it */
+    bool syncing;
     uint64_t sync_target, sync_started;
 };
 
@@ -124,10 +123,9 @@ omen_status omen_log_append(omen_log *log, uint32_t type, bool last, uint64_t fi
     return OMEN_OK;
 }
 
-omen_status omen_log_create(omen_store *st, omen_log_metrics *m, uint64_t epoch, uint64_t next_lsn, uint64_t durable_lsn,
-                            uint32_t previous_crc, omen_log **out, omen_error *err) {
+static omen_status new_log(omen_store *st, omen_log_metrics *m, uint64_t epoch, uint64_t next_lsn, uint32_t previous_crc, omen_log **out,
+                           omen_error *err) {
     omen_log *log = omen_alloc_zero(st->mem, sizeof *log);
-    *out = NULL;
     if (log == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for a log");
     log->st = st;
     log->metrics = m;
@@ -137,25 +135,36 @@ omen_status omen_log_create(omen_store *st, omen_log_metrics *m, uint64_t epoch,
     log->seed = omen_log_seed(st->database_id, epoch);
     log->last_crc = previous_crc;
     omen_buf_init(&log->buf, st->mem);
-
-    /* The file is created last, so that it is not left behind for want of memory. While the host is busy nothing is kept: the next
-     * call begins again, and the host knows it by its arguments. */
+    *out = log;
+    /* Room for the opening frame, so that no file is left behind for want of memory. */
     omen_status s = omen_buf_reserve(&log->buf, 4096);
-    if (s != OMEN_OK) {
-        (void)omen_fail(err, s, "out of memory for the buffer of a log");
-    } else {
+    return s == OMEN_OK ? s : omen_fail(err, s, "out of memory for the buffer of a log");
+}
+
+/* The entry is durable before anything depends on the file: a later epoch, a manifest, an acknowledged write. */
+static omen_status create_file(omen_log *log, omen_error *err) {
+    const omen_storage *s = &log->st->storage;
+    if (log->file == NULL) {
         omen_file *file = NULL;
-        s = omen_store_check(st->storage.ops->open(st->storage.ctx, log->name.text, OMEN_FILE_CREATE, &file), "create", log->name.text, err);
-        if (s == OMEN_OK) log->file = file;
+        OMEN_TRY(omen_store_check(s->ops->open(s->ctx, log->name.text, OMEN_FILE_CREATE, &file), "create", log->name.text, err));
+        log->file = file;
     }
+    return omen_store_sync_dir(log->st, log, err);
+}
+
+omen_status omen_log_create(omen_store *st, omen_log_metrics *m, uint64_t epoch, uint64_t next_lsn, uint64_t durable_lsn,
+                            uint32_t previous_crc, omen_log **out, omen_error *err) {
+    omen_status s = *out == NULL ? new_log(st, m, epoch, next_lsn, previous_crc, out, err) : OMEN_OK;
+    omen_log *log = *out;
     omen_span id = {st->database_id, 16};
+    if (s == OMEN_OK) s = create_file(log, err);
+    if (s == OMEN_PENDING) return s;
     if (s == OMEN_OK) s = omen_log_append(log, OMEN_FRAME_OPEN, true, next_lsn, 0, durable_lsn, &id, 1, err);
     if (s != OMEN_OK) {
         omen_log_close(log);
-        return s;
+        *out = NULL;
     }
-    *out = log;
-    return OMEN_OK;
+    return s;
 }
 
 omen_status omen_log_write_out(omen_log *log, omen_error *err) {
@@ -163,34 +172,21 @@ omen_status omen_log_write_out(omen_log *log, omen_error *err) {
     return flush(log, err);
 }
 
-static omen_status sync_failed(omen_log *log, omen_status s) {
-    log->sync_phase = SYNC_IDLE;
-    if (log->metrics != NULL) count(&log->metrics->sync_failures, 1);
-    return poison(log, s);
-}
-
 omen_status omen_log_sync(omen_log *log, omen_error *err) {
     const omen_host *host = log->st->host;
-    omen_status s;
     OMEN_TRY(refuse_poisoned(log, err));
-    if (log->sync_phase == SYNC_IDLE) {
+    if (!log->syncing) {
         log->sync_target = atomic_load_explicit(&log->written, memory_order_acquire);
         log->sync_started = host->ticks_ns(host->ctx);
-        log->sync_phase = SYNC_FILE;
+        log->syncing = true;
     }
-    if (log->sync_phase == SYNC_FILE) {
-        s = omen_store_check(log->st->storage.ops->sync(log->st->storage.ctx, log->file), "sync", log->name.text, err);
-        if (s == OMEN_PENDING) return s;
-        if (s != OMEN_OK) return sync_failed(log, s);
-        log->sync_phase = SYNC_DIR;
+    omen_status s = omen_store_check(log->st->storage.ops->sync(log->st->storage.ctx, log->file), "sync", log->name.text, err);
+    if (s == OMEN_PENDING) return s;
+    log->syncing = false;
+    if (s != OMEN_OK) {
+        if (log->metrics != NULL) count(&log->metrics->sync_failures, 1);
+        return poison(log, s);
     }
-    if (!log->entry_durable) {
-        s = omen_store_sync_dir(log->st, log, err);
-        if (s == OMEN_PENDING) return s;
-        if (s != OMEN_OK) return sync_failed(log, s);
-        log->entry_durable = true;
-    }
-    log->sync_phase = SYNC_IDLE;
     atomic_store(&log->durable, log->sync_target);
     if (log->metrics != NULL) {
         count(&log->metrics->syncs, 1);
