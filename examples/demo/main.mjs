@@ -1,0 +1,166 @@
+/**
+ * Semantic search over descriptions of Debian packages: the whole way of a record, on real input.
+ *
+ *   node examples/demo/main.mjs [--all] [--refresh] [--engine native|wasm|both] [QUESTION...]
+ *
+ * The first run embeds the texts (a minute or two on two cores); later runs find everything in the database and take seconds.
+ */
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { open } from "omendb";
+import { MORE_SECTIONS, SECTIONS, loadPackages } from "./corpus.mjs";
+import { loadModel, threadCount } from "./embed.mjs";
+import { packagesOf, synchronise } from "./library.mjs";
+import { Progress } from "./progress.mjs";
+
+const QUESTIONS = [
+  "find duplicate pictures",
+  "learn to play the guitar",
+  "edit audio recordings",
+  "play chess against the computer",
+  "draw mathematical graphs",
+  "recover deleted photos",
+];
+export const FOLDER = fileURLToPath(new URL("../../build/demo/", import.meta.url));
+
+const colour = process.stdout.isTTY && !process.env.NO_COLOR;
+const bold = (text) => (colour ? `\x1b[1m${text}\x1b[0m` : text);
+const dim = (text) => (colour ? `\x1b[2m${text}\x1b[0m` : text);
+const say = (line) => console.error(`  ${line}`);
+
+function readArguments() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        all: { type: "boolean", default: false },
+        refresh: { type: "boolean", default: false },
+        engine: { type: "string", default: "both" },
+        "prepare-only": { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (!["native", "wasm", "both"].includes(values.engine)) throw new Error(`--engine is "${values.engine}"; it must be native, wasm or both`);
+    return { ...values, questions: positionals };
+  } catch (error) {
+    console.error(`demo: ${error.message}`);
+    process.exit(2);
+  }
+}
+
+/** Asks every question; answers hits, times and what the engine reports of itself. */
+async function ask(folder, engine, questions) {
+  const opening = performance.now();
+  const db = await open(folder, { engine });
+  const packages = await packagesOf(db);
+  const openMs = performance.now() - opening;
+  const answers = [];
+  for (const { text, vector } of questions) {
+    const began = performance.now();
+    const hits = await packages.search({ vector, topK: 5 });
+    answers.push({ text, hits, ms: performance.now() - began });
+  }
+  const result = { engine, openMs, answers, metrics: db.metrics(), count: await packages.count(), kernels: db.kernels };
+  result.metrics = await result.metrics;
+  await db.close();
+  return result;
+}
+
+/** One line of text per hit with the distance's bits, so that equal hashes mean equal answers, bit for bit. */
+function fingerprint(answers) {
+  const bits = new DataView(new ArrayBuffer(4));
+  const lines = answers.flatMap(({ text, hits }) =>
+    hits.map(({ id, distance }) => {
+      bits.setFloat32(0, distance);
+      return `${text}\t${id}\t${bits.getUint32(0).toString(16).padStart(8, "0")}`;
+    }),
+  );
+  return { lines, sha256: createHash("sha256").update(lines.join("\n")).digest("hex") };
+}
+
+function printAnswers({ answers, engine }, embedMs) {
+  for (const [i, { text, hits, ms }] of answers.entries()) {
+    console.log(`\n${bold(`“${text}”`)}  ${dim(`${ms.toFixed(2)} ms in the ${engine} engine, ${embedMs[i].toFixed(0)} ms to embed the question`)}`);
+    for (const { id, score, metadata } of hits) {
+      console.log(`  ${score.toFixed(3)}  ${bold(String(id).padEnd(24))} ${metadata.summary} ${dim(`(${metadata.section})`)}`);
+    }
+  }
+}
+
+async function main() {
+  const options = readArguments();
+  if (options.help) {
+    console.log("usage: ./dev demo [--all] [--refresh] [--engine native|wasm|both] [QUESTION...]\n");
+    console.log("  --all      ten thousand packages of all sections that people use, instead of four thousand");
+    console.log("  --refresh  ask apt again for the descriptions");
+    console.log("  --engine   which engine answers; both are compared when it is left out");
+    return;
+  }
+  const sections = options.all ? MORE_SECTIONS : SECTIONS;
+  const folder = join(FOLDER, options.all ? "packages-all" : "packages");
+  const packages = await loadPackages({ folder: FOLDER, sections, refresh: options.refresh, say });
+
+  const engines = options.engine === "both" ? ["native", "wasm"] : [options.engine];
+  const db = await open(folder, { engine: engines[0] });
+  const progress = new Progress("embedding", packages.length);
+  const { embedded, removed, kept } = await synchronise(await packagesOf(db), packages, (done, total) => {
+    progress.total = total;
+    if (total > 0) progress.update(done);
+  });
+  const seconds = progress.finish();
+  if (embedded > 0 || removed > 0) await db.flush();
+  await db.close();
+  say(
+    embedded > 0
+      ? `${packages.length} packages: ${kept} found in the database, ${embedded} embedded now in ${seconds.toFixed(0)} s (${threadCount()} threads)`
+      : `${packages.length} packages, all found in the database ${folder}`,
+  );
+  if (options["prepare-only"]) return;
+
+  const embed = await loadModel();
+  await embed("warm up");
+  const questions = [];
+  const embedMs = [];
+  for (const text of options.questions.length > 0 ? options.questions : QUESTIONS) {
+    const began = performance.now();
+    questions.push({ text, vector: await embed(text) });
+    embedMs.push(performance.now() - began);
+  }
+  const results = [];
+  for (const engine of engines) results.push(await ask(folder, engine, questions));
+  const [first] = results;
+  printAnswers(first, embedMs);
+
+  console.log(`\n${bold("metrics")} ${dim(`(${first.engine} engine)`)}`);
+  console.log(JSON.stringify(summaryOf(first.metrics), null, 2));
+
+  const prints = results.map(({ answers }) => fingerprint(answers));
+  console.log(`\n${bold("the same answers, bit for bit")}`);
+  for (const [i, { engine, kernels, openMs, answers }] of results.entries()) {
+    const fastest = Math.min(...answers.map(({ ms }) => ms));
+    console.log(
+      `  ${engine.padEnd(6)} ${(kernels ?? "").padEnd(8)} opened in ${openMs.toFixed(1)} ms, ${first.count} vectors in ${fastest.toFixed(2)} ms   sha256 of ids and distances ${prints[i].sha256.slice(0, 32)}…`,
+    );
+  }
+  if (results.length === 2) {
+    const different = prints[0].lines.filter((line, i) => line !== prints[1].lines[i]);
+    if (prints[0].sha256 !== prints[1].sha256) {
+      console.log(`  DIFFERENT: ${different.length} of ${prints[0].lines.length} hits, first: ${different[0]}`);
+      process.exitCode = 1;
+    } else {
+      console.log(`  identical: ${prints[0].lines.length} hits with the same ids and the same 32 bits of distance, from the same files`);
+    }
+  }
+}
+
+/** The families worth a look here; the whole is what db.metrics() gives. */
+function summaryOf(metrics) {
+  return metrics;
+}
+
+main().catch((error) => {
+  console.error(`demo: ${error.code === undefined || error.message.startsWith(error.code) ? "" : `${error.code}: `}${error.message}`);
+  process.exitCode = 1;
+});
