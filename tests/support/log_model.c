@@ -21,6 +21,21 @@ void log_model_deinit(log_model *m) {
     memset(m, 0, sizeof *m);
 }
 
+void log_model_copy(log_model *to, const log_model *from) {
+    forget_from(to, 0);
+    free(to->frames);
+    *to = *from;
+    to->cap = from->count + 1;
+    to->frames = calloc(to->cap, sizeof *to->frames);
+    if (to->frames == NULL) abort();
+    for (size_t i = 0; i < from->count; i++) {
+        to->frames[i] = from->frames[i];
+        to->frames[i].payload = malloc(from->frames[i].len + 1);
+        if (to->frames[i].payload == NULL) abort();
+        memcpy(to->frames[i].payload, from->frames[i].payload, from->frames[i].len);
+    }
+}
+
 static uint64_t mix(uint64_t *state) {
     uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);

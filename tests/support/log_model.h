@@ -28,6 +28,7 @@ typedef struct log_model {
 
 void log_model_init(log_model *m);
 void log_model_deinit(log_model *m);
+void log_model_copy(log_model *to, const log_model *from); /* `to` has been initialised */
 
 /* Sizes of payloads that a session writes. */
 typedef enum model_size { MODEL_TINY, MODEL_MIXED, MODEL_LARGE } model_size;
@@ -41,10 +42,6 @@ omen_status log_model_session(log_model *m, fixture *x, uint64_t seed, unsigned 
 omen_status log_model_recover(log_model *m, fixture *x, bool read_only, bool keep_promise, omen_recovery_result *result, omen_error *err);
 
 /* Calls for tests that make their own history. */
-typedef struct model_log {
-    omen_log *log;
-    uint64_t written_lsn; /* handed to the host */
-} model_log;
 omen_status log_model_create(log_model *m, fixture *x, uint64_t epoch, uint32_t previous_crc, omen_log **out);
 omen_status log_model_append(log_model *m, omen_log *log, uint32_t type, bool last, uint32_t count, uint64_t seed, size_t len);
 
