@@ -7,13 +7,16 @@
  *       16      8  generation  from 1; its lowest bit is the slot's number
  *       24     16  id          of the database
  *       40      4  length      bytes of payload, at most MAX_PAYLOAD
- *       44      4  crc         CRC32C of bytes 0 to 43 and the payload
- *       48 length  payload     opaque here
+ *       44      4  crc         CRC32C of the payload
+ *       48     12  zeros
+ *       60      4  header_crc  CRC32C of bytes 0 to 59
+ *       64 length  payload     opaque here
  *
- * A slot is valid if and only if the magic is right, the version is SLOT_VERSION, the flags are 0, the generation is at least 1 and
- * belongs into this slot, the payload lies inside the file, and the crc is right. What follows the payload is left from an older,
- * longer one and does not count. Later versions keep magic, place of the version, length and rule of the crc, so that a newer
- * slot is known from a damaged one.
+ * A slot is valid if and only if the magic is right, the version is SLOT_VERSION, the flags and zeros are 0, the generation is at least
+ * 1 and belongs into this slot, the payload lies inside the file, and both checksums are right. What follows the payload is left
+ * from an older, longer one and does not count. Later versions keep the magic and the places of version, length and checksums, so that
+ * a newer slot is known from a damaged one. The header has a checksum of its own because its length must be believed when a payload
+ * that is too short is to be told from a length that is wrong.
  *
  * The valid slot of the highest generation is the manifest. A torn write can only harm the other one, which is older or not there
  * yet. Only the very first write (generation 1, into slot 1) has no older one beside it: where slot 1 is alone and shows the marks
@@ -30,8 +33,9 @@
 #include "kernel/kernel.h"
 
 #define SLOT_VERSION 1u
-#define SLOT_HEADER 48u
+#define SLOT_HEADER 64u
 #define SLOT_CRC 44u
+#define SLOT_HEADER_CRC 60u
 #define MAX_PAYLOAD (256u << 20)
 #define SECTOR 512u
 static const char magic[8] = {'O', 'M', 'E', 'N', 'M', 'N', 'F', '1'};
@@ -70,47 +74,45 @@ static void release_bytes(omen_manifest *m) {
     omen_buf_init(&m->bytes, m->st->mem);
 }
 
-static uint32_t slot_crc(const uint8_t *slot, size_t payload_len) {
-    const omen_kernels *k = omen_kernels_get();
-    return k->crc32c(k->crc32c(0, slot, SLOT_CRC), slot + SLOT_HEADER, payload_len);
-}
+static uint32_t crc_of(const uint8_t *p, size_t len) { return omen_kernels_get()->crc32c(0, p, len); }
 
 /* ---- reading ---- */
+
+static bool all_zero(const uint8_t *p, size_t len) {
+    while (len > 0 && *p == 0) p++, len--;
+    return len == 0;
+}
 
 /* The marks of a first write that was cut off: see above. `bytes` is what the file holds, cut to what it should hold. */
 static bool cut_off(const omen_buf *b, uint64_t should_hold) {
     if (b->len < should_hold) return true;
     for (size_t at = 0; at < b->len; at += SECTOR) {
-        size_t n = OMEN_MIN(SECTOR, b->len - at), zeros = 0;
-        while (zeros < n && b->data[at + zeros] == 0) zeros++;
-        if (zeros == n) return true;
+        if (all_zero(b->data + at, OMEN_MIN(SECTOR, b->len - at))) return true;
     }
     return false;
 }
 
+/* A header that is not right: zeros are a sector that was never written, two wrong bytes in the magic a damage; otherwise it is
+ * another program's file. */
+static verdict judge_stranger(const omen_buf *b) {
+    size_t n = OMEN_MIN(b->len, sizeof magic), differ = 0;
+    for (size_t i = 0; i < n; i++) differ += b->data[i] != (uint8_t)magic[i];
+    if (differ > 2 && !all_zero(b->data, n)) return FOREIGN;
+    return cut_off(b, SLOT_HEADER) ? TORN : DAMAGED;
+}
+
 static verdict judge(omen_manifest *m) {
     const omen_buf *b = &m->bytes;
-    if (b->len < SLOT_HEADER) {
-        size_t same = 0;
-        for (size_t i = 0; i < OMEN_MIN(b->len, sizeof magic); i++) same += b->data[i] == (uint8_t)magic[i] || b->data[i] == 0;
-        return same == OMEN_MIN(b->len, sizeof magic) ? TORN : FOREIGN;
-    }
-    size_t differ = 0;
-    for (size_t i = 0; i < sizeof magic; i++) differ += b->data[i] != (uint8_t)magic[i];
-    uint32_t length = omen_get32(b->data + 40);
-    if (differ != 0) {
-        /* Zeros are a sector that was never written, two wrong bytes a damage; otherwise it is another program's file. */
-        if (cut_off(b, SLOT_HEADER)) return TORN;
-        return differ <= 2 ? DAMAGED : FOREIGN;
-    }
-    if (length > MAX_PAYLOAD) return DAMAGED;
-    if (b->len != SLOT_HEADER + length || slot_crc(b->data, length) != omen_get32(b->data + SLOT_CRC))
-        return cut_off(b, SLOT_HEADER + (uint64_t)length) ? TORN : DAMAGED;
-    uint32_t version = omen_get32(b->data + 8);
+    if (b->len < SLOT_HEADER || memcmp(b->data, magic, sizeof magic) != 0 || crc_of(b->data, SLOT_HEADER_CRC) != omen_get32(b->data + SLOT_HEADER_CRC))
+        return judge_stranger(b);
+    uint32_t version = omen_get32(b->data + 8), length = omen_get32(b->data + 40);
     uint64_t generation = omen_get64(b->data + 16);
+    if (length > MAX_PAYLOAD) return DAMAGED;
+    if (b->len != SLOT_HEADER + length || crc_of(b->data + SLOT_HEADER, length) != omen_get32(b->data + SLOT_CRC))
+        return cut_off(b, SLOT_HEADER + (uint64_t)length) ? TORN : DAMAGED;
     if (version > SLOT_VERSION) return NEWER;
-    if (version != SLOT_VERSION || omen_get32(b->data + 12) != 0 || generation == 0 || (generation & 1) != m->slot) return DAMAGED;
-    return VALID;
+    if (version != SLOT_VERSION || omen_get32(b->data + 12) != 0 || !all_zero(b->data + 48, 12)) return DAMAGED;
+    return generation != 0 && (generation & 1) == m->slot ? VALID : DAMAGED;
 }
 
 /* Reads [from, to) of the slot into bytes, where room has been made. */
@@ -256,9 +258,10 @@ static omen_status prepare(omen_manifest *m, const void *payload, size_t len, om
     omen_put32(header + 40, (uint32_t)len);
     m->bytes.len = 0;
     OMEN_TRY(room(m, SLOT_HEADER + len, err));
+    omen_put32(header + SLOT_CRC, crc_of(payload, len));
+    omen_put32(header + SLOT_HEADER_CRC, crc_of(header, SLOT_HEADER_CRC));
     (void)omen_buf_append(&m->bytes, header, sizeof header); /* there is room */
-    (void)omen_buf_append(&m->bytes, payload, len);
-    omen_put32(m->bytes.data + SLOT_CRC, slot_crc(m->bytes.data, len));
+    if (len > 0) (void)omen_buf_append(&m->bytes, payload, len);
     m->writing = WRITE_DIR;
     return OMEN_OK;
 }

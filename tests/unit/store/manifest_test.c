@@ -1,0 +1,298 @@
+/* The manifest's slots: the newest valid one counts, and at no moment is there none. */
+#include "test.h"
+
+#include "base/hash.h"
+#include "store/manifest.h"
+#include "store_fixture.h"
+
+/* Generation g's payload: its length and bytes follow from g. */
+static size_t payload_of(uint64_t g, uint8_t *into) {
+    size_t len = (size_t)(g * 397 % 2100);
+    for (size_t i = 0; i < len; i++) into[i] = (uint8_t)(g * 31 + i * 7 + (i >> 8));
+    return len;
+}
+
+static omen_status open_manifest(fixture *x, omen_manifest **m) {
+    omen_status s;
+    *m = NULL;
+    STEP(s, omen_manifest_open(&x->store, m, NULL));
+    return s;
+}
+
+static omen_status write_next(omen_manifest *m) {
+    uint8_t payload[4096];
+    omen_status s;
+    size_t len = payload_of(omen_manifest_generation(m) + 1, payload);
+    STEP(s, omen_manifest_write(m, payload, len, NULL));
+    return s;
+}
+
+static bool payload_right(const omen_manifest *m) {
+    uint8_t want[4096];
+    const uint8_t *got;
+    size_t len, want_len = payload_of(omen_manifest_generation(m), want);
+    omen_manifest_payload(m, &got, &len);
+    return omen_manifest_generation(m) == 0 ? len == 0 : len == want_len && memcmp(got, want, len) == 0;
+}
+
+/* An image with `generations` written and durable. */
+static fault_storage *image(uint64_t generations, unsigned pending) {
+    fault_storage *fs = fault_storage_new(generations);
+    fixture x;
+    omen_manifest *m;
+    fault_storage_set_pending(fs, pending);
+    fixture_init(&x, fs, 9, 1 << 20);
+    CHECK_OK(open_manifest(&x, &m));
+    for (uint64_t g = 1; g <= generations; g++) {
+        CHECK_OK(write_next(m));
+        CHECK_EQ_UINT(omen_manifest_generation(m), g);
+        CHECK(payload_right(m));
+    }
+    omen_manifest_close(m);
+    CHECK_EQ_UINT(fixture_deinit(&x), 0);
+    CHECK_STORAGE(fs);
+    return fs;
+}
+
+/* Opens; answers the generation, or -status. */
+static int64_t generation_in(fault_storage *fs) {
+    fixture x;
+    omen_manifest *m;
+    fixture_init(&x, fs, 0, 1 << 20);
+    omen_status s = open_manifest(&x, &m);
+    int64_t g = -(int64_t)s;
+    if (s == OMEN_OK) {
+        g = (int64_t)omen_manifest_generation(m);
+        CHECK(payload_right(m));
+        CHECK_EQ_UINT(x.store.database_id[5], g > 0 ? 9 : 0);
+        omen_manifest_close(m);
+    } else {
+        CHECK(m == NULL);
+    }
+    CHECK_EQ_UINT(fixture_deinit(&x), 0);
+    return g;
+}
+
+TEST(generations_follow_one_another) {
+    for (unsigned pending = 0; pending <= 70; pending += 70) {
+        for (uint64_t g = 0; g < 9; g++) {
+            fault_storage *fs = image(g, pending);
+            CHECK_EQ_INT(generation_in(fs), g);
+            CHECK_EQ_UINT(fault_storage_count(fs), g > 1 ? 2 : g);
+            fault_storage_free(fs);
+        }
+    }
+}
+
+TEST(power_fails_at_every_call_of_a_write) {
+    unsigned images = 0;
+    for (uint64_t g = 0; g < 5; g++) {
+        bool off = true;
+        for (uint64_t n = 1; off; n++) {
+            fault_storage *fs = image(g, 0);
+            fixture x;
+            omen_manifest *m;
+            fixture_init(&x, fs, 9, 1 << 20);
+            REQUIRE_OK(open_manifest(&x, &m));
+            fault_storage_power_off_at(fs, n);
+            omen_status s = write_next(m);
+            off = fault_storage_fault_hit(fs);
+            CHECK_STATUS(s, off ? OMEN_ERR_IO : OMEN_OK);
+            if (off) CHECK_STATUS(write_next(m), OMEN_ERR_POISONED);
+            omen_manifest_close(m);
+            CHECK_EQ_UINT(fixture_deinit(&x), 0);
+            CHECK_STORAGE(fs);
+            unsigned units = fault_storage_units(fs);
+            CHECK(units <= 12);
+            for (uint64_t i = 0; i < (UINT64_C(1) << units) + 200; i++) {
+                fault_storage *after = i < UINT64_C(1) << units ? fault_storage_crash_subset(fs, i)
+                                                                : fault_storage_crash(fs, (fault_crash_mode)(i % FAULT_CRASH_MODES), i);
+                int64_t found = generation_in(after);
+                if (off) CHECK(found == (int64_t)g || found == (int64_t)g + 1);
+                if (!off) CHECK_EQ_INT(found, g + 1);
+                /* Life goes on: two more generations. */
+                fixture_init(&x, after, 9, 1 << 20);
+                CHECK_OK(open_manifest(&x, &m));
+                CHECK_OK(write_next(m));
+                CHECK_OK(write_next(m));
+                omen_manifest_close(m);
+                CHECK_EQ_UINT(fixture_deinit(&x), 0);
+                CHECK_EQ_INT(generation_in(after), found + 2);
+                fault_storage_free(after);
+                images++;
+            }
+            fault_storage_free(fs);
+        }
+    }
+    printf("        %u images\n", images);
+}
+
+/* What the payload names must have durable directory entries before the slot can be found. */
+TEST(files_created_before_are_found_after) {
+    for (unsigned i = 0; i < 100; i++) {
+        fault_storage *fs = image(2, 40);
+        fixture x;
+        omen_manifest *m;
+        omen_file *f;
+        omen_status s;
+        fixture_init(&x, fs, 9, 1 << 20);
+        REQUIRE_OK(open_manifest(&x, &m));
+        const omen_storage *st = &x.store.storage;
+        STEP(s, st->ops->open(st->ctx, "seg-0000000000000001", OMEN_FILE_CREATE, &f));
+        REQUIRE_OK(s);
+        REQUIRE_OK(st->ops->write_at(st->ctx, f, 0, "content", 7));
+        STEP(s, st->ops->sync(st->ctx, f));
+        REQUIRE_OK(s);
+        st->ops->close(st->ctx, f);
+        fault_storage_power_off_at(fs, 1 + i % 8);
+        (void)write_next(m);
+        omen_manifest_close(m);
+        CHECK_EQ_UINT(fixture_deinit(&x), 0);
+        fault_storage *after = fault_storage_crash(fs, FAULT_CRASH_RANDOM, i);
+        if (generation_in(after) == 3) CHECK(fault_storage_has(after, "seg-0000000000000001"));
+        fault_storage_free(after);
+        fault_storage_free(fs);
+    }
+}
+
+static unsigned losses(bool lie_sync, bool lie_dir) {
+    unsigned found = 0;
+    for (uint64_t g = 1; g < 6; g++) {
+        fault_storage *fs = fault_storage_new(g);
+        fixture x;
+        omen_manifest *m;
+        fault_storage_set_lies(fs, lie_sync, lie_dir);
+        fixture_init(&x, fs, 9, 1 << 20);
+        CHECK_OK(open_manifest(&x, &m));
+        for (uint64_t i = 0; i < g; i++) CHECK_OK(write_next(m));
+        omen_manifest_close(m);
+        CHECK_EQ_UINT(fixture_deinit(&x), 0);
+        fault_storage *after = fault_storage_crash(fs, FAULT_CRASH_DURABLE, g);
+        found += generation_in(after) != (int64_t)g;
+        fault_storage_free(after);
+        fault_storage_free(fs);
+    }
+    return found;
+}
+
+TEST(a_lying_disk_is_found_out) {
+    CHECK_EQ_UINT(losses(false, false), 0);
+    CHECK_EQ_UINT(losses(true, false), 5);
+    CHECK_EQ_UINT(losses(false, true), 5);
+}
+
+TEST(an_error_at_every_call) {
+    for (uint64_t g = 0; g < 4; g++) {
+        for (unsigned pending = 0; pending <= 50; pending += 50) {
+            bool hit = true;
+            for (uint64_t n = 1; hit; n++) {
+                fault_storage *fs = image(g, pending);
+                fixture x;
+                omen_manifest *m;
+                fixture_init(&x, fs, 9, 1 << 20);
+                fault_storage_fail_at(fs, n, OMEN_ERR_FULL, false);
+                omen_status s = open_manifest(&x, &m);
+                if (s == OMEN_OK) {
+                    s = write_next(m);
+                    if (s != OMEN_OK) CHECK_STATUS(write_next(m), OMEN_ERR_POISONED);
+                    omen_manifest_close(m);
+                }
+                hit = fault_storage_fault_hit(fs);
+                CHECK_STATUS(s, hit ? OMEN_ERR_FULL : OMEN_OK);
+                CHECK_EQ_UINT(fixture_deinit(&x), 0);
+                CHECK_STORAGE(fs);
+                fault_storage_fail_at(fs, 0, OMEN_OK, false);
+                int64_t found = generation_in(fs);
+                CHECK(found == (int64_t)g || found == (int64_t)g + 1);
+                fault_storage_free(fs);
+            }
+        }
+    }
+}
+
+TEST(memory_runs_out_at_every_allocation) {
+    bool hit = true;
+    for (uint64_t n = 1; hit; n++) {
+        fault_storage *fs = image(3, 0);
+        fixture x;
+        omen_manifest *m;
+        fixture_init(&x, fs, 9, 1 << 20);
+        fault_host_fail_alloc_at(x.host, n, false);
+        omen_status s = open_manifest(&x, &m);
+        if (s == OMEN_OK) {
+            s = write_next(m);
+            /* Nothing had been touched: the manifest goes on. */
+            if (s != OMEN_OK) CHECK_OK(write_next(m));
+            CHECK(payload_right(m));
+            omen_manifest_close(m);
+        }
+        hit = fault_host_fault_hit(x.host);
+        CHECK_STATUS(s, hit ? OMEN_ERR_MEMORY : OMEN_OK);
+        CHECK_EQ_UINT(fixture_deinit(&x), 0);
+        fault_storage_free(fs);
+    }
+}
+
+/* Puts a right crc onto a slot. */
+static void seal(fault_storage *fs, const char *name) {
+    size_t len;
+    const uint8_t *p = fault_storage_data(fs, name, &len);
+    uint32_t crc = omen_crc32c_portable(0, p, 60);
+    for (size_t i = 0; i < 4; i++) fault_storage_set(fs, name, 60 + i, (uint8_t)(crc >> (8 * i)));
+}
+
+TEST(what_is_not_ours_or_newer_is_said_so) {
+    fault_storage *fs = fault_storage_new(1);
+    static const char text[] = "# just another program's file called manifest-0, with text in it, long enough for a header";
+    fault_storage_put(fs, "manifest-0", text, sizeof text);
+    CHECK_EQ_INT(generation_in(fs), -OMEN_ERR_FOREIGN);
+    fault_storage_put(fs, "manifest-0", text, 12);
+    CHECK_EQ_INT(generation_in(fs), -OMEN_ERR_FOREIGN);
+    fault_storage_free(fs);
+
+    fs = image(3, 0);
+    fault_storage_set(fs, "manifest-1", 8, 2); /* a damaged version: the older slot counts */
+    CHECK_EQ_INT(generation_in(fs), 2);
+    seal(fs, "manifest-1"); /* a true one */
+    CHECK_EQ_INT(generation_in(fs), -OMEN_ERR_VERSION);
+    fault_storage_free(fs);
+
+    /* Files of two databases in one place. */
+    fs = image(3, 0);
+    for (size_t i = 24; i < 40; i++) fault_storage_set(fs, "manifest-0", i, 1);
+    seal(fs, "manifest-0");
+    CHECK_EQ_INT(generation_in(fs), -OMEN_ERR_CORRUPT);
+    fault_storage_free(fs);
+
+    /* A slot copied over the other. */
+    fs = image(3, 0);
+    size_t len;
+    const uint8_t *p = fault_storage_data(fs, "manifest-1", &len);
+    uint8_t copy[4096];
+    memcpy(copy, p, len);
+    fault_storage_put(fs, "manifest-0", copy, len);
+    fault_storage_delete(fs, "manifest-1");
+    CHECK_EQ_INT(generation_in(fs), -OMEN_ERR_CORRUPT);
+    fault_storage_free(fs);
+}
+
+TEST(a_first_write_cut_off_is_a_new_database_and_damage_is_not) {
+    fault_storage *whole = image(1, 0), *fs;
+    size_t len;
+    fault_storage_data(whole, "manifest-1", &len);
+    for (size_t at = 0; at < len; at++) {
+        fs = fault_storage_clone(whole);
+        fault_storage_cut(fs, "manifest-1", at);
+        CHECK_EQ_INT(generation_in(fs), 0);
+        fault_storage_free(fs);
+    }
+    for (size_t at = 0; at < len; at++) {
+        fs = fault_storage_clone(whole);
+        fault_storage_xor(fs, "manifest-1", at, 0x10);
+        CHECK_EQ_INT(generation_in(fs), -OMEN_ERR_CORRUPT);
+        fault_storage_free(fs);
+    }
+    fault_storage_free(whole);
+}
+
+TEST_MAIN()
