@@ -18,7 +18,7 @@ interface Scope {
 }
 const scope = globalThis as unknown as Scope;
 
-const storages: { readonly [name: string]: () => StorageAdapter } = { auto: autoStorage, opfs, indexeddb, memory };
+const storages: { readonly [name: string]: () => StorageAdapter } = { auto: () => autoStorage(opfs, indexeddb), opfs, indexeddb, memory };
 
 let engine: WasmEngine | undefined;
 const aborters = new Map<number, AbortController>();

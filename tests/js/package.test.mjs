@@ -206,7 +206,7 @@ test("Vite builds a page that works in Chromium", { skip: chromium === undefined
        unknown: await omendb.open("x", { storage: "fs" }).catch((error) => error.code),
      }))();`,
   );
-  await build({ root: app, logLevel: "error", configFile: false, build: { outDir: "site", assetsInlineLimit: 0, target: "es2022" }, worker: { format: "es" } });
+  await build({ root: app, logLevel: "error", configFile: false, build: { outDir: "site", assetsInlineLimit: 0, target: "es2022" } });
   const site = await serve(path.join(app, "site"));
   const browser = await puppeteer.launch({
     executablePath: chromium,

@@ -20,13 +20,16 @@ function compile(): Promise<WebAssembly.Module> {
   return compiled;
 }
 
+const opfs = async () => (await import("../storage/opfs.js")).opfs();
+const indexeddb = async () => (await import("../storage/indexeddb.js")).indexeddb();
+
 const platform: Platform = {
   name: "this browser",
   defaultStorage: () => "auto",
   storages: {
-    auto: () => autoStorage(),
-    opfs: async () => (await import("../storage/opfs.js")).opfs(),
-    indexeddb: async () => (await import("../storage/indexeddb.js")).indexeddb(),
+    auto: () => autoStorage(opfs, indexeddb),
+    opfs,
+    indexeddb,
     memory: () => memory(),
   },
   readText: async (file) => {

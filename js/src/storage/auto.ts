@@ -2,27 +2,34 @@
 import { OmenError } from "../errors.js";
 import type { Storage, StorageAdapter, StorageOpenOptions } from "./storage.js";
 
+type Make = () => StorageAdapter | Promise<StorageAdapter>;
+
 class AutoAdapter implements StorageAdapter {
   readonly kind = "auto";
+  #opfs: Make;
+  #indexeddb: Make;
+
+  constructor(opfs: Make, indexeddb: Make) {
+    this.#opfs = opfs;
+    this.#indexeddb = indexeddb;
+  }
 
   async open(name: string, options: StorageOpenOptions): Promise<Storage> {
-    if (await hasOpfs()) return (await opfsAdapter()).open(name, options);
-    return (await indexeddbAdapter()).open(name, options);
+    const adapter = await ((await hasOpfs()) ? this.#opfs() : this.#indexeddb());
+    return adapter.open(name, options);
   }
 
   /** Removes it from both: an older version of the browser may have put it elsewhere. */
   async destroy(name: string): Promise<void> {
     if (typeof navigator.storage?.getDirectory === "function") {
-      await (await opfsAdapter()).destroy(name).catch((error: unknown) => {
+      const opfs = await this.#opfs();
+      await opfs.destroy(name).catch((error: unknown) => {
         if (!(error instanceof OmenError && error.code === "OMEN_ERR_UNSUPPORTED")) throw error;
       });
     }
-    await (await indexeddbAdapter()).destroy(name);
+    await (await this.#indexeddb()).destroy(name);
   }
 }
-
-const opfsAdapter = async (): Promise<StorageAdapter> => (await import("./opfs.js")).opfs();
-const indexeddbAdapter = async (): Promise<StorageAdapter> => (await import("./indexeddb.js")).indexeddb();
 
 /** Whether files can be read and written synchronously here: only in workers, and not in every private window. */
 async function hasOpfs(): Promise<boolean> {
@@ -36,6 +43,7 @@ async function hasOpfs(): Promise<boolean> {
   }
 }
 
-export function autoStorage(): StorageAdapter {
-  return new AutoAdapter();
+/** Takes the two by functions, so that a page loads them only when it needs them, and a worker has them at hand. */
+export function autoStorage(opfs: Make, indexeddb: Make): StorageAdapter {
+  return new AutoAdapter(opfs, indexeddb);
 }
