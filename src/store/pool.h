@@ -16,7 +16,8 @@ typedef struct omen_block {
     uint32_t len;
 } omen_block;
 
-/* budget: at least 1 MiB, counted with what each block costs beside its content, blocks under way included. When pinned blocks fill
+/* budget: at least 1 MiB, counted with what each block costs beside its content (but for 8 to 16 bytes in the
+ * table), blocks under way included. When pinned blocks fill
  * it, OMEN_ERR_LIMIT is the answer to the next miss, except that one block for each caller always succeeds while memory lasts, so that
  * progress is never impossible: up to OMEN_POOL_GRACE blocks (or host->threads, if more) may be pinned whatever they cost. */
 #define OMEN_POOL_GRACE 8u
