@@ -5,13 +5,13 @@
  *
  * The first run embeds the texts (a minute or two on two cores); later runs find everything in the database and take seconds.
  */
-import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { open } from "omendb";
 import { MORE_SECTIONS, SECTIONS, loadPackages } from "./corpus.mjs";
 import { loadModel, threadCount } from "./embed.mjs";
+import { fingerprint, hitLines } from "./fingerprint.mjs";
 import { packagesOf, synchronise } from "./library.mjs";
 import { Progress } from "./progress.mjs";
 
@@ -50,39 +50,31 @@ function readArguments() {
   }
 }
 
-/** Asks every question; answers hits, times and what the engine reports of itself. */
+/** Asks every question; answers hits, times, fingerprints and what the engine reports of itself. */
 async function ask(folder, engine, questions) {
   const opening = performance.now();
   const db = await open(folder, { engine });
   const packages = await packagesOf(db);
+  const count = await packages.count();
   const openMs = performance.now() - opening;
   const answers = [];
   for (const { text, vector } of questions) {
     const began = performance.now();
     const hits = await packages.search({ vector, topK: 5 });
-    answers.push({ text, hits, ms: performance.now() - began });
+    const ms = performance.now() - began;
+    answers.push({ text, hits, ms, lines: hitLines(text, hits), print: await fingerprint(hitLines(text, hits)) });
   }
-  const result = { engine, openMs, answers, metrics: db.metrics(), count: await packages.count(), kernels: db.kernels };
-  result.metrics = await result.metrics;
+  const metrics = await db.metrics();
+  const { kind, kernels } = db.engine;
   await db.close();
-  return result;
-}
-
-/** One line of text per hit with the distance's bits, so that equal hashes mean equal answers, bit for bit. */
-function fingerprint(answers) {
-  const bits = new DataView(new ArrayBuffer(4));
-  const lines = answers.flatMap(({ text, hits }) =>
-    hits.map(({ id, distance }) => {
-      bits.setFloat32(0, distance);
-      return `${text}\t${id}\t${bits.getUint32(0).toString(16).padStart(8, "0")}`;
-    }),
-  );
-  return { lines, sha256: createHash("sha256").update(lines.join("\n")).digest("hex") };
+  if (kind !== engine) throw new Error(`asked for the ${engine} engine and got ${kind}`);
+  const lines = answers.flatMap(({ lines }) => lines);
+  return { engine, kernels, count, openMs, answers, metrics, lines, sha256: await fingerprint(lines) };
 }
 
 function printAnswers({ answers, engine }, embedMs) {
-  for (const [i, { text, hits, ms }] of answers.entries()) {
-    console.log(`\n${bold(`“${text}”`)}  ${dim(`${ms.toFixed(2)} ms in the ${engine} engine, ${embedMs[i].toFixed(0)} ms to embed the question`)}`);
+  for (const [i, { text, hits, ms, print }] of answers.entries()) {
+    console.log(`\n${bold(`“${text}”`)}  ${dim(`${ms.toFixed(2)} ms in the ${engine} engine, ${embedMs[i].toFixed(0)} ms to embed · fingerprint ${print.slice(0, 12)}`)}`);
     for (const { id, score, metadata } of hits) {
       console.log(`  ${score.toFixed(3)}  ${bold(String(id).padEnd(24))} ${metadata.summary} ${dim(`(${metadata.section})`)}`);
     }
@@ -110,7 +102,7 @@ async function main() {
     if (total > 0) progress.update(done);
   });
   const seconds = progress.finish();
-  if (embedded > 0 || removed > 0) await db.flush();
+  if (embedded > 0 || removed > 0) await db.compact();
   await db.close();
   say(
     embedded > 0
@@ -136,22 +128,19 @@ async function main() {
   console.log(`\n${bold("metrics")} ${dim(`(${first.engine} engine)`)}`);
   console.log(JSON.stringify(summaryOf(first.metrics), null, 2));
 
-  const prints = results.map(({ answers }) => fingerprint(answers));
   console.log(`\n${bold("the same answers, bit for bit")}`);
-  for (const [i, { engine, kernels, openMs, answers }] of results.entries()) {
+  for (const { engine, kernels, count, openMs, answers, sha256 } of results) {
     const fastest = Math.min(...answers.map(({ ms }) => ms));
-    console.log(
-      `  ${engine.padEnd(6)} ${(kernels ?? "").padEnd(8)} opened in ${openMs.toFixed(1)} ms, ${first.count} vectors in ${fastest.toFixed(2)} ms   sha256 of ids and distances ${prints[i].sha256.slice(0, 32)}…`,
-    );
+    console.log(`  ${engine.padEnd(6)} ${kernels.padEnd(8)} opened in ${openMs.toFixed(1)} ms, ${count} vectors searched in ${fastest.toFixed(2)} ms, sha256 over all hits ${sha256.slice(0, 24)}…`);
   }
-  if (results.length === 2) {
-    const different = prints[0].lines.filter((line, i) => line !== prints[1].lines[i]);
-    if (prints[0].sha256 !== prints[1].sha256) {
-      console.log(`  DIFFERENT: ${different.length} of ${prints[0].lines.length} hits, first: ${different[0]}`);
-      process.exitCode = 1;
-    } else {
-      console.log(`  identical: ${prints[0].lines.length} hits with the same ids and the same 32 bits of distance, from the same files`);
-    }
+  const [one, other] = results;
+  if (other === undefined) return;
+  const different = one.lines.filter((line, i) => line !== other.lines[i]);
+  if (one.sha256 !== other.sha256) {
+    console.log(`  DIFFERENT: ${different.length} of ${one.lines.length} hits, first: ${different[0]}`);
+    process.exitCode = 1;
+  } else {
+    console.log(`  identical: ${one.lines.length} hits with the same ids and the same 32 bits of distance, from the same files`);
   }
 }
 

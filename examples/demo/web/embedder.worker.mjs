@@ -6,7 +6,7 @@
  * are kept in the browser's cache storage: later visits load nothing. (The kernels' .wasm file lies beside this script.)
  */
 import { initModel } from "@energetic-ai/embeddings";
-import { loadGraphModel } from "@energetic-ai/core";
+import { loadGraphModel, ready as backendReady } from "@energetic-ai/core";
 import { embedPassages } from "../passages.mjs";
 
 const CACHE = "omendb-demo-model-1";
@@ -23,6 +23,7 @@ async function fetchKept(url) {
 }
 
 async function load() {
+  await backendReady();
   const description = await fetchKept("/model/model.json").then((response) => response.json());
   const paths = description.weightsManifest.flatMap(({ paths }) => paths);
   const vocabulary = await fetchKept("/model/vocab.json").then((response) => response.json());
