@@ -217,16 +217,18 @@ TEST(memory_runs_out_at_every_allocation) {
         fixture x;
         omen_manifest *m;
         fixture_init(&x, fs, 9, 1 << 20);
-        fault_host_fail_alloc_at(x.host, n, false);
+        fault_host_fail_alloc_at(x.host, n, true);
         omen_status s = open_manifest(&x, &m);
-        if (s == OMEN_OK) {
-            s = write_next(m);
+        bool opened = s == OMEN_OK;
+        if (opened) s = write_next(m);
+        hit = fault_host_fault_hit(x.host);
+        if (opened) {
             /* Nothing had been touched: the manifest goes on. */
+            fault_host_fail_alloc_at(x.host, 0, false);
             if (s != OMEN_OK) CHECK_OK(write_next(m));
             CHECK(payload_right(m));
             omen_manifest_close(m);
         }
-        hit = fault_host_fault_hit(x.host);
         CHECK_STATUS(s, hit ? OMEN_ERR_MEMORY : OMEN_OK);
         CHECK_EQ_UINT(fixture_deinit(&x), 0);
         fault_storage_free(fs);
