@@ -161,6 +161,15 @@ const omen_json_val *omen_json_next(omen_json_iter *it) {
     return v;
 }
 
+omen_status omen_json_print(omen_mem *m, const omen_json_val *v, omen_buf *out) {
+    yyjson_alc alc = allocator(m);
+    size_t len;
+    char *text = yyjson_val_write_opts(val(v), YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
+    omen_status s = text == NULL ? OMEN_ERR_MEMORY : omen_buf_append(out, text, len);
+    json_release(m, text);
+    return s;
+}
+
 /* RFC 7396, section 2. The recursion is as deep as the JSON, which is at most OMEN_MAX_JSON_DEPTH. NULL: out of memory. */
 static yyjson_mut_val *merge(yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_val *patch) {
     if (!yyjson_is_obj(patch)) return yyjson_val_mut_copy(doc, patch);

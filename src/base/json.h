@@ -36,6 +36,9 @@ typedef struct omen_json_iter { const omen_json_val *next; size_t left; } omen_j
 omen_json_iter omen_json_iter_of(const omen_json_val *array);
 const omen_json_val *omen_json_next(omen_json_iter *it); /* NULL at the end */
 
+/* Appends a value as compact JSON. OMEN_ERR_MEMORY. */
+omen_status omen_json_print(omen_mem *m, const omen_json_val *v, omen_buf *out);
+
 /* Writing: appends to a buffer; commas are put by the writer. Misuse (a value without a key in an object) asserts. The
  * first allocation failure is kept and answered by omen_jw_end. Doubles are printed shortest round-trip (yyjson). */
 typedef struct omen_jw {

@@ -23,7 +23,7 @@ struct omen_memtable {
     omen_chunks norms[OMEN_MAX_VECTOR_FIELDS]; /* cosine fields */
     _Atomic(index_table *) index;
     uint32_t ids; /* distinct, in the index */
-    uint64_t bytes;
+    _Atomic uint64_t bytes;
     _Atomic uint32_t published_entries, published_rows;
 };
 
@@ -195,7 +195,7 @@ void omen_memtable_commit(omen_memtable *t, const omen_memtable_batch *b, bool e
     atomic_store_explicit(&t->published_rows, t->row_entry.count, memory_order_release);
 }
 
-uint64_t omen_memtable_bytes(const omen_memtable *t) { return t->bytes; }
+uint64_t omen_memtable_bytes(const omen_memtable *t) { return atomic_load_explicit(&t->bytes, memory_order_relaxed); }
 uint32_t omen_memtable_entries(const omen_memtable *t) { return atomic_load_explicit(&t->published_entries, memory_order_acquire); }
 uint32_t omen_memtable_rows(const omen_memtable *t) { return atomic_load_explicit(&t->published_rows, memory_order_acquire); }
 const omen_entry *omen_memtable_entry(const omen_memtable *t, uint32_t i) { return omen_chunks_at(&t->entries, i, NULL); }

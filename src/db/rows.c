@@ -70,8 +70,9 @@ omen_status omen_rows_from_batch(omen_rows *r, omen_arena *a, const omen_schema 
     return OMEN_OK;
 }
 
-/* Finds an id named twice: an open-addressing set of row numbers, at most half full. */
-static omen_status refuse_duplicates(const omen_rows *r, omen_mem *m, omen_error *err) {
+/* Finds ids named twice, with an open-addressing set of row numbers, at most half full. Later rows of an id are marked in `repeats`, or
+ * refused when it is NULL. */
+static omen_status find_duplicates(const omen_rows *r, omen_mem *m, uint8_t *repeats, omen_error *err) {
     uint32_t cap = 16;
     while (cap < r->count * 2) cap *= 2;
     uint32_t *slots = omen_alloc_zero(m, (size_t)cap * sizeof *slots);
@@ -80,20 +81,22 @@ static omen_status refuse_duplicates(const omen_rows *r, omen_mem *m, omen_error
     for (uint32_t i = 0; st == OMEN_OK && i < r->count; i++) {
         omen_key key = omen_rows_key(r, i);
         uint32_t at = (uint32_t)(r->hashes[i] >> 32) & (cap - 1);
-        for (; slots[at] != 0; at = (at + 1) & (cap - 1)) {
-            uint32_t other = slots[at] - 1;
-            if (r->hashes[other] == r->hashes[i] && omen_key_equal(omen_rows_key(r, other), key)) {
-                char name[80];
-                st = omen_fail(err, OMEN_ERR_DUPLICATE_ID, "id %s is given twice, as records %u and %u of the batch; keep one of them",
-                               omen_key_print(key, name, sizeof name), other, i);
-                break;
-            }
+        while (slots[at] != 0 && !omen_key_equal(omen_rows_key(r, slots[at] - 1), key)) at = (at + 1) & (cap - 1);
+        if (slots[at] == 0) {
+            slots[at] = i + 1;
+        } else if (repeats != NULL) {
+            repeats[i] = 1;
+        } else {
+            char name[80];
+            st = omen_fail(err, OMEN_ERR_DUPLICATE_ID, "id %s is given twice, as records %u and %u of the batch; keep one of them",
+                           omen_key_print(key, name, sizeof name), slots[at] - 1, i);
         }
-        slots[at] = i + 1;
     }
     omen_free(m, slots, (size_t)cap * sizeof *slots);
     return st;
 }
+
+omen_status omen_rows_mark_repeats(const omen_rows *r, omen_mem *m, uint8_t *repeats, omen_error *err) { return find_duplicates(r, m, repeats, err); }
 
 omen_status omen_rows_check_ids(omen_rows *r, omen_mem *m, omen_arena *a, bool duplicates, omen_error *err) {
     uint64_t *hashes = omen_arena_alloc(a, (size_t)r->count * sizeof *hashes + 8, 8);
@@ -106,7 +109,7 @@ omen_status omen_rows_check_ids(omen_rows *r, omen_mem *m, omen_arena *a, bool d
         hashes[i] = omen_key_hash(key);
     }
     r->hashes = hashes;
-    return duplicates || r->count < 2 ? OMEN_OK : refuse_duplicates(r, m, err);
+    return duplicates || r->count < 2 ? OMEN_OK : find_duplicates(r, m, NULL, err);
 }
 
 /* One field's vectors, in slices that may run on several threads. */

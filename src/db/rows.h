@@ -50,6 +50,9 @@ omen_status omen_rows_check(omen_rows *r, omen_mem *m, omen_arena *a, const omen
 /* The ids alone: canonical; duplicates are refused unless allowed. Derives hashes. */
 omen_status omen_rows_check_ids(omen_rows *r, omen_mem *m, omen_arena *a, bool duplicates, omen_error *err);
 
+/* Sets repeats[i] (count bytes) where an earlier row has the same id. After omen_rows_check_ids. */
+omen_status omen_rows_mark_repeats(const omen_rows *r, omen_mem *m, uint8_t *repeats, omen_error *err);
+
 /* Appends the rows to the log as one atomic batch: frames of about 4 MiB, the last with COMMIT. Row i has LSN first_lsn + i. */
 omen_status omen_rows_append(const omen_rows *r, omen_log *log, uint32_t collection, uint32_t kind, const omen_schema *s, uint64_t first_lsn,
                              uint64_t durable_lsn, omen_error *err);

@@ -36,12 +36,6 @@ omen_status omen_results_end_doc(omen_results *r) {
     return omen_buf_append_u32(&r->doc_offsets, (uint32_t)r->doc_bytes.len);
 }
 
-omen_status omen_results_add_vector(omen_results *r, uint32_t field, float **out) {
-    omen_buf *v = &r->vectors[field];
-    OMEN_TRY(omen_buf_append(v, NULL, (size_t)r->dimensions[field] * sizeof(float)));
-    *out = (float *)(void *)(v->data + v->len - (size_t)r->dimensions[field] * sizeof(float));
-    return OMEN_OK;
-}
 
 omen_key omen_results_key(const omen_results *r, size_t i) {
     const uint32_t *at = (const uint32_t *)(const void *)r->key_offsets.data + i;

@@ -25,8 +25,6 @@ omen_results *omen_results_new(omen_mem *m); /* NULL: out of memory */
 omen_status omen_results_add_key(omen_results *r, omen_key key, bool found);
 /* Ends the row's document: what was appended to doc_bytes since the row before. */
 omen_status omen_results_end_doc(omen_results *r);
-/* Room for the row's vector of `field`, zeroed. */
-omen_status omen_results_add_vector(omen_results *r, uint32_t field, float **out);
 omen_key omen_results_key(const omen_results *r, size_t i);
 
 #endif

@@ -1,0 +1,22 @@
+/* api/ - argument checks and hand-over, nothing else: the C functions of omendb.h, and the calls in steps. */
+#ifndef OMEN_API_API_H
+#define OMEN_API_API_H
+
+#include "db/admin.h"
+#include "db/read.h"
+
+struct omen_collection {
+    omen_db *db;
+    omen_coll *coll;
+};
+
+/* Defined by the platform (native/host, wasm/): the host when the options name none (NULL: there is none), and what is told of databases
+ * whose maintenance is not manual, right after open and before close. */
+const omen_host *omen_platform_host(void);
+void omen_platform_opened(omen_db *db);
+void omen_platform_closing(omen_db *db);
+
+/* Fills what the options leave to the profile and the platform, and checks them. OMEN_ERR_INVALID, _UNSUPPORTED. */
+omen_status omen_options_resolve(const omen_options *given, omen_options *out, omen_error *err);
+
+#endif

@@ -1,0 +1,661 @@
+/* call.c - operations as messages (docs/CALLS.md). A call decodes its request and begins its operation at the first step, then steps it, and
+ * encodes the response. What is malformed is answered in the response, like any other failure. */
+#include "api/engine.h"
+#include "api/message.h"
+
+typedef struct op_row op_row;
+
+struct omen_call {
+    omen_engine *engine;
+    uint8_t *bytes; /* the request */
+    size_t len;
+    omen_request request;
+    const op_row *row; /* NULL until begun */
+    bool done;
+    omen_status status;
+    omen_error err;
+    omen_buf response, json, text;
+    omen_jw w;
+    /* what the operation works on */
+    uint32_t db_handle;
+    bool inside; /* entered the database */
+    omen_db *db;
+    omen_coll *coll;
+    omen_open_op *open;
+    omen_write_op *write;
+    omen_read_op *read;
+    omen_results *results;
+    omen_admin_op admin;
+    bool has_admin, closed;
+    omen_storage storage;
+};
+
+struct op_row {
+    const char *name;
+    omen_status (*begin)(omen_call *c);
+    omen_status (*step)(omen_call *c);
+    omen_status (*answer)(omen_call *c); /* writes members into c->w and the response; NULL: an empty object */
+};
+
+static omen_status begin_db(omen_call *c) {
+    uint64_t handle;
+    OMEN_TRY(omen_request_u64(&c->request, "db", UINT32_MAX, &handle, &c->err));
+    c->db_handle = (uint32_t)handle;
+    OMEN_TRY(omen_engine_enter(c->engine, c->db_handle, &c->db, &c->err));
+    c->inside = true;
+    return OMEN_OK;
+}
+
+static omen_status begin_coll(omen_call *c) {
+    uint64_t handle;
+    OMEN_TRY(omen_request_u64(&c->request, "collection", UINT32_MAX, &handle, &c->err));
+    OMEN_TRY(omen_engine_enter_coll(c->engine, (uint32_t)handle, &c->db_handle, &c->db, &c->coll, &c->err));
+    c->inside = true;
+    return OMEN_OK;
+}
+
+static omen_status no_step(omen_call *c) {
+    (void)c;
+    return OMEN_OK;
+}
+
+/* ---- open ---- */
+
+typedef struct option_names { const char *json, *name; } option_names;
+
+static omen_status set_option(omen_options *o, const option_names *n, const omen_json_val *v, omen_error *err) {
+    char digits[24];
+    omen_str text;
+    uint64_t number;
+    bool flag;
+    if (omen_json_u64(v, &number)) text = (omen_str){digits, omen_format(digits, sizeof digits, "%llu", (unsigned long long)number)};
+    else if (omen_json_bool(v, &flag)) text = flag ? OMEN_STR("true") : OMEN_STR("false");
+    else if (!omen_json_str(v, &text)) return omen_fail(err, OMEN_ERR_INVALID, "option %s must be a string, a number or a boolean", n->json);
+    if (omen_options_set(o, (omen_str){n->name, strlen(n->name)}, text) == OMEN_OK) return OMEN_OK;
+    return omen_fail(err, OMEN_ERR_INVALID, "option %s does not take the value \"%.*s\"", n->json, (int)OMEN_MIN(text.len, 60), text.data);
+}
+
+static bool hex_digit(char c, uint8_t *out) {
+    if (c >= '0' && c <= '9') *out = (uint8_t)(c - '0');
+    else if (c >= 'a' && c <= 'f') *out = (uint8_t)(c - 'a' + 10);
+    else return false;
+    return true;
+}
+
+static omen_status read_database_id(omen_str text, uint8_t id[16], omen_error *err) {
+    bool good = text.len == 32;
+    for (size_t i = 0; good && i < 16; i++) {
+        uint8_t high = 0, low = 0;
+        good = hex_digit(text.data[2 * i], &high) && hex_digit(text.data[2 * i + 1], &low);
+        id[i] = (uint8_t)(high << 4 | low);
+    }
+    return good ? OMEN_OK : omen_fail(err, OMEN_ERR_INVALID, "databaseId must be 32 lower-case hex digits");
+}
+
+typedef struct option_reader { omen_options *options; uint8_t *id; omen_error *err; } option_reader;
+
+static omen_status read_option(void *arg, omen_str key, const omen_json_val *v) {
+    static const option_names names[] = {{"profile", "profile"},           {"durability", "durability"},
+                                         {"create", "create"},             {"readOnly", "read_only"},
+                                         {"manualMaintenance", "manual_maintenance"}, {"poolBytes", "pool_bytes"},
+                                         {"memtableBytes", "memtable_bytes"}, {"memoryBytes", "memory_bytes"}};
+    option_reader *r = arg;
+    if (omen_json_is_null(v)) return OMEN_OK;
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(names); i++)
+        if (omen_str_equal(key, (omen_str){names[i].json, strlen(names[i].json)})) return set_option(r->options, &names[i], v, r->err);
+    omen_str text;
+    if (omen_str_equal(key, OMEN_STR("databaseId")) && omen_json_str(v, &text)) {
+        OMEN_TRY(read_database_id(text, r->id, r->err));
+        r->options->database_id = r->id;
+        return OMEN_OK;
+    }
+    return omen_fail(r->err, OMEN_ERR_INVALID, "unknown option \"%.*s\"", (int)OMEN_MIN(key.len, 60), key.data);
+}
+
+static omen_status begin_open(omen_call *c) {
+    omen_options given, options;
+    uint8_t id[16];
+    option_reader reader = {&given, id, &c->err};
+    omen_options_init(&given);
+    given.host = c->engine->host;
+    const omen_json_val *o = omen_json_get(c->request.root, "options");
+    if (o != NULL && !omen_json_is_object(o)) return omen_fail(&c->err, OMEN_ERR_INVALID, "options must be an object");
+    if (o != NULL) OMEN_TRY(omen_json_each(o, read_option, &reader));
+    OMEN_TRY(omen_options_resolve(&given, &options, &c->err));
+    omen_str path = {"", 0};
+    if (omen_request_has(&c->request, "slot")) {
+        uint64_t slot;
+        OMEN_TRY(omen_request_u64(&c->request, "slot", UINT32_MAX, &slot, &c->err));
+        OMEN_TRY(omen_engine_take_storage(c->engine, (uint32_t)slot, &c->storage, &c->err));
+        options.storage = &c->storage;
+    } else {
+        OMEN_TRY(omen_request_str(&c->request, "path", &path, &c->err));
+    }
+    char *copy = omen_alloc_zero(&c->engine->mem, path.len + 1);
+    if (copy == NULL) return omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory");
+    if (path.len != 0) memcpy(copy, path.data, path.len);
+    omen_status s = omen_open_op_new(copy, &options, &c->open, &c->err);
+    omen_free(&c->engine->mem, copy, path.len + 1);
+    return s;
+}
+
+static omen_status step_open(omen_call *c) {
+    omen_db *db;
+    OMEN_TRY(omen_open_op_step(c->open, &db, &c->err));
+    omen_open_op_free(c->open);
+    c->open = NULL;
+    c->db_handle = omen_engine_add_db(c->engine, db);
+    if (c->db_handle == 0) {
+        omen_db_free(db);
+        return omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory");
+    }
+    c->db = db;
+    if (!db->options.manual_maintenance) omen_platform_opened(db);
+    return OMEN_OK;
+}
+
+static omen_status answer_open(omen_call *c) {
+    char text[33];
+    omen_hash128 id;
+    memcpy(id.bytes, c->db->store.database_id, 16);
+    omen_hash128_hex(&id, text);
+    omen_jw_key(&c->w, "db");
+    omen_jw_u64(&c->w, c->db_handle);
+    omen_jw_key(&c->w, "databaseId");
+    omen_jw_cstr(&c->w, text);
+    return OMEN_OK;
+}
+
+/* ---- collections ---- */
+
+static omen_status read_field(const omen_json_val *v, omen_vector_field *f, omen_error *err) {
+    omen_str metric = OMEN_STR("cosine");
+    uint64_t dimensions;
+    *f = (omen_vector_field){.name = OMEN_STR("")};
+    const omen_json_val *name = omen_json_get(v, "name"), *m = omen_json_get(v, "metric");
+    if (name != NULL && !omen_json_is_null(name) && !omen_json_str(name, &f->name)) return omen_fail(err, OMEN_ERR_INVALID, "a vector field's name must be a string");
+    if (!omen_json_u64(omen_json_get(v, "dimensions"), &dimensions) || dimensions > UINT32_MAX)
+        return omen_fail(err, OMEN_ERR_INVALID, "a vector field's dimensions must be an integer of 1 to %u", OMEN_MAX_DIMENSIONS);
+    if (m != NULL && !omen_json_is_null(m) && !omen_json_str(m, &metric)) return omen_fail(err, OMEN_ERR_INVALID, "a vector field's metric must be a string");
+    if (!omen_metric_parse(metric, &f->metric))
+        return omen_fail(err, OMEN_ERR_INVALID, "metric \"%.*s\" is unknown; use l2, ip or cosine", (int)OMEN_MIN(metric.len, 60), metric.data);
+    f->dimensions = (uint32_t)dimensions;
+    return OMEN_OK;
+}
+
+static omen_status begin_collection(omen_call *c) {
+    omen_vector_field fields[OMEN_MAX_VECTOR_FIELDS];
+    omen_str texts[OMEN_MAX_TEXT_FIELDS], name;
+    omen_schema schema;
+    OMEN_TRY(begin_db(c));
+    OMEN_TRY(omen_request_str(&c->request, "name", &name, &c->err));
+    OMEN_TRY(omen_write_op_new(c->db, NULL, OMEN_KIND_CREATE, &c->write, &c->err));
+    const omen_json_val *s = omen_json_get(c->request.root, "schema");
+    if (s == NULL || omen_json_is_null(s)) return omen_write_op_collection(c->write, name, NULL, &c->err);
+    if (!omen_json_is_object(s)) return omen_fail(&c->err, OMEN_ERR_INVALID, "schema must be an object");
+    omen_schema_init(&schema);
+    schema.vectors = fields;
+    schema.texts = texts;
+    const omen_json_val *vectors = omen_json_get(s, "vectors"), *text = omen_json_get(s, "text"), *v;
+    if (vectors != NULL && !omen_json_is_null(vectors) && !omen_json_is_array(vectors)) return omen_fail(&c->err, OMEN_ERR_INVALID, "schema.vectors must be an array");
+    if (text != NULL && !omen_json_is_null(text) && !omen_json_is_array(text)) return omen_fail(&c->err, OMEN_ERR_INVALID, "schema.text must be an array of names");
+    omen_json_iter it = omen_json_iter_of(vectors);
+    while ((v = omen_json_next(&it)) != NULL) {
+        if (schema.vector_count == OMEN_MAX_VECTOR_FIELDS)
+            return omen_fail(&c->err, OMEN_ERR_INVALID, "more than %u vector fields", OMEN_MAX_VECTOR_FIELDS);
+        OMEN_TRY(read_field(v, &fields[schema.vector_count++], &c->err));
+    }
+    it = omen_json_iter_of(text);
+    while ((v = omen_json_next(&it)) != NULL) {
+        if (schema.text_count == OMEN_MAX_TEXT_FIELDS) return omen_fail(&c->err, OMEN_ERR_INVALID, "more than %u text fields", OMEN_MAX_TEXT_FIELDS);
+        if (!omen_json_str(v, &texts[schema.text_count++])) return omen_fail(&c->err, OMEN_ERR_INVALID, "schema.text must be an array of names");
+    }
+    return omen_write_op_collection(c->write, name, &schema, &c->err);
+}
+
+static omen_status step_write(omen_call *c) { return omen_write_op_step(c->write, true, &c->err); }
+
+static omen_status answer_collection(omen_call *c) {
+    omen_coll *coll = omen_write_op_taken(c->write);
+    uint32_t handle = omen_engine_add_coll(c->engine, c->db_handle, coll);
+    if (handle == 0) {
+        omen_coll_unref(coll);
+        return omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory");
+    }
+    omen_jw_key(&c->w, "collection");
+    omen_jw_u64(&c->w, handle);
+    omen_jw_key(&c->w, "schema");
+    omen_schema_write_json(&coll->schema.schema, &c->w);
+    return OMEN_OK;
+}
+
+static omen_status begin_release(omen_call *c) {
+    uint64_t handle;
+    OMEN_TRY(omen_request_u64(&c->request, "collection", UINT32_MAX, &handle, &c->err));
+    omen_engine_release_coll(c->engine, (uint32_t)handle);
+    return OMEN_OK;
+}
+
+static omen_status begin_drop(omen_call *c) {
+    omen_str name;
+    OMEN_TRY(begin_db(c));
+    OMEN_TRY(omen_request_str(&c->request, "name", &name, &c->err));
+    OMEN_TRY(omen_write_op_new(c->db, NULL, OMEN_KIND_DROP, &c->write, &c->err));
+    return omen_write_op_collection(c->write, name, NULL, &c->err);
+}
+
+static omen_status answer_collections(omen_call *c) {
+    omen_snapshot s;
+    omen_snapshot_take(c->db, &s);
+    omen_jw_key(&c->w, "collections");
+    omen_jw_array(&c->w);
+    for (uint32_t i = 0; i < s.version->count; i++) {
+        const omen_coll *coll = s.version->colls[i]->coll;
+        omen_jw_object(&c->w);
+        omen_jw_key(&c->w, "name");
+        omen_jw_str(&c->w, coll->name);
+        omen_jw_key(&c->w, "schema");
+        omen_schema_write_json(&coll->schema.schema, &c->w);
+        omen_jw_object_end(&c->w);
+    }
+    omen_jw_array_end(&c->w);
+    omen_snapshot_release(&s);
+    return OMEN_OK;
+}
+
+/* ---- columns of a request ---- */
+
+/* Offsets (count + 1, ascending, the first 0) and the bytes they cut up. */
+static omen_status take_strings(omen_call *c, uint32_t part, uint32_t count, const uint32_t **offsets, const uint8_t **bytes) {
+    omen_part_view o, b;
+    OMEN_TRY(omen_request_part(&c->request, part, &o, &c->err));
+    OMEN_TRY(omen_request_part(&c->request, part + 1, &b, &c->err));
+    const uint32_t *at = (const uint32_t *)(const void *)o.data;
+    bool good = o.len == ((size_t)count + 1) * 4 && at[0] == 0 && at[count] == b.len;
+    for (uint32_t i = 0; good && i < count; i++) good = at[i] <= at[i + 1];
+    if (!good) return omen_fail(&c->err, OMEN_ERR_INVALID, "malformed request: the offsets of part %u do not fit its bytes", part);
+    *offsets = at;
+    *bytes = b.data;
+    return OMEN_OK;
+}
+
+static omen_status take_ids(omen_call *c, omen_rows *rows) {
+    uint64_t count;
+    OMEN_TRY(omen_request_u64(&c->request, "count", UINT32_MAX, &count, &c->err));
+    if (count > OMEN_MAX_BATCH)
+        return omen_fail(&c->err, OMEN_ERR_TOO_LARGE, "%llu records in one batch; at most %u are allowed, split it", (unsigned long long)count, OMEN_MAX_BATCH);
+    rows->count = (uint32_t)count;
+    return take_strings(c, 0, rows->count, &rows->key_offsets, &rows->key_bytes);
+}
+
+static omen_status take_vectors(omen_call *c, omen_rows *rows) {
+    const omen_schema *s = &c->coll->schema.schema;
+    uint32_t part = 4;
+    const omen_json_val *v;
+    omen_json_iter it = omen_json_iter_of(omen_json_get(c->request.root, "fields"));
+    while ((v = omen_json_next(&it)) != NULL) {
+        uint64_t f;
+        omen_part_view p;
+        if (!omen_json_u64(v, &f) || f >= s->vector_count) return omen_fail(&c->err, OMEN_ERR_INVALID, "fields names a vector field that does not exist");
+        OMEN_TRY(omen_request_part(&c->request, part++, &p, &c->err));
+        if (p.len != (uint64_t)rows->count * s->vectors[f].dimensions * sizeof(float))
+            return omen_fail(&c->err, OMEN_ERR_DIMENSION, "vectors of field \"%.*s\" have %zu bytes; %u records of %u dimensions need %llu", (int)s->vectors[f].name.len,
+                             s->vectors[f].name.data, p.len, rows->count, s->vectors[f].dimensions,
+                             (unsigned long long)rows->count * s->vectors[f].dimensions * sizeof(float));
+        rows->vectors[f] = (const float *)(const void *)p.data;
+    }
+    return OMEN_OK;
+}
+
+static omen_status begin_write(omen_call *c) {
+    omen_str mode;
+    omen_write_kind kind;
+    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_request_str(&c->request, "mode", &mode, &c->err));
+    if (omen_str_equal(mode, OMEN_STR("upsert"))) kind = OMEN_KIND_UPSERT;
+    else if (omen_str_equal(mode, OMEN_STR("insert"))) kind = OMEN_KIND_INSERT;
+    else if (omen_str_equal(mode, OMEN_STR("update"))) kind = OMEN_KIND_UPDATE;
+    else return omen_fail(&c->err, OMEN_ERR_INVALID, "mode must be upsert, insert or update");
+    OMEN_TRY(omen_write_op_new(c->db, c->coll, kind, &c->write, &c->err));
+    omen_rows *rows = omen_write_op_rows(c->write);
+    const uint8_t *docs;
+    OMEN_TRY(take_ids(c, rows));
+    OMEN_TRY(take_strings(c, 2, rows->count, &rows->doc_offsets, &docs));
+    rows->doc_bytes = (const char *)docs;
+    OMEN_TRY(take_vectors(c, rows));
+    return omen_write_op_check(c->write, &c->err);
+}
+
+static omen_status begin_delete(omen_call *c) {
+    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_write_op_new(c->db, c->coll, OMEN_KIND_DELETE, &c->write, &c->err));
+    OMEN_TRY(take_ids(c, omen_write_op_rows(c->write)));
+    return omen_write_op_check(c->write, &c->err);
+}
+
+static omen_status answer_written(omen_call *c) {
+    omen_jw_key(&c->w, "count");
+    omen_jw_u64(&c->w, omen_write_op_count(c->write));
+    return OMEN_OK;
+}
+
+static omen_status answer_deleted(omen_call *c) {
+    omen_jw_key(&c->w, "deleted");
+    omen_jw_u64(&c->w, omen_write_op_count(c->write));
+    return OMEN_OK;
+}
+
+/* ---- reads ---- */
+
+static omen_status read_include(omen_call *c, uint32_t *out) {
+    const omen_json_val *v, *list = omen_json_get(c->request.root, "include");
+    omen_str s = {"", 0};
+    *out = 0;
+    if (list != NULL && !omen_json_is_array(list)) return omen_fail(&c->err, OMEN_ERR_INVALID, "include must be an array");
+    omen_json_iter it = omen_json_iter_of(list);
+    while ((v = omen_json_next(&it)) != NULL) {
+        if (omen_json_str(v, &s) && omen_str_equal(s, OMEN_STR("document"))) *out |= OMEN_INCLUDE_DOCUMENT;
+        else if (omen_json_str(v, &s) && omen_str_equal(s, OMEN_STR("vector"))) *out |= OMEN_INCLUDE_VECTOR;
+        else return omen_fail(&c->err, OMEN_ERR_INVALID, "include takes \"document\" and \"vector\"");
+    }
+    return OMEN_OK;
+}
+
+static omen_status begin_read(omen_call *c, omen_read_kind kind) {
+    uint32_t include;
+    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(read_include(c, &include));
+    return omen_read_op_new(c->db, c->coll, kind, include, &c->read, &c->err);
+}
+
+static omen_status begin_get(omen_call *c) {
+    OMEN_TRY(begin_read(c, OMEN_READ_GET));
+    OMEN_TRY(take_ids(c, &c->read->ids));
+    return omen_read_op_get(c->read, &c->err);
+}
+
+static omen_status begin_scroll(omen_call *c) {
+    uint64_t limit;
+    omen_key after = {(const uint8_t *)"", 0};
+    OMEN_TRY(begin_read(c, OMEN_READ_SCROLL));
+    OMEN_TRY(omen_request_u64(&c->request, "limit", UINT32_MAX, &limit, &c->err));
+    if (c->request.part_count != 0) {
+        const uint32_t *offsets;
+        OMEN_TRY(take_strings(c, 0, 1, &offsets, &after.data));
+        after.len = offsets[1];
+    }
+    return omen_read_op_scroll(c->read, after, (size_t)limit, &c->err);
+}
+
+static omen_status begin_search(omen_call *c) {
+    omen_query q;
+    uint64_t k;
+    omen_part_view v;
+    omen_query_init(&q);
+    OMEN_TRY(begin_read(c, OMEN_READ_SEARCH));
+    OMEN_TRY(omen_request_u64(&c->request, "k", UINT32_MAX, &k, &c->err));
+    if (omen_request_has(&c->request, "field")) OMEN_TRY(omen_request_str(&c->request, "field", &q.field, &c->err));
+    OMEN_TRY(omen_request_part(&c->request, 0, &v, &c->err));
+    if (v.len % sizeof(float) != 0) return omen_fail(&c->err, OMEN_ERR_INVALID, "the query vector has %zu bytes, which is no number of f32", v.len);
+    q.k = (uint32_t)k;
+    q.vector = (const float *)(const void *)v.data;
+    q.dimensions = (uint32_t)OMEN_MIN(v.len / sizeof(float), UINT32_MAX);
+    return omen_read_op_search(c->read, &q, &c->err);
+}
+
+static omen_status begin_count(omen_call *c) { return begin_read(c, OMEN_READ_COUNT); }
+
+static omen_status begin_check(omen_call *c) {
+    OMEN_TRY(begin_db(c));
+    return omen_read_op_new(c->db, NULL, OMEN_READ_CHECK, 0, &c->read, &c->err);
+}
+
+static omen_status step_read(omen_call *c) { return omen_read_op_step(c->read, &c->err); }
+
+static omen_status answer_count(omen_call *c) {
+    omen_jw_key(&c->w, "count");
+    omen_jw_u64(&c->w, c->read->count);
+    return OMEN_OK;
+}
+
+/* The parts are encoded at the end (finish). */
+static omen_status answer_results(omen_call *c) {
+    c->results = omen_read_op_take(c->read);
+    omen_jw_key(&c->w, "count");
+    omen_jw_u64(&c->w, c->results->count);
+    return OMEN_OK;
+}
+
+/* ---- the whole database ---- */
+
+static omen_status begin_admin(omen_call *c, omen_admin_kind kind, uint64_t budget_us) {
+    OMEN_TRY(begin_db(c));
+    omen_admin_op_init(&c->admin, c->db, kind, budget_us);
+    c->has_admin = true;
+    return OMEN_OK;
+}
+
+static omen_status begin_sync(omen_call *c) { return begin_admin(c, OMEN_ADMIN_SYNC, 0); }
+static omen_status begin_flush(omen_call *c) { return begin_admin(c, OMEN_ADMIN_FLUSH, 0); }
+static omen_status begin_compact(omen_call *c) { return begin_admin(c, OMEN_ADMIN_COMPACT, 0); }
+static omen_status begin_close(omen_call *c) { return begin_admin(c, OMEN_ADMIN_CLOSE, 0); }
+
+static omen_status begin_maintain(omen_call *c) {
+    uint64_t budget = 0;
+    if (omen_request_has(&c->request, "budgetUs")) OMEN_TRY(omen_request_u64(&c->request, "budgetUs", UINT64_MAX, &budget, &c->err));
+    return begin_admin(c, OMEN_ADMIN_MAINTAIN, budget);
+}
+
+static omen_status step_admin(omen_call *c) { return omen_admin_op_step(&c->admin, &c->err); }
+
+/* Waits for the calls under way, then closes whatever the outcome of the last sync. */
+static omen_status step_close(omen_call *c) {
+    if (!omen_engine_quiet(c->engine, c->db_handle)) return OMEN_PENDING;
+    if (!c->closed && !c->db->options.manual_maintenance) omen_platform_closing(c->db);
+    c->closed = true;
+    omen_status s = step_admin(c);
+    if (s == OMEN_PENDING) return s;
+    omen_admin_op_deinit(&c->admin);
+    c->has_admin = c->inside = false;
+    omen_db_free(omen_engine_remove_db(c->engine, c->db_handle));
+    c->db = NULL;
+    return s;
+}
+
+static omen_status answer_maintain(omen_call *c) {
+    omen_jw_key(&c->w, "more");
+    omen_jw_bool(&c->w, c->admin.more);
+    return OMEN_OK;
+}
+
+static omen_status answer_metrics(omen_call *c) {
+    omen_str format = OMEN_STR("json"), labels = {"", 0};
+    omen_metrics_format f = OMEN_METRICS_JSON;
+    if (omen_request_has(&c->request, "format")) OMEN_TRY(omen_request_str(&c->request, "format", &format, &c->err));
+    if (omen_str_equal(format, OMEN_STR("prometheus"))) f = OMEN_METRICS_PROMETHEUS;
+    else if (!omen_str_equal(format, OMEN_STR("json"))) return omen_fail(&c->err, OMEN_ERR_INVALID, "format must be json or prometheus");
+    omen_buf text;
+    omen_buf_init(&text, &c->engine->mem);
+    const omen_json_val *v = omen_json_get(c->request.root, "labels");
+    omen_status s = OMEN_OK;
+    if (v != NULL && !omen_json_is_null(v)) {
+        s = omen_json_print(&c->engine->mem, v, &text);
+        labels = (omen_str){(const char *)text.data, text.len};
+    }
+    if (s == OMEN_OK) s = omen_db_metrics(c->db, f, labels, &c->text, &c->err);
+    omen_buf_deinit(&text);
+    return s;
+}
+
+static omen_status begin_metrics_reset(omen_call *c) {
+    OMEN_TRY(begin_db(c));
+    omen_db_metrics_reset(c->db);
+    return OMEN_OK;
+}
+
+static omen_status answer_stats(omen_call *c) { return omen_db_stats(c->db, &c->text, &c->err); }
+
+static omen_status answer_version(omen_call *c) {
+    omen_jw_key(&c->w, "version");
+    omen_jw_cstr(&c->w, OMEN_VERSION_STRING);
+    omen_jw_key(&c->w, "kernels");
+    omen_jw_cstr(&c->w, omen_kernels_name());
+    omen_jw_key(&c->w, "format");
+    omen_jw_u64(&c->w, OMEN_FORMAT_VERSION);
+    return OMEN_OK;
+}
+
+static const op_row ops[] = {
+    {"open", begin_open, step_open, answer_open},
+    {"close", begin_close, step_close, NULL},
+    {"collection", begin_collection, step_write, answer_collection},
+    {"release", begin_release, no_step, NULL},
+    {"drop", begin_drop, step_write, NULL},
+    {"collections", begin_db, no_step, answer_collections},
+    {"write", begin_write, step_write, answer_written},
+    {"delete", begin_delete, step_write, answer_deleted},
+    {"get", begin_get, step_read, answer_results},
+    {"scroll", begin_scroll, step_read, answer_results},
+    {"search", begin_search, step_read, answer_results},
+    {"count", begin_count, step_read, answer_count},
+    {"sync", begin_sync, step_admin, NULL},
+    {"flush", begin_flush, step_admin, NULL},
+    {"compact", begin_compact, step_admin, NULL},
+    {"check", begin_check, step_read, NULL},
+    {"maintain", begin_maintain, step_admin, answer_maintain},
+    {"metrics", begin_db, no_step, answer_metrics},
+    {"metricsReset", begin_metrics_reset, no_step, NULL},
+    {"stats", begin_db, no_step, answer_stats},
+    {"version", no_step, no_step, answer_version},
+};
+
+/* ---- the life of a call ---- */
+
+omen_status omen_call_begin(omen_engine *e, const void *request, size_t len, omen_call **out) {
+    if (e == NULL || out == NULL || (request == NULL && len != 0)) return OMEN_ERR_INVALID;
+    omen_call *c = omen_alloc_zero(&e->mem, sizeof *c);
+    uint8_t *bytes = c == NULL ? NULL : omen_alloc(&e->mem, len + 1);
+    if (bytes == NULL) {
+        omen_free(&e->mem, c, sizeof *c);
+        return OMEN_ERR_MEMORY;
+    }
+    if (len != 0) memcpy(bytes, request, len);
+    c->engine = e;
+    c->bytes = bytes;
+    c->len = len;
+    omen_buf_init(&c->response, &e->mem);
+    omen_buf_init(&c->json, &e->mem);
+    omen_buf_init(&c->text, &e->mem);
+    *out = c;
+    return OMEN_OK;
+}
+
+/* Ends the operation; what a cancelled one holds goes with it. */
+static void end_operation(omen_call *c) {
+    omen_open_op_free(c->open);
+    omen_write_op_free(c->write);
+    omen_read_op_free(c->read);
+    if (c->has_admin) omen_admin_op_deinit(&c->admin);
+    omen_results_free(c->results);
+    omen_coll_unref(c->coll);
+    if (c->inside) omen_engine_leave(c->engine, c->db_handle);
+    c->open = NULL;
+    c->write = NULL;
+    c->read = NULL;
+    c->results = NULL;
+    c->coll = NULL;
+    c->has_admin = c->inside = false;
+    omen_request_deinit(&c->request);
+}
+
+void omen_call_free(omen_call *c) {
+    if (c == NULL) return;
+    omen_engine *e = c->engine;
+    end_operation(c);
+    omen_buf_deinit(&c->response);
+    omen_buf_deinit(&c->json);
+    omen_buf_deinit(&c->text);
+    omen_free(&e->mem, c->bytes, c->len + 1);
+    omen_free(&e->mem, c, sizeof *c);
+}
+
+static omen_status begin(omen_call *c) {
+    omen_str name;
+    OMEN_TRY(omen_request_decode(&c->request, &c->engine->mem, c->bytes, c->len, &c->err));
+    OMEN_TRY(omen_request_str(&c->request, "op", &name, &c->err));
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(ops); i++) {
+        if (!omen_str_equal(name, (omen_str){ops[i].name, strlen(ops[i].name)})) continue;
+        c->row = &ops[i];
+        return ops[i].begin(c);
+    }
+    return omen_fail(&c->err, OMEN_ERR_INVALID, "unknown operation \"%.*s\"", (int)OMEN_MIN(name.len, 60), name.data);
+}
+
+static omen_part_view view(const omen_buf *b) { return (omen_part_view){b->data, b->len}; }
+
+static uint32_t list_parts(const omen_call *c, omen_part_view *parts) {
+    uint32_t n = 0;
+    const omen_results *r = c->results;
+    if (r == NULL) {
+        if (c->row != NULL && (c->row->answer == answer_metrics || c->row->answer == answer_stats)) parts[n++] = view(&c->text);
+        return n;
+    }
+    bool search = c->row->answer == answer_results && c->row->begin == begin_search;
+    if (!search) parts[n++] = view(&r->found);
+    parts[n++] = view(&r->key_offsets);
+    parts[n++] = view(&r->key_bytes);
+    if (search) {
+        parts[n++] = view(&r->distances);
+        parts[n++] = view(&r->scores);
+    }
+    parts[n++] = view(&r->doc_offsets);
+    parts[n++] = view(&r->doc_bytes);
+    if (search) parts[n++] = view(&r->vectors[0]);
+    else for (uint32_t f = 0; f < r->field_count; f++) parts[n++] = view(&r->vectors[f]);
+    return n;
+}
+
+static omen_status answer(omen_call *c) {
+    omen_part_view parts[8 + OMEN_MAX_VECTOR_FIELDS];
+    omen_jw_begin(&c->w, &c->json);
+    omen_jw_object(&c->w);
+    if (c->row->answer != NULL) OMEN_TRY(c->row->answer(c));
+    omen_jw_object_end(&c->w);
+    omen_status s = omen_jw_end(&c->w);
+    if (s == OMEN_OK) s = omen_response_encode(&c->response, OMEN_OK, (omen_str){(const char *)c->json.data, c->json.len}, parts, list_parts(c, parts));
+    if (s == OMEN_ERR_TOO_LARGE) return omen_fail(&c->err, s, "the answer is too large; ask for fewer records at once");
+    return s == OMEN_OK ? s : omen_fail(&c->err, s, "out of memory for the answer; ask for fewer records at once");
+}
+
+/* When there is no memory even for this, the response is empty and the status has to do. */
+static void answer_failure(omen_call *c, omen_status s) {
+    omen_jw w;
+    c->json.len = 0;
+    omen_jw_begin(&w, &c->json);
+    omen_jw_object(&w);
+    omen_jw_key(&w, "code");
+    omen_jw_cstr(&w, omen_status_name(s));
+    omen_jw_key(&w, "message");
+    omen_jw_cstr(&w, c->err.status == s && c->err.text[0] != '\0' ? c->err.text : omen_status_message(s));
+    omen_jw_object_end(&w);
+    if (omen_jw_end(&w) != OMEN_OK || omen_response_encode(&c->response, s, (omen_str){(const char *)c->json.data, c->json.len}, NULL, 0) != OMEN_OK) c->response.len = 0;
+}
+
+omen_status omen_call_step(omen_call *c) {
+    if (c == NULL) return OMEN_ERR_INVALID;
+    if (c->done) return c->status;
+    omen_status s = c->row == NULL ? begin(c) : OMEN_OK;
+    if (s == OMEN_OK) s = c->row->step(c);
+    if (s == OMEN_PENDING) return s;
+    if (s == OMEN_OK) s = answer(c);
+    if (s != OMEN_OK) answer_failure(c, s);
+    c->done = true;
+    c->status = s;
+    end_operation(c);
+    return s;
+}
+
+void omen_call_response(const omen_call *call, const void **bytes, size_t *len) {
+    *bytes = call->response.data;
+    *len = call->response.len;
+}

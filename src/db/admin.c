@@ -1,0 +1,211 @@
+#include "db/admin.h"
+
+#include "db/job.h"
+#include "kernel/kernel.h"
+
+void omen_admin_op_init(omen_admin_op *op, omen_db *db, omen_admin_kind kind, uint64_t budget_us) {
+    *op = (omen_admin_op){.db = db, .kind = kind, .budget_ns = budget_us > UINT64_MAX / 1000 ? UINT64_MAX : budget_us * 1000};
+    op->begun_ns = db->host->ticks_ns(db->host->ctx);
+}
+
+void omen_admin_op_deinit(omen_admin_op *op) {
+    omen_write_op_free(op->rotate);
+    op->rotate = NULL;
+}
+
+/* Freezes what is in memory now. */
+static omen_status rotate(omen_admin_op *op, omen_error *err) {
+    if (op->rotated) return OMEN_OK;
+    if (op->rotate == NULL) OMEN_TRY(omen_write_op_new(op->db, NULL, OMEN_KIND_ROTATE, &op->rotate, err));
+    OMEN_TRY(omen_write_op_step(op->rotate, false, err));
+    op->generation = omen_write_op_generation(op->rotate);
+    op->rotated = true;
+    return OMEN_OK;
+}
+
+static omen_status flush(omen_admin_op *op, omen_error *err) {
+    if (op->flushed) return OMEN_OK;
+    OMEN_TRY(rotate(op, err));
+    OMEN_TRY(omen_flush_step(op->db, op->generation, err));
+    op->flushed = true;
+    return OMEN_OK;
+}
+
+static omen_status compact(omen_admin_op *op, omen_error *err) {
+    OMEN_TRY(flush(op, err));
+    do OMEN_TRY(omen_maintain_step(op->db, true, &op->more, err));
+    while (op->more);
+    return OMEN_OK;
+}
+
+static omen_status sync_all(omen_admin_op *op, omen_error *err) {
+    if (!op->started) op->lsn = omen_last_lsn(op->db);
+    op->started = true;
+    return omen_sync_step(op->db, op->lsn, err);
+}
+
+static omen_status maintain(omen_admin_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    if (!op->synced) {
+        if (op->started || omen_sync_due(db)) OMEN_TRY(sync_all(op, err));
+        op->synced = true;
+    }
+    do OMEN_TRY(omen_maintain_step(db, false, &op->more, err));
+    while (op->more && op->budget_ns != 0 && db->host->ticks_ns(db->host->ctx) - op->begun_ns < op->budget_ns);
+    op->more = op->more || omen_maintain_due(db);
+    return OMEN_OK;
+}
+
+omen_status omen_admin_op_step(omen_admin_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    if (db->options.read_only) {
+        if (op->kind == OMEN_ADMIN_CLOSE || op->kind == OMEN_ADMIN_SYNC || op->kind == OMEN_ADMIN_MAINTAIN) return OMEN_OK;
+        return omen_fail(err, OMEN_ERR_READ_ONLY, "the database is open for reading only; open it without read_only to flush or compact");
+    }
+    switch (op->kind) {
+        case OMEN_ADMIN_SYNC: return sync_all(op, err);
+        case OMEN_ADMIN_FLUSH: return flush(op, err);
+        case OMEN_ADMIN_COMPACT: return compact(op, err);
+        case OMEN_ADMIN_MAINTAIN: return maintain(op, err);
+        case OMEN_ADMIN_CLOSE:
+            /* What failed was reported when it failed; closing a poisoned database is no new failure. */
+            if (atomic_load(&db->poisoned) || db->options.durability == OMEN_DURABILITY_MEMORY) return OMEN_OK;
+            if (db->options.durability == OMEN_DURABILITY_OS) return omen_log_write_out(db->log, err);
+            return sync_all(op, err);
+    }
+    return omen_fail(err, OMEN_ERR_INTERNAL, "unknown operation");
+}
+
+/* ---- reports ---- */
+
+static void write_part(omen_jw *w, const omen_part_state *p) {
+    const omen_segment_info *info = omen_segment_info_of(p->part->segment);
+    char hash[33];
+    omen_hash128_hex(&info->hash, hash);
+    omen_jw_object(w);
+    omen_jw_key(w, "file");
+    omen_jw_cstr(w, omen_segment_file_name(info->number).text);
+    omen_jw_key(w, "hash");
+    omen_jw_cstr(w, hash);
+    omen_jw_key(w, "bytes");
+    omen_jw_u64(w, info->length);
+    omen_jw_key(w, "rows");
+    omen_jw_u64(w, p->part->rows);
+    omen_jw_key(w, "deletedRows");
+    omen_jw_u64(w, p->dead == NULL ? 0 : p->dead->ones);
+    omen_jw_object_end(w);
+}
+
+static void write_coll(omen_jw *w, const omen_coll_version *v) {
+    uint64_t entries = 0, bytes = 0;
+    for (uint32_t t = 0; t < v->table_count; t++) {
+        entries += omen_memtable_entries(v->tables[t].table);
+        bytes += omen_memtable_bytes(v->tables[t].table);
+    }
+    omen_jw_object(w);
+    omen_jw_key(w, "name");
+    omen_jw_str(w, v->coll->name);
+    omen_jw_key(w, "schema");
+    omen_schema_write_json(&v->coll->schema.schema, w);
+    omen_jw_key(w, "memory");
+    omen_jw_object(w);
+    omen_jw_key(w, "tables");
+    omen_jw_u64(w, v->table_count);
+    omen_jw_key(w, "entries");
+    omen_jw_u64(w, entries);
+    omen_jw_key(w, "bytes");
+    omen_jw_u64(w, bytes);
+    omen_jw_object_end(w);
+    omen_jw_key(w, "segments");
+    omen_jw_array(w);
+    for (uint32_t p = 0; p < v->part_count; p++) write_part(w, &v->parts[p]);
+    omen_jw_array_end(w);
+    omen_jw_object_end(w);
+}
+
+omen_status omen_db_stats(omen_db *db, omen_buf *out, omen_error *err) {
+    omen_snapshot s;
+    omen_jw w;
+    char id[33];
+    omen_hash128 hash;
+    memcpy(hash.bytes, db->store.database_id, 16);
+    omen_hash128_hex(&hash, id);
+    omen_snapshot_take(db, &s);
+    omen_jw_begin(&w, out);
+    omen_jw_object(&w);
+    omen_jw_key(&w, "version");
+    omen_jw_cstr(&w, OMEN_VERSION_STRING);
+    omen_jw_key(&w, "format");
+    omen_jw_u64(&w, OMEN_FORMAT_VERSION);
+    omen_jw_key(&w, "databaseId");
+    omen_jw_cstr(&w, id);
+    omen_jw_key(&w, "kernels");
+    omen_jw_cstr(&w, omen_kernels_name());
+    omen_jw_key(&w, "generation");
+    omen_jw_u64(&w, omen_manifest_generation(db->manifest));
+    omen_jw_key(&w, "lastLsn");
+    omen_jw_u64(&w, s.lsn);
+    omen_jw_key(&w, "durableLsn");
+    omen_jw_u64(&w, atomic_load(&db->durable_lsn));
+    omen_jw_key(&w, "memoryBytes");
+    omen_jw_u64(&w, atomic_load(&db->mem.bytes));
+    omen_jw_key(&w, "memoryPeakBytes");
+    omen_jw_u64(&w, atomic_load(&db->mem.peak));
+    omen_jw_key(&w, "collections");
+    omen_jw_array(&w);
+    for (uint32_t c = 0; c < s.version->count; c++) write_coll(&w, s.version->colls[c]);
+    omen_jw_array_end(&w);
+    omen_jw_object_end(&w);
+    omen_snapshot_release(&s);
+    return omen_jw_end(&w) == OMEN_OK ? OMEN_OK : omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+}
+
+/* What is derived rather than counted. */
+static void measure(omen_db *db) {
+    omen_engine_metrics *m = &db->metrics;
+    omen_snapshot s;
+    int64_t segments = 0, bytes = 0, entries = 0, table_bytes = 0;
+    omen_snapshot_take(db, &s);
+    for (uint32_t c = 0; c < s.version->count; c++) {
+        const omen_coll_version *v = s.version->colls[c];
+        segments += v->part_count;
+        for (uint32_t p = 0; p < v->part_count; p++) bytes += (int64_t)omen_segment_info_of(v->parts[p].part->segment)->length;
+        for (uint32_t t = 0; t < v->table_count; t++) {
+            entries += omen_memtable_entries(v->tables[t].table);
+            table_bytes += (int64_t)omen_memtable_bytes(v->tables[t].table);
+        }
+    }
+    omen_gauge_set(&m->collections, s.version->count);
+    omen_snapshot_release(&s);
+    omen_gauge_set(&m->segments, segments);
+    omen_gauge_set(&m->index_bytes, bytes);
+    omen_gauge_set(&m->memtable_rows, entries);
+    omen_gauge_set(&m->memtable_bytes, table_bytes);
+    omen_gauge_set(&m->memory_bytes, (int64_t)atomic_load(&db->mem.bytes));
+    omen_gauge_set(&m->memory_peak, (int64_t)atomic_load(&db->mem.peak));
+    omen_gauge_set(&m->accuracy, 1);
+}
+
+static void list_sources(omen_db *db, const char *db_id, omen_metrics_registry *r) {
+    omen_metrics_init(r, &db->mem);
+    omen_metrics_add(r, &(omen_metrics_source){omen_engine_series, omen_engine_series_count, &db->metrics, "db_id", db_id});
+    omen_metrics_add(r, &(omen_metrics_source){omen_pool_series, omen_pool_series_count, omen_pool_metrics_of(db->store.pool), "db_id", db_id});
+    omen_metrics_add(r, &(omen_metrics_source){omen_log_series, omen_log_series_count, &db->log_metrics, "db_id", db_id});
+}
+
+omen_status omen_db_metrics(omen_db *db, omen_metrics_format format, omen_str labels, omen_buf *out, omen_error *err) {
+    omen_metrics_registry r;
+    omen_hash128 id;
+    char hex[33];
+    memcpy(id.bytes, db->store.database_id, 16);
+    omen_hash128_hex(&id, hex);
+    measure(db);
+    list_sources(db, hex, &r);
+    return omen_metrics_write(&r, format, labels, out, err);
+}
+
+void omen_db_metrics_reset(omen_db *db) {
+    omen_metrics_registry r;
+    list_sources(db, "", &r);
+    omen_metrics_zero(&r);
+}

@@ -1,0 +1,29 @@
+/* admin.h - operations on a whole database, in steps: sync, flush, compact, maintain, close. */
+#ifndef OMEN_DB_ADMIN_H
+#define OMEN_DB_ADMIN_H
+
+#include "db/db.h"
+
+typedef enum omen_admin_kind { OMEN_ADMIN_SYNC, OMEN_ADMIN_FLUSH, OMEN_ADMIN_COMPACT, OMEN_ADMIN_MAINTAIN, OMEN_ADMIN_CLOSE } omen_admin_kind;
+
+typedef struct omen_admin_op {
+    omen_db *db;
+    omen_admin_kind kind;
+    uint64_t budget_ns; /* MAINTAIN: 0 is one step */
+    uint64_t begun_ns;
+    bool started, rotated, flushed, synced, more;
+    uint64_t lsn, generation;
+    omen_write_op *rotate;
+} omen_admin_op;
+
+void omen_admin_op_init(omen_admin_op *op, omen_db *db, omen_admin_kind kind, uint64_t budget_us);
+/* Repeat on PENDING. CLOSE only makes durable what the options promise; the caller frees the database afterwards, whatever the answer. */
+omen_status omen_admin_op_step(omen_admin_op *op, omen_error *err);
+void omen_admin_op_deinit(omen_admin_op *op);
+
+/* Reports: appended to out. */
+omen_status omen_db_stats(omen_db *db, omen_buf *out, omen_error *err);
+omen_status omen_db_metrics(omen_db *db, omen_metrics_format format, omen_str labels, omen_buf *out, omen_error *err);
+void omen_db_metrics_reset(omen_db *db);
+
+#endif

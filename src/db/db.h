@@ -1,0 +1,193 @@
+/* db.h - the database object and the parts its files share.
+ *
+ * Locks, always taken in this order: maintenance, sync, write, version. None is held while a host call is pending. On hosts without locks
+ * they cost nothing.
+ *   maintenance  the one queue of background work (db_maintain.c)
+ *   sync         which LSNs are durable, and the one sync under way (db_sync.c)
+ *   write        log, active tables, next LSN; held for one step of a write (db_write.c)
+ *   version      the current version and the visible LSN; held for nanoseconds
+ *
+ * Writes take turns: a write joins the queue at its first step and only the first in the queue moves on, whether or not it waits for the host
+ * in between. So a write that reads first (insert, update, delete) sees exactly what was written before it.
+ */
+#ifndef OMEN_DB_DB_H
+#define OMEN_DB_DB_H
+
+#include "db/metrics.h"
+#include "db/version.h"
+#include "store/manifest.h"
+
+/* Frozen generations that may wait for their flush before writes have to help. */
+#define OMEN_MAX_FROZEN 2u
+
+typedef struct omen_lock {
+    const omen_host *host;
+    void *handle; /* NULL: the host has no locks */
+} omen_lock;
+omen_status omen_lock_init(omen_lock *l, const omen_host *host);
+void omen_lock_deinit(omen_lock *l);
+static inline void omen_lock_take(omen_lock *l) { if (l->handle != NULL) l->host->lock_acquire(l->host->ctx, l->handle); }
+static inline void omen_lock_drop(omen_lock *l) { if (l->handle != NULL) l->host->lock_release(l->host->ctx, l->handle); }
+
+/* A place in the queue of writes. */
+typedef struct omen_turn {
+    struct omen_turn *next;
+    bool queued;
+} omen_turn;
+
+/* Tables frozen together, and the log epochs that hold them. */
+typedef struct omen_frozen {
+    uint64_t generation;
+    uint64_t first_epoch, last_epoch;
+    uint64_t last_lsn;
+} omen_frozen;
+
+typedef struct omen_old_log { struct omen_old_log *next; omen_log *log; } omen_old_log;
+
+typedef struct omen_sync_state {
+    bool running;        /* a sync is under way, up to target */
+    uint64_t target;
+    omen_log *log;       /* being synced now; NULL: the next one is still to be chosen */
+    bool log_is_old;
+} omen_sync_state;
+
+typedef struct omen_job omen_job;
+
+struct omen_db {
+    const omen_host *host;
+    omen_mem mem;
+    omen_store store;
+    omen_options options;
+    omen_engine_metrics metrics;
+    omen_log_metrics log_metrics;
+    uint64_t opened_ns;
+    bool storage_open;
+
+    omen_lock maintain_lock;
+    omen_manifest *manifest;
+    uint64_t next_file;
+    uint64_t log_first_epoch; /* the manifest's: older logs are not needed */
+    uint64_t flushed_lsn;     /* every LSN up to here lies in segments */
+    omen_job *job;
+    bool maintenance_failed;  /* a job failed: nothing more is tried, and writes are refused */
+
+    omen_lock sync_lock;
+    omen_sync_state sync;
+    _Atomic uint64_t durable_lsn;
+
+    omen_lock write_lock;
+    omen_turn *turn_first, *turn_last;
+    omen_log *log;            /* NULL when read-only */
+    omen_log *next_log;       /* of the next epoch, while its creation is pending */
+    uint64_t next_log_durable;
+    bool next_log_ready;
+    omen_old_log *old_logs;   /* of earlier epochs, not yet synced to their end; oldest first */
+    uint64_t next_lsn;
+    uint64_t epoch;
+    uint64_t active_generation;
+    uint64_t active_first_epoch;
+    uint64_t active_records;  /* records in the active generation's tables */
+    uint32_t next_collection_id;
+    _Atomic bool poisoned;
+    omen_error poison;        /* why */
+    _Atomic uint64_t unsynced_since_ns; /* when the oldest unsynced write was made; 0: none */
+
+    omen_lock version_lock;
+    omen_db_version *current;
+    uint64_t visible_lsn;
+    omen_frozen frozen[OMEN_MAX_TABLES];
+    uint32_t frozen_count;
+    omen_buf garbage;         /* u64 numbers of segment files nobody needs */
+    omen_buf orphans;         /* omen_part* of dropped collections, until a manifest without them is durable */
+};
+
+/* ---- snapshots (db_snapshot.c) ---- */
+
+typedef struct omen_snapshot {
+    omen_db *db;
+    omen_db_version *version;
+    uint64_t lsn;
+} omen_snapshot;
+void omen_snapshot_take(omen_db *db, omen_snapshot *out);
+void omen_snapshot_release(omen_snapshot *s); /* zeroed is fine */
+/* Makes build(arg, current) the current version, under the version lock, so that no change is lost. OMEN_ERR_MEMORY when it answers NULL. */
+omen_status omen_version_update(omen_db *db, omen_db_version *(*build)(void *arg, const omen_db_version *current), void *arg, omen_error *err);
+void omen_version_drop(omen_db *db, omen_db_version *v); /* unref; the files of parts that went become garbage */
+
+/* Where an id's newest record lies. */
+typedef struct omen_place {
+    const omen_entry *entry; /* in table number `row`, or */
+    const omen_part_state *part;
+    uint32_t row;
+} omen_place;
+/* Finds the live record of an id in a snapshot; neither entry nor part: there is none. [may pend] */
+omen_status omen_snapshot_find(const omen_snapshot *s, const omen_coll_version *v, omen_key key, uint64_t hash, omen_place *out, omen_error *err);
+/* Whether a table newer than table number `newer_than` (UINT32_MAX: any table) knows the id. Never pends. */
+bool omen_snapshot_replaced(const omen_snapshot *s, const omen_coll_version *v, uint32_t newer_than, omen_key key, uint64_t hash);
+/* The row of a live part record of this id, newest part first; *part NULL: none. [may pend] */
+omen_status omen_snapshot_find_part(const omen_coll_version *v, omen_key key, uint64_t hash, const omen_part_state **part, uint32_t *row, omen_error *err);
+
+/* ---- opening and closing (db_open.c) ---- */
+
+typedef struct omen_open_op omen_open_op;
+/* options are resolved (profile applied, host set); path, storage and database id are copied, the host is borrowed. */
+omen_status omen_open_op_new(const char *path, const omen_options *options, omen_open_op **out, omen_error *err);
+omen_status omen_open_op_step(omen_open_op *op, omen_db **out, omen_error *err); /* repeat on PENDING */
+void omen_open_op_free(omen_open_op *op);
+/* Frees the database. Nothing may be under way; durability is the caller's business (omen_sync_step first). */
+void omen_db_free(omen_db *db);
+/* Payload of the manifest for the current version (db_manifest.c). */
+typedef struct omen_manifest_coll { omen_coll *coll; uint32_t part_count; omen_segment_info *parts; } omen_manifest_coll;
+typedef struct omen_manifest_body {
+    uint64_t next_file, log_first_epoch, last_epoch, flushed_lsn;
+    uint32_t next_collection_id, count;
+    omen_manifest_coll *colls; /* in the arena */
+} omen_manifest_body;
+omen_status omen_manifest_encode(omen_db *db, const omen_db_version *v, uint64_t log_first_epoch, uint64_t flushed_lsn, omen_buf *out, omen_error *err);
+omen_status omen_manifest_decode(omen_mem *m, omen_arena *a, const uint8_t *payload, size_t len, omen_manifest_body *out, omen_error *err);
+
+/* ---- writing (db_write.c, db_sync.c) ---- */
+
+typedef struct omen_write_op omen_write_op;
+typedef enum omen_write_kind {
+    OMEN_KIND_UPSERT = 1, OMEN_KIND_INSERT = 2, OMEN_KIND_UPDATE = 3, /* as omen_write_mode */
+    OMEN_KIND_DELETE = 4,
+    OMEN_KIND_CREATE = 5, OMEN_KIND_DROP = 6, /* collections */
+    OMEN_KIND_ROTATE = 7 /* freeze the active tables, if they hold anything */
+} omen_write_kind;
+/* A write of rows to a collection. The rows are set with omen_write_op_rows afterwards: their arena is the op's. */
+omen_status omen_write_op_new(omen_db *db, omen_coll *coll, omen_write_kind kind, omen_write_op **out, omen_error *err);
+omen_arena *omen_write_op_arena(omen_write_op *op);
+omen_rows *omen_write_op_rows(omen_write_op *op);
+/* For CREATE and DROP: the name, and for CREATE the schema (NULL: the collection must exist). Copied. */
+omen_status omen_write_op_collection(omen_write_op *op, omen_str name, const omen_schema *schema, omen_error *err);
+/* Checks the rows. Nothing has changed when it fails. */
+omen_status omen_write_op_check(omen_write_op *op, omen_error *err);
+/* Step until visible (wait_durable false) or durable as the options say. Repeat on PENDING. */
+omen_status omen_write_op_step(omen_write_op *op, bool wait_durable, omen_error *err);
+uint64_t omen_write_op_commit(const omen_write_op *op);  /* LSN to wait for */
+uint64_t omen_write_op_count(const omen_write_op *op);   /* records written or deleted */
+uint64_t omen_write_op_generation(const omen_write_op *op); /* the active one after it; frozen ones are below */
+omen_coll *omen_write_op_taken(omen_write_op *op);       /* CREATE: the collection, a reference */
+void omen_write_op_free(omen_write_op *op);              /* leaves the queue */
+
+/* Makes every LSN up to `lsn` durable. Step: repeat on PENDING. */
+omen_status omen_sync_step(omen_db *db, uint64_t lsn, omen_error *err);
+/* Syncs and closes the logs of epochs up to `epoch`, all of whose records are durable. Step: repeat on PENDING. */
+omen_status omen_sync_old_logs(omen_db *db, uint64_t epoch, omen_error *err);
+uint64_t omen_last_lsn(omen_db *db);
+/* The database stops writing; the first reason is kept. Answers s. */
+omen_status omen_poison(omen_db *db, omen_status s, const omen_error *why);
+omen_status omen_poisoned(omen_db *db, omen_error *err); /* OMEN_OK, or OMEN_ERR_POISONED with the reason */
+
+/* ---- maintenance (db_maintain.c) ---- */
+
+/* One step of the most urgent job. force_merge: all parts of each collection are to become one. *more: there is more to do.
+ * Repeat on PENDING. */
+omen_status omen_maintain_step(omen_db *db, bool force_merge, bool *more, omen_error *err);
+bool omen_maintain_due(omen_db *db); /* whether wake is worth a call */
+/* Waits for frozen generations up to `generation`. Step: repeat on PENDING. */
+omen_status omen_flush_step(omen_db *db, uint64_t generation, omen_error *err);
+void omen_job_abandon(omen_db *db); /* frees a job that will never be finished */
+
+#endif

@@ -1,0 +1,125 @@
+/* maintain.c - background work: one queue of jobs, each a step machine, in an order that depends on the database's content alone:
+ * the oldest frozen generation is flushed; else the first collection that asks for it is merged; else dropped collections are forgotten;
+ * else files nobody needs are removed. So the same writes give the same segments however the steps are scheduled.
+ */
+#include "db/job.h"
+
+/* ---- what is to be done ---- */
+
+/* Size class of a part: 4 MiB and less, 16, 64, ... */
+static uint32_t tier_of(const omen_part_state *p) {
+    uint64_t length = omen_segment_info_of(p->part->segment)->length;
+    uint32_t tier = 0;
+    for (length >>= 22; length != 0; length >>= 2) tier++;
+    return tier;
+}
+
+/* Size-tiered merging: when the newest four parts, or more, are of one size class or below it, they become one (compare O'Neil et al. 1996).
+ * A part with more dead than live rows is rewritten by itself. Parts above MERGE_MAX_BYTES stay as they are. */
+static bool pick_merge(const omen_coll_version *v, bool force, uint32_t *from, uint32_t *to) {
+    if (force) {
+        *from = 0;
+        *to = v->part_count;
+        if (v->part_count > 1) return true;
+        return v->part_count == 1 && v->parts[0].dead != NULL && v->parts[0].dead->ones != 0;
+    }
+    if (v->part_count >= OMEN_MERGE_RUN) {
+        uint32_t tier = 0, first = v->part_count;
+        for (uint32_t i = 0; i < OMEN_MERGE_RUN; i++) tier = OMEN_MAX(tier, tier_of(&v->parts[v->part_count - 1 - i]));
+        while (first != 0 && tier_of(&v->parts[first - 1]) <= tier && omen_segment_info_of(v->parts[first - 1].part->segment)->length < OMEN_MERGE_MAX_BYTES) first--;
+        if (v->part_count - first >= OMEN_MERGE_RUN) {
+            *from = first;
+            *to = v->part_count;
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < v->part_count; i++) {
+        if (v->parts[i].dead == NULL || v->parts[i].dead->ones <= v->parts[i].part->rows / 2) continue;
+        *from = i;
+        *to = i + 1;
+        return true;
+    }
+    return false;
+}
+
+/* The maintenance lock is held. */
+static omen_status pick_job(omen_db *db, bool force, omen_error *err) {
+    omen_snapshot s;
+    omen_snapshot_take(db, &s);
+    omen_lock_take(&db->version_lock);
+    bool frozen = db->frozen_count != 0, orphans = db->orphans.len != 0, garbage = db->garbage.len != 0;
+    omen_lock_drop(&db->version_lock);
+    uint32_t from, to, coll = UINT32_MAX;
+    for (uint32_t c = 0; !frozen && c < s.version->count && coll == UINT32_MAX; c++)
+        if (pick_merge(s.version->colls[c], force, &from, &to)) coll = c;
+    omen_status st = OMEN_OK;
+    if (frozen) st = omen_job_flush(db, &s, err);
+    else if (coll != UINT32_MAX) st = omen_job_merge(db, &s, s.version->colls[coll], from, to, err);
+    else if (orphans) st = omen_job_forget(db, &s, err);
+    else if (garbage) st = omen_job_collect(db, err);
+    omen_snapshot_release(&s);
+    return st;
+}
+
+bool omen_maintain_due(omen_db *db) {
+    omen_lock_take(&db->version_lock);
+    bool due = db->frozen_count != 0 || db->orphans.len != 0 || db->garbage.len != 0;
+    omen_lock_drop(&db->version_lock);
+    return due || db->job != NULL || omen_sync_due(db);
+}
+
+/* ---- the steps ---- */
+
+static omen_status maintain_locked(omen_db *db, bool force, bool *more, omen_error *err) {
+    *more = false;
+    if (db->options.read_only) return OMEN_OK;
+    OMEN_TRY(omen_poisoned(db, err));
+    if (db->job == NULL) OMEN_TRY(pick_job(db, force, err));
+    if (db->job == NULL) return OMEN_OK;
+    bool done = false;
+    omen_status s = omen_job_step(db->job, &done, err);
+    if (s == OMEN_PENDING) return s;
+    if (s != OMEN_OK) {
+        /* What has been written so far is not named by any manifest: nothing is lost, and the next open removes it. Memory and the pool's
+         * budget may be there again later; anything else stops the writing. */
+        omen_job_abandon(db);
+        return s == OMEN_ERR_MEMORY || s == OMEN_ERR_LIMIT ? s : omen_poison(db, s, err);
+    }
+    if (done) omen_job_abandon(db);
+    *more = true;
+    return OMEN_OK;
+}
+
+omen_status omen_maintain_step(omen_db *db, bool force_merge, bool *more, omen_error *err) {
+    omen_lock_take(&db->maintain_lock);
+    omen_status s = maintain_locked(db, force_merge, more, err);
+    omen_lock_drop(&db->maintain_lock);
+    return s;
+}
+
+static bool flushed(omen_db *db, uint64_t generation) {
+    omen_lock_take(&db->version_lock);
+    bool done = db->frozen_count == 0 || db->frozen[0].generation >= generation;
+    omen_lock_drop(&db->version_lock);
+    return done;
+}
+
+omen_status omen_flush_step(omen_db *db, uint64_t generation, omen_error *err) {
+    while (!flushed(db, generation)) {
+        bool more;
+        OMEN_TRY(omen_maintain_step(db, false, &more, err));
+    }
+    return OMEN_OK;
+}
+
+/* Group commits that nobody waits for are synced after 5 ms or 1 MiB. */
+bool omen_sync_due(omen_db *db) {
+    if (db->options.durability < OMEN_DURABILITY_GROUP || db->options.read_only || atomic_load(&db->poisoned)) return false;
+    uint64_t since = atomic_load(&db->unsynced_since_ns);
+    if (since == 0) return false;
+    if (db->host->ticks_ns(db->host->ctx) - since >= OMEN_GROUP_NS) return true;
+    omen_lock_take(&db->write_lock);
+    bool due = omen_log_unsynced(db->log) >= OMEN_GROUP_BYTES;
+    omen_lock_drop(&db->write_lock);
+    return due;
+}

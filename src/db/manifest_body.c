@@ -1,0 +1,117 @@
+/* manifest_body.c - what the manifest's payload holds.
+ *
+ *   u32 version (1)   u32 collections   u64 next_file   u64 log_first_epoch   u64 last_epoch   u64 flushed_lsn
+ *   u32 next_collection_id   u32 zero
+ *   for each collection, in order of id:
+ *     u32 id   u32 name length   name, zeros up to a multiple of 8   schema (schema.h)   u32 parts   u32 zero
+ *     for each part, oldest first: u64 file number   u64 length   16 bytes hash
+ */
+#include "db/db.h"
+
+#define HEAD_BYTES 48u
+#define PART_BYTES 32u
+
+static omen_status encode_coll(const omen_coll_version *v, omen_buf *out) {
+    OMEN_TRY(omen_buf_append_u32(out, v->coll->id));
+    OMEN_TRY(omen_buf_append_u32(out, (uint32_t)v->coll->name.len));
+    OMEN_TRY(omen_buf_append(out, v->coll->name.data, v->coll->name.len));
+    OMEN_TRY(omen_buf_align(out, 8));
+    OMEN_TRY(omen_schema_encode(&v->coll->schema.schema, out));
+    OMEN_TRY(omen_buf_append_u32(out, v->part_count));
+    OMEN_TRY(omen_buf_append_u32(out, 0));
+    for (uint32_t p = 0; p < v->part_count; p++) {
+        const omen_segment_info *info = omen_segment_info_of(v->parts[p].part->segment);
+        OMEN_TRY(omen_buf_append_u64(out, info->number));
+        OMEN_TRY(omen_buf_append_u64(out, info->length));
+        OMEN_TRY(omen_buf_append(out, info->hash.bytes, sizeof info->hash.bytes));
+    }
+    return OMEN_OK;
+}
+
+static omen_status encode(omen_db *db, const omen_db_version *v, uint64_t log_first_epoch, uint64_t flushed_lsn, omen_buf *out) {
+    OMEN_TRY(omen_buf_append_u32(out, 1));
+    OMEN_TRY(omen_buf_append_u32(out, v->count));
+    OMEN_TRY(omen_buf_append_u64(out, db->next_file));
+    OMEN_TRY(omen_buf_append_u64(out, log_first_epoch));
+    OMEN_TRY(omen_buf_append_u64(out, db->epoch));
+    OMEN_TRY(omen_buf_append_u64(out, flushed_lsn));
+    OMEN_TRY(omen_buf_append_u32(out, db->next_collection_id));
+    OMEN_TRY(omen_buf_append_u32(out, 0));
+    for (uint32_t c = 0; c < v->count; c++) OMEN_TRY(encode_coll(v->colls[c], out));
+    return OMEN_OK;
+}
+
+omen_status omen_manifest_encode(omen_db *db, const omen_db_version *v, uint64_t log_first_epoch, uint64_t flushed_lsn, omen_buf *out, omen_error *err) {
+    out->len = 0;
+    /* The epoch and the next collection's id are the writer's. */
+    omen_lock_take(&db->write_lock);
+    omen_status s = encode(db, v, log_first_epoch, flushed_lsn, out);
+    omen_lock_drop(&db->write_lock);
+    return s == OMEN_OK ? s : omen_fail(err, s, "out of memory writing the manifest");
+}
+
+typedef struct cursor {
+    const uint8_t *data;
+    size_t len, at;
+} cursor;
+
+static const uint8_t *take(cursor *c, uint64_t n) {
+    if (n > c->len - c->at) return NULL;
+    const uint8_t *p = c->data + c->at;
+    c->at += (size_t)n;
+    return p;
+}
+
+static omen_status decode_coll(cursor *c, omen_mem *m, omen_arena *a, omen_manifest_coll *out, omen_error *err) {
+    static const char bad[] = "the manifest's list of collections is malformed; restore it from a backup";
+    const uint8_t *head = take(c, 8);
+    if (head == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, bad);
+    uint32_t id = omen_get32(head), name_len = omen_get32(head + 4);
+    const uint8_t *name = name_len > OMEN_MAX_NAME ? NULL : take(c, omen_round_up(name_len, 8));
+    if (name == NULL || omen_name_check((omen_str){(const char *)name, name_len}, "name", NULL) != OMEN_OK) return omen_fail(err, OMEN_ERR_CORRUPT, bad);
+    omen_schema_copy schema;
+    size_t used;
+    OMEN_TRY(omen_schema_decode(&schema, m, c->data + c->at, c->len - c->at, &used, err));
+    c->at += used;
+    out->coll = omen_coll_new(m, id, (omen_str){(const char *)name, name_len}, &schema.schema, err);
+    omen_schema_copy_deinit(&schema);
+    if (out->coll == NULL) return OMEN_ERR_MEMORY;
+    const uint8_t *count = take(c, 8);
+    const uint8_t *parts = count == NULL ? NULL : take(c, (uint64_t)omen_get32(count) * PART_BYTES);
+    if (parts == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, bad);
+    out->part_count = omen_get32(count);
+    out->parts = omen_arena_alloc(a, out->part_count * sizeof *out->parts + 8, 8);
+    if (out->parts == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    for (uint32_t p = 0; p < out->part_count; p++) {
+        const uint8_t *e = parts + (size_t)p * PART_BYTES;
+        out->parts[p] = (omen_segment_info){.number = omen_get64(e), .length = omen_get64(e + 8)};
+        memcpy(out->parts[p].hash.bytes, e + 16, 16);
+    }
+    return OMEN_OK;
+}
+
+omen_status omen_manifest_decode(omen_mem *m, omen_arena *a, const uint8_t *payload, size_t len, omen_manifest_body *out, omen_error *err) {
+    cursor c = {payload, len, 0};
+    const uint8_t *head = take(&c, HEAD_BYTES);
+    *out = (omen_manifest_body){0};
+    if (head == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, "the manifest is cut short; restore it from a backup");
+    if (omen_get32(head) != 1) return omen_fail(err, OMEN_ERR_VERSION, "the manifest was written by a newer OmenDB; upgrade this one");
+    uint32_t count = omen_get32(head + 4);
+    out->next_file = omen_get64(head + 8);
+    out->log_first_epoch = omen_get64(head + 16);
+    out->last_epoch = omen_get64(head + 24);
+    out->flushed_lsn = omen_get64(head + 32);
+    out->next_collection_id = omen_get32(head + 40);
+    if (count > OMEN_MAX_COLLECTIONS) return omen_fail(err, OMEN_ERR_CORRUPT, "the manifest names %u collections; restore it from a backup", count);
+    out->colls = omen_arena_alloc(a, count * sizeof *out->colls + 8, 8);
+    if (out->colls == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < count; i++) {
+        out->colls[i] = (omen_manifest_coll){0};
+        out->count = i + 1; /* so that the caller frees what there is */
+        OMEN_TRY(decode_coll(&c, m, a, &out->colls[i], err));
+        if (out->colls[i].coll->id >= out->next_collection_id || (i != 0 && out->colls[i].coll->id <= out->colls[i - 1].coll->id))
+            return omen_fail(err, OMEN_ERR_CORRUPT, "the manifest's collections are out of order; restore it from a backup");
+    }
+    if (c.at != len) return omen_fail(err, OMEN_ERR_CORRUPT, "the manifest has bytes left over; restore it from a backup");
+    return OMEN_OK;
+}

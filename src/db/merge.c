@@ -1,0 +1,139 @@
+/* merge.c - several parts become one: their live rows, oldest part first, and the tombstones that still have a target. */
+#include "db/job.h"
+
+/* Row n of the merged part is row `at` of part `part`. Columns are asked for in ascending rows, so one place each is enough. */
+typedef struct place { uint32_t next, part, at; } place;
+
+typedef struct omen_merge_place {
+    omen_job_coll *c;
+    place key, doc, vector, norm;
+    uint8_t key_bytes[OMEN_KEY_MAX];
+    omen_buf doc_bytes;
+    omen_part_doc_place doc_place;
+    const omen_block *block; /* of vectors, held over its rows */
+    omen_part *block_part;
+    uint32_t block_field, block_first, block_count;
+} omen_merge_place;
+
+static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a merge"); }
+
+typedef struct carried { omen_job_coll *c; } carried;
+
+/* Tombstones of a merged part matter as long as their target stays outside the merge. */
+static omen_status carry(void *arg, const omen_hash128 *target, const uint32_t *rows, uint32_t count, omen_error *err) {
+    omen_job_coll *c = ((carried *)arg)->c;
+    bool there = false;
+    for (uint32_t p = 0; p < c->from; p++) there = there || omen_hash128_equal(&omen_segment_info_of(c->v->parts[p].part->segment)->hash, target);
+    if (!there) return OMEN_OK;
+    omen_tombstone_target *t = omen_arena_alloc(&c->arena, (c->target_count + (size_t)1) * sizeof *t, 8);
+    uint32_t *copy = omen_arena_alloc(&c->arena, count * sizeof *copy + 8, 8);
+    if (t == NULL || copy == NULL) return out_of_memory(err);
+    if (c->target_count != 0) memcpy(t, c->targets, c->target_count * sizeof *t);
+    memcpy(copy, rows, count * sizeof *copy);
+    t[c->target_count] = (omen_tombstone_target){*target, copy, count};
+    c->targets = t;
+    c->target_count++;
+    return OMEN_OK;
+}
+
+omen_status omen_merge_select(omen_job *job, omen_job_coll *c, omen_error *err) {
+    if (c->row_cap == 0) {
+        for (uint32_t p = c->from; p < c->to; p++) {
+            const omen_part_state *s = &c->v->parts[p];
+            c->row_count += s->part->rows - (s->dead == NULL ? 0 : s->dead->ones);
+        }
+        c->row_cap = 1;
+        job->part = c->from;
+    }
+    for (; job->part < c->to; job->part++) {
+        carried arg = {c};
+        OMEN_TRY(omen_part_tombstones(c->v->parts[job->part].part, &job->tombstones, carry, &arg, err));
+        job->tombstones.bytes.len = 0;
+        job->tombstones.done = 0;
+    }
+    job->part = 0;
+    return OMEN_OK;
+}
+
+/* Moves to merged row `row`: the one after the last asked for, the same again, or the first of a new pass. */
+static const omen_part_state *seek(omen_job_coll *c, place *p, uint32_t row) {
+    if (row + 1 == p->next && row != UINT32_MAX) return &c->v->parts[p->part];
+    if (row == 0) *p = (place){0, c->from, UINT32_MAX};
+    OMEN_ASSERT(row == p->next);
+    for (;;) {
+        const omen_part_state *s = &c->v->parts[p->part];
+        p->at++;
+        if (p->at < s->part->rows) {
+            if (omen_bits_test(s->dead, p->at)) continue;
+            p->next = row + 1;
+            return s;
+        }
+        p->part++;
+        p->at = UINT32_MAX;
+        OMEN_ASSERT(p->part < c->to);
+    }
+}
+
+static omen_status source_key(void *ctx, uint32_t row, omen_key *out, omen_error *err) {
+    omen_merge_place *m = ctx;
+    const omen_part_state *s = seek(m->c, &m->key, row);
+    return omen_part_key(s->part, m->key.at, m->key_bytes, out, err);
+}
+
+static omen_status source_doc(void *ctx, uint32_t row, omen_str *out, omen_error *err) {
+    omen_merge_place *m = ctx;
+    if (row + 1 != m->doc.next) {
+        m->doc_bytes.len = 0;
+        memset(&m->doc_place, 0, sizeof m->doc_place);
+    }
+    const omen_part_state *s = seek(m->c, &m->doc, row);
+    OMEN_TRY(omen_part_doc(s->part, m->doc.at, &m->doc_place, &m->doc_bytes, err));
+    *out = (omen_str){(const char *)m->doc_bytes.data, m->doc_bytes.len};
+    return OMEN_OK;
+}
+
+static void release_block(omen_merge_place *m) {
+    if (m->block != NULL) omen_block_release(m->block_part->store->pool, m->block);
+    m->block = NULL;
+}
+
+static omen_status source_vector(void *ctx, uint32_t row, uint32_t field, const float **out, omen_error *err) {
+    omen_merge_place *m = ctx;
+    const omen_part_state *s = seek(m->c, &m->vector, row);
+    uint32_t at = m->vector.at;
+    bool here = m->block != NULL && m->block_part == s->part && m->block_field == field && at >= m->block_first && at - m->block_first < m->block_count;
+    if (!here) {
+        release_block(m);
+        OMEN_TRY(omen_part_vector_block(s->part, field, at, &m->block, &m->block_first, &m->block_count, err));
+        m->block_part = s->part;
+        m->block_field = field;
+    }
+    *out = (const float *)(const void *)(m->block->data + (size_t)(at - m->block_first) * s->part->fields[field].dimensions * sizeof(float));
+    return OMEN_OK;
+}
+
+static omen_status source_norm(void *ctx, uint32_t row, uint32_t field, float *out, omen_error *err) {
+    omen_merge_place *m = ctx;
+    const omen_part_state *s = seek(m->c, &m->norm, row);
+    size_t done = 0;
+    return omen_part_norms(s->part, field, m->norm.at, 1, out, &done, err);
+}
+
+omen_status omen_merge_source(omen_job *job, omen_job_coll *c, omen_error *err) {
+    omen_merge_place *m = omen_alloc_zero(&job->db->mem, sizeof *m);
+    if (m == NULL) return out_of_memory(err);
+    m->c = c;
+    omen_buf_init(&m->doc_bytes, &job->db->mem);
+    job->merge = m;
+    job->source = (omen_row_source){m, c->row_count, source_key, source_doc, source_vector, source_norm};
+    return OMEN_OK;
+}
+
+void omen_merge_place_free(omen_job *job) {
+    omen_merge_place *m = job->merge;
+    if (m == NULL) return;
+    release_block(m);
+    omen_buf_deinit(&m->doc_bytes);
+    omen_free(&job->db->mem, m, sizeof *m);
+    job->merge = NULL;
+}

@@ -1,0 +1,356 @@
+/* open.c - opening in steps, and freeing.
+ *
+ *   storage     the host opens the place and takes the writer's lock
+ *   list        which files are there
+ *   manifest    both slots; none: a new database, if that is asked for
+ *   parts       every segment the manifest names: footer and META
+ *   tombstones  dead rows of each part, from the parts written after it
+ *   recover     the logs since the last flush, into memtables
+ *   clean       files that neither manifest nor log needs
+ *   found       a new database's first manifest
+ *   begin       the next log epoch
+ */
+#include "db/write.h"
+
+typedef enum stage { STORAGE, LIST, MANIFEST, PARTS, TOMBSTONES, RECOVER, CLEAN, FOUND, BEGIN, OPENED } stage;
+
+typedef struct file_list { omen_buf names; /* omen_file_name each */ bool foreign, failed; } file_list;
+
+struct omen_open_op {
+    omen_db *db;
+    const omen_host *host;
+    char *path;
+    size_t path_bytes;
+    stage stage;
+    bool started, fresh;
+    file_list files;
+    omen_arena arena;
+    omen_manifest_body body;
+    omen_db_version *version; /* being built */
+    uint32_t coll, part;   /* place */
+    omen_part *opening;
+    omen_tombstones tombstones;
+    omen_recovery *recovery;
+    omen_recovery_result recovered;
+    uint32_t file;
+    uint64_t replay_epoch;
+    omen_buf payload;
+};
+
+omen_status omen_open_op_new(const char *path, const omen_options *options, omen_open_op **out, omen_error *err) {
+    const omen_host *host = options->host;
+    omen_db *db = host->alloc(host->ctx, sizeof *db);
+    if (db == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    memset(db, 0, sizeof *db);
+    omen_mem_init(&db->mem, host, options->memory_bytes);
+    db->host = host;
+    db->options = *options;
+    if (options->database_id != NULL) memcpy(db->store.database_id, options->database_id, 16);
+    if (options->storage != NULL) {
+        db->store.storage = *options->storage;
+        db->storage_open = true; /* ours from now on: released also on failure */
+    }
+    db->opened_ns = host->ticks_ns(host->ctx);
+    omen_buf_init(&db->garbage, &db->mem);
+    omen_buf_init(&db->orphans, &db->mem);
+    omen_lock *locks[] = {&db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
+    omen_status s = OMEN_OK;
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(locks); i++) {
+        omen_status l = omen_lock_init(locks[i], host);
+        if (s == OMEN_OK) s = l;
+    }
+    if (s == OMEN_OK) s = omen_pool_new(&db->mem, host, options->pool_bytes, &db->store.pool);
+    omen_open_op *op = s == OMEN_OK ? omen_alloc_zero(&db->mem, sizeof *op) : NULL;
+    size_t path_bytes = path == NULL ? 1 : strlen(path) + 1;
+    char *copy = op == NULL ? NULL : omen_alloc(&db->mem, path_bytes);
+    if (copy == NULL) {
+        omen_free(&db->mem, op, sizeof *op);
+        omen_db_free(db);
+        return omen_fail(err, s == OMEN_OK ? OMEN_ERR_MEMORY : s, "out of memory opening a database");
+    }
+    memcpy(copy, path == NULL ? "" : path, path_bytes);
+    db->store.host = host;
+    db->store.mem = &db->mem;
+    op->db = db;
+    op->host = host;
+    op->path = copy;
+    op->path_bytes = path_bytes;
+    omen_arena_init(&op->arena, &db->mem, 4096);
+    omen_buf_init(&op->files.names, &db->mem);
+    omen_buf_init(&op->tombstones.bytes, &db->mem);
+    omen_buf_init(&op->payload, &db->mem);
+    *out = op;
+    return OMEN_OK;
+}
+
+void omen_open_op_free(omen_open_op *op) {
+    if (op == NULL) return;
+    omen_db *db = op->db;
+    omen_mem *m = &db->mem;
+    bool keep = op->stage == OPENED;
+    omen_recovery_free(op->recovery);
+    omen_part_unref(op->opening);
+    omen_version_unref(op->version, NULL);
+    for (uint32_t i = 0; i < op->body.count; i++) omen_coll_unref(op->body.colls[i].coll);
+    omen_buf_deinit(&op->files.names);
+    omen_buf_deinit(&op->tombstones.bytes);
+    omen_buf_deinit(&op->payload);
+    omen_arena_deinit(&op->arena);
+    omen_free(m, op->path, op->path_bytes);
+    omen_free(m, op, sizeof *op);
+    if (!keep) omen_db_free(db);
+}
+
+void omen_db_free(omen_db *db) {
+    if (db == NULL) return;
+    const omen_host *host = db->host;
+    omen_job_abandon(db);
+    omen_log_close(db->log);
+    omen_log_close(db->next_log);
+    while (db->old_logs != NULL) {
+        omen_old_log *next = db->old_logs->next;
+        omen_log_close(db->old_logs->log);
+        omen_free(&db->mem, db->old_logs, sizeof *db->old_logs);
+        db->old_logs = next;
+    }
+    for (size_t i = 0; i < db->orphans.len / sizeof(omen_part *); i++) {
+        omen_part *p;
+        memcpy(&p, db->orphans.data + i * sizeof p, sizeof p);
+        omen_part_unref(p);
+    }
+    omen_version_unref(db->current, NULL);
+    omen_manifest_close(db->manifest);
+    omen_pool_free(db->store.pool);
+    if (db->storage_open) db->store.storage.ops->release(db->store.storage.ctx);
+    omen_buf_deinit(&db->garbage);
+    omen_buf_deinit(&db->orphans);
+    omen_lock *locks[] = {&db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(locks); i++) omen_lock_deinit(locks[i]);
+    host->free(host->ctx, db, sizeof *db);
+}
+
+static omen_status open_storage(omen_open_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    if (db->options.storage == NULL) {
+        if (op->host->storage_open == NULL) return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host opens no paths; give it a storage");
+        uint32_t flags = (db->options.create ? OMEN_STORAGE_CREATE : 0u) | (db->options.read_only ? OMEN_STORAGE_READ_ONLY : 0u);
+        omen_status s = op->host->storage_open(op->host->ctx, op->path, flags, &db->store.storage);
+        if (s == OMEN_ERR_BUSY)
+            return omen_fail(err, s, "database \"%.200s\" is open for writing elsewhere; close it there, or open it read-only", op->path);
+        if (s == OMEN_ERR_NOT_FOUND) return omen_fail(err, s, "database \"%.200s\" does not exist; open it with create, or check the path", op->path);
+        OMEN_TRY(omen_store_check(s, "open", op->path, err));
+    }
+    db->storage_open = true;
+    return OMEN_OK;
+}
+
+static void note_file(void *arg, const char *name) {
+    file_list *l = arg;
+    uint64_t n;
+    omen_file_name f = {{0}};
+    bool ours = omen_log_file_parse(name, &n) || omen_segment_file_parse(name, &n) || strcmp(name, "manifest-0") == 0 || strcmp(name, "manifest-1") == 0;
+    if (!ours) {
+        l->foreign = true;
+        return;
+    }
+    memcpy(f.text, name, strlen(name) + 1);
+    if (omen_buf_append(&l->names, &f, sizeof f) != OMEN_OK) l->failed = true;
+}
+
+static omen_status list_files(omen_open_op *op, omen_error *err) {
+    omen_storage *st = &op->db->store.storage;
+    OMEN_TRY(omen_store_check(st->ops->list(st->ctx, note_file, &op->files), "list", "the database's files", err));
+    return op->files.failed ? omen_fail(err, OMEN_ERR_MEMORY, "out of memory") : OMEN_OK;
+}
+
+static omen_status read_manifest(omen_open_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    OMEN_TRY(omen_manifest_open(&db->store, &db->manifest, err));
+    if (omen_manifest_generation(db->manifest) != 0) {
+        const uint8_t *payload;
+        size_t len;
+        omen_manifest_payload(db->manifest, &payload, &len);
+        return omen_manifest_decode(&db->mem, &op->arena, payload, len, &op->body, err);
+    }
+    if (op->files.foreign)
+        return omen_fail(err, OMEN_ERR_FOREIGN, "\"%.200s\" holds files that are not OmenDB's, and no database; choose an empty or another place", op->path);
+    if (!db->options.create || db->options.read_only)
+        return omen_fail(err, OMEN_ERR_NOT_FOUND, "there is no database at \"%.200s\"; open it with create, or check the path", op->path);
+    op->fresh = true;
+    op->body = (omen_manifest_body){.next_file = 1, .log_first_epoch = 1, .next_collection_id = 1};
+    if (db->options.database_id != NULL) return OMEN_OK; /* copied already */
+    return omen_store_check(op->host->entropy(op->host->ctx, db->store.database_id, 16), "ask for", "entropy", err);
+}
+
+static omen_status open_parts(omen_open_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    if (op->version == NULL) {
+        op->version = omen_version_new(&db->mem, op->body.count);
+        if (op->version == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    }
+    for (; op->coll < op->body.count; op->coll++, op->part = 0) {
+        omen_manifest_coll *c = &op->body.colls[op->coll];
+        if (op->version->colls[op->coll] == NULL) {
+            omen_coll_version *v = omen_coll_version_new(&db->mem, c->coll, c->part_count);
+            if (v == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+            op->version->colls[op->coll] = v;
+            v->tables[0] = (omen_table_state){0, omen_memtable_new(&db->mem, &c->coll->schema)};
+            if (v->tables[0].table == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+            v->table_count = 1;
+        }
+        for (; op->part < c->part_count; op->part++) {
+            OMEN_TRY(omen_part_open(&db->store, &c->parts[op->part], c->coll->schema.fields, c->coll->schema.schema.vector_count, &op->opening, err));
+            op->version->colls[op->coll]->parts[op->part].part = op->opening;
+            op->opening = NULL;
+        }
+    }
+    op->coll = op->part = 0;
+    return OMEN_OK;
+}
+
+typedef struct tombstone_target { omen_coll_version *v; uint32_t newer; } tombstone_target;
+
+/* Marks rows of every older part with that hash; a hash that is not there belongs to a part that was merged away. */
+static omen_status mark_dead(void *arg, const omen_hash128 *target, const uint32_t *rows, uint32_t count, omen_error *err) {
+    tombstone_target *t = arg;
+    for (uint32_t p = 0; p < t->newer; p++) {
+        omen_part_state *s = &t->v->parts[p];
+        if (!omen_hash128_equal(&omen_segment_info_of(s->part->segment)->hash, target)) continue;
+        if (s->dead == NULL) s->dead = omen_bits_new(t->v->mem, s->part->rows);
+        if (s->dead == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+        for (uint32_t i = 0; i < count; i++) {
+            if (rows[i] >= s->part->rows) return omen_fail(err, OMEN_ERR_CORRUPT, "a segment's list of deleted rows names a row that does not exist");
+            omen_bits_set(s->dead, rows[i]);
+        }
+    }
+    return OMEN_OK;
+}
+
+static omen_status read_tombstones(omen_open_op *op, omen_error *err) {
+    for (; op->coll < op->version->count; op->coll++, op->part = 0) {
+        omen_coll_version *v = op->version->colls[op->coll];
+        for (; op->part < v->part_count; op->part++) {
+            tombstone_target t = {v, op->part};
+            OMEN_TRY(omen_part_tombstones(v->parts[op->part].part, &op->tombstones, mark_dead, &t, err));
+            op->tombstones.bytes.len = 0;
+            op->tombstones.done = 0;
+        }
+    }
+    op->db->current = op->version;
+    op->version = NULL;
+    return OMEN_OK;
+}
+
+/* ---- recovery ---- */
+
+static omen_status replay_rows(omen_db *db, const omen_recovered_frame *f, omen_error *err) {
+    uint32_t id, kind;
+    OMEN_TRY(omen_rows_peek(f->payload, f->len, &id, &kind, err));
+    omen_coll_version *v = omen_version_find(db->current, id);
+    if (v == NULL && id < db->next_collection_id) return OMEN_OK; /* of a collection dropped since */
+    if (v == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, "the log writes to collection %u, which never existed", id);
+    omen_arena arena;
+    omen_arena_init(&arena, &db->mem, 1u << 16);
+    omen_rows rows;
+    omen_memtable_batch batch;
+    bool erase = kind == OMEN_ROWS_DELETE;
+    omen_status s = omen_rows_decode(&rows, &db->mem, &arena, &v->coll->schema.schema, f->payload, f->len, err);
+    if (s == OMEN_OK && rows.count != f->count) s = omen_fail(err, OMEN_ERR_CORRUPT, "a log frame's count is not that of its records");
+    if (s == OMEN_OK) s = omen_memtable_prepare(omen_coll_active(v), &rows, erase, &batch, err);
+    if (s == OMEN_OK) {
+        omen_memtable_commit(omen_coll_active(v), &batch, erase, f->first_lsn);
+        db->active_records += rows.count;
+    }
+    omen_arena_deinit(&arena);
+    return s;
+}
+
+static omen_status replay(void *arg, const omen_recovered_frame *f, omen_error *err) {
+    omen_open_op *op = arg;
+    omen_db *db = op->db;
+    /* As when it was written: a new epoch begins because the tables were full (or were flushed), and they are frozen there. Epochs begun
+     * by reopening leave the tables below their size, and go on in them. */
+    if (f->epoch != op->replay_epoch) {
+        if (op->replay_epoch != 0 && omen_rotate_due(db) && db->frozen_count + 2 < OMEN_MAX_TABLES) OMEN_TRY(omen_freeze_tables(db, f->epoch, err));
+        op->replay_epoch = f->epoch;
+    }
+    omen_status s = OMEN_OK;
+    if (f->type == OMEN_FRAME_RECORDS) s = replay_rows(db, f, err);
+    else if (f->type == OMEN_FRAME_SCHEMA) {
+        s = omen_schema_frame_apply(db, f->payload, f->len, err);
+        db->active_records++;
+    }
+    else if (f->type != OMEN_FRAME_OPEN) s = omen_fail(err, OMEN_ERR_VERSION, "the log has a frame of a newer OmenDB; upgrade this one");
+    if (f->count != 0) db->next_lsn = f->first_lsn + f->count;
+    return s;
+}
+
+static omen_status recover(omen_open_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    if (op->recovery == NULL) {
+        db->next_file = op->body.next_file;
+        db->log_first_epoch = op->body.log_first_epoch;
+        db->flushed_lsn = op->body.flushed_lsn;
+        db->next_collection_id = op->body.next_collection_id;
+        db->active_first_epoch = op->body.log_first_epoch;
+        db->next_lsn = op->body.flushed_lsn + 1;
+        omen_status s = omen_recovery_new(&db->store, db->log_first_epoch, db->flushed_lsn, db->options.read_only, replay, op, &op->recovery);
+        if (s != OMEN_OK) return omen_fail(err, s, "out of memory recovering the log");
+    }
+    OMEN_TRY(omen_recovery_step(op->recovery, err));
+    op->recovered = *omen_recovery_result_of(op->recovery);
+    db->next_lsn = OMEN_MAX(op->recovered.next_lsn, db->next_lsn);
+    db->visible_lsn = db->next_lsn - 1;
+    atomic_store(&db->durable_lsn, db->visible_lsn);
+    db->epoch = OMEN_MAX(OMEN_MAX(op->recovered.last_epoch, op->body.last_epoch), db->log_first_epoch - 1);
+    return OMEN_OK;
+}
+
+/* ---- the rest ---- */
+
+static bool named(const omen_db_version *v, uint64_t number) {
+    for (uint32_t c = 0; c < v->count; c++)
+        for (uint32_t p = 0; p < v->colls[c]->part_count; p++)
+            if (omen_segment_info_of(v->colls[c]->parts[p].part->segment)->number == number) return true;
+    return false;
+}
+
+static omen_status clean(omen_open_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    omen_storage *st = &db->store.storage;
+    const omen_file_name *names = (const omen_file_name *)(const void *)op->files.names.data;
+    for (uint32_t count = (uint32_t)(op->files.names.len / sizeof *names); op->file < count; op->file++) {
+        const char *name = names[op->file].text;
+        uint64_t n;
+        bool stale = (omen_log_file_parse(name, &n) && n < db->log_first_epoch) || (omen_segment_file_parse(name, &n) && !named(db->current, n));
+        if (stale) OMEN_TRY(omen_store_check(st->ops->remove(st->ctx, name), "remove", name, err));
+    }
+    return OMEN_OK;
+}
+
+static omen_status found(omen_open_op *op, omen_error *err) {
+    if (!op->fresh) return OMEN_OK;
+    if (op->payload.len == 0) OMEN_TRY(omen_manifest_encode(op->db, op->db->current, 1, 0, &op->payload, err));
+    return omen_manifest_write(op->db->manifest, op->payload.data, op->payload.len, err);
+}
+
+/* A table recovered from the log goes on as the active one; when it is full it is frozen now, since no write could have done so. */
+static omen_status begin(omen_open_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    OMEN_TRY(omen_log_create(&db->store, &db->log_metrics, db->epoch + 1, db->next_lsn, db->next_lsn - 1, op->recovered.last_crc, &db->log, err));
+    if (omen_rotate_due(db) && db->frozen_count + 2 < OMEN_MAX_TABLES) OMEN_TRY(omen_freeze_tables(db, db->epoch + 1, err));
+    db->epoch++;
+    return OMEN_OK;
+}
+
+omen_status omen_open_op_step(omen_open_op *op, omen_db **out, omen_error *err) {
+    typedef omen_status step(omen_open_op *, omen_error *);
+    static step *const steps[] = {[STORAGE] = open_storage, [LIST] = list_files, [MANIFEST] = read_manifest, [PARTS] = open_parts,
+                                  [TOMBSTONES] = read_tombstones, [RECOVER] = recover, [CLEAN] = clean, [FOUND] = found, [BEGIN] = begin};
+    for (; op->stage < OPENED; op->stage++) {
+        if (op->db->options.read_only && op->stage >= CLEAN) continue;
+        OMEN_TRY(steps[op->stage](op, err));
+    }
+    *out = op->db;
+    return OMEN_OK;
+}

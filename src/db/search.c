@@ -1,0 +1,142 @@
+/* search.c - exact search over a snapshot: tables and parts as sources of rows, then documents and vectors of the hits. */
+#include "db/read.h"
+
+/* One table or part as a source. */
+typedef struct omen_scan_ctx {
+    const omen_read_op *op;
+    const omen_memtable *table; /* or */
+    const omen_part_state *part;
+    uint32_t table_number;
+    bool cosine;
+} omen_scan_ctx;
+
+static omen_status table_run(void *ctx, uint32_t field, uint32_t row, uint32_t limit, float *norms, omen_scan_run *out, omen_error *err) {
+    (void)norms, (void)err;
+    const omen_scan_ctx *c = ctx;
+    uint32_t run, norm_run = UINT32_MAX, left = c->op->sources[c->table_number].rows - row;
+    out->vectors = omen_memtable_vectors(c->table, field, row, &run);
+    out->norms = c->cosine ? omen_memtable_norms(c->table, field, row, &norm_run) : NULL;
+    out->first = row;
+    out->count = OMEN_MIN(OMEN_MIN(limit, left), OMEN_MIN(run, norm_run));
+    return OMEN_OK;
+}
+
+static void table_release(void *ctx, omen_scan_run *run) { (void)ctx, (void)run; }
+
+static omen_status table_row(void *ctx, uint32_t row, uint8_t *bytes, omen_key *key, bool *live, omen_error *err) {
+    (void)bytes, (void)err;
+    const omen_scan_ctx *c = ctx;
+    const omen_entry *e = omen_memtable_row_entry(c->table, row);
+    *key = omen_entry_key(e);
+    *live = omen_entry_current(e, c->op->snapshot.lsn) && !omen_snapshot_replaced(&c->op->snapshot, c->op->v, c->table_number, *key, e->hash);
+    return OMEN_OK;
+}
+
+static omen_status part_run(void *ctx, uint32_t field, uint32_t row, uint32_t limit, float *norms, omen_scan_run *out, omen_error *err) {
+    const omen_scan_ctx *c = ctx;
+    omen_part *p = c->part->part;
+    const omen_block *block;
+    uint32_t first, count;
+    size_t done = 0;
+    OMEN_TRY(omen_part_vector_block(p, field, row, &block, &first, &count, err));
+    omen_status s = c->cosine ? omen_part_norms(p, field, first, count, norms, &done, err) : OMEN_OK;
+    if (s != OMEN_OK) {
+        omen_block_release(p->store->pool, block);
+        return s;
+    }
+    OMEN_ASSERT(count <= limit);
+    *out = (omen_scan_run){(const float *)(const void *)block->data, c->cosine ? norms : NULL, first, count, block};
+    return OMEN_OK;
+}
+
+static void part_release(void *ctx, omen_scan_run *run) { omen_block_release(((const omen_scan_ctx *)ctx)->part->part->store->pool, run->pin); }
+
+static omen_status part_row(void *ctx, uint32_t row, uint8_t *bytes, omen_key *key, bool *live, omen_error *err) {
+    const omen_scan_ctx *c = ctx;
+    *live = !omen_bits_test(c->part->dead, row);
+    if (!*live) return OMEN_OK;
+    OMEN_TRY(omen_part_key(c->part->part, row, bytes, key, err));
+    *live = !omen_snapshot_replaced(&c->op->snapshot, c->op->v, UINT32_MAX, *key, omen_key_hash(*key));
+    return OMEN_OK;
+}
+
+static const omen_scan_ops table_ops = {table_run, table_release, table_row};
+static const omen_scan_ops part_ops = {part_run, part_release, part_row};
+
+/* Tables first, newest data first: a good bound early spares asking old rows for their ids. */
+static omen_status list_sources(omen_read_op *op, omen_error *err) {
+    const omen_coll_version *v = op->v;
+    uint32_t n = v->table_count + v->part_count;
+    op->sources = omen_arena_alloc(&op->arena, n * sizeof *op->sources + 8, 8);
+    op->scan = omen_arena_alloc(&op->arena, n * sizeof *op->scan + 8, 8);
+    if (op->sources == NULL || op->scan == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
+    bool cosine = v->coll->schema.fields[op->field].metric == OMEN_METRIC_COSINE;
+    for (uint32_t i = 0; i < n; i++) {
+        bool table = i < v->table_count;
+        op->scan[i] = (omen_scan_ctx){.op = op,
+                                      .table = table ? v->tables[i].table : NULL,
+                                      .part = table ? NULL : &v->parts[i - v->table_count],
+                                      .table_number = i,
+                                      .cosine = cosine};
+        op->sources[i] = (omen_scan_source){table ? &table_ops : &part_ops, &op->scan[i], table ? omen_memtable_rows(op->scan[i].table) : op->scan[i].part->part->rows};
+    }
+    op->source_count = n;
+    return OMEN_OK;
+}
+
+omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, omen_error *err) {
+    const omen_schema_copy *s = &op->coll->schema;
+    OMEN_TRY(omen_schema_field(&s->schema, q->field, &op->field, err));
+    const omen_vector_field *field = &s->schema.vectors[op->field];
+    if (q->k == 0) return omen_fail(err, OMEN_ERR_INVALID, "k is 0; ask for 1 to %u hits", OMEN_MAX_K);
+    if (q->k > OMEN_MAX_K) return omen_fail(err, OMEN_ERR_INVALID, "k is %u; ask for 1 to %u hits", q->k, OMEN_MAX_K);
+    if (q->vector == NULL) return omen_fail(err, OMEN_ERR_INVALID, "the query has no vector; give one of %u dimensions", field->dimensions);
+    if (q->dimensions != field->dimensions)
+        return omen_fail(err, OMEN_ERR_DIMENSION, "the query vector has %u dimensions, field \"%.*s\" of collection \"%.*s\" has %u", q->dimensions,
+                         (int)field->name.len, field->name.data, (int)op->coll->name.len, op->coll->name.data, field->dimensions);
+    for (uint32_t d = 0; d < q->dimensions; d++)
+        if (q->vector[d] - q->vector[d] != 0.0f) return omen_fail(err, OMEN_ERR_NOT_FINITE, "the query vector is NaN or infinite at dimension %u", d);
+    op->query = omen_arena_alloc(&op->arena, (size_t)q->dimensions * sizeof(float), 64);
+    if (op->query == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
+    memcpy(op->query, q->vector, (size_t)q->dimensions * sizeof(float));
+    if (field->metric == OMEN_METRIC_COSINE && omen_norm(op->query, q->dimensions) == 0.0f)
+        return omen_fail(err, OMEN_ERR_ZERO_VECTOR, "the query vector has no direction (its length is zero, too small or too large); cosine needs one");
+    op->k = q->k;
+    OMEN_TRY(list_sources(op, err));
+    OMEN_TRY(omen_exact_init(&op->exact, &op->db->mem, op->sources, op->source_count, op->field, field->dimensions, field->metric, op->query, q->k, err));
+    op->results = omen_fetch_results(op->db, s, op->include, op->field);
+    return op->results == NULL ? omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search") : OMEN_OK;
+}
+
+static omen_status add_hit(omen_read_op *op, const omen_candidate *c, omen_error *err) {
+    omen_results *r = op->results;
+    float distance = omen_distance_of(op->exact.metric, c->distance), score = omen_score_of(op->exact.metric, distance);
+    const omen_scan_ctx *from = &op->scan[c->source];
+    op->place = (omen_place){.row = c->row, .part = from->part};
+    if (from->table != NULL) {
+        op->place.entry = omen_memtable_row_entry(from->table, c->row);
+        op->place.row = from->table_number;
+    }
+    omen_status s = omen_results_add_key(r, omen_candidate_key(c), true);
+    if (s == OMEN_OK) s = omen_buf_append(&r->distances, &distance, sizeof distance);
+    if (s == OMEN_OK) s = omen_buf_append(&r->scores, &score, sizeof score);
+    return s == OMEN_OK ? s : omen_fail(err, s, "out of memory in a search");
+}
+
+omen_status omen_search_step(omen_read_op *op, omen_error *err) {
+    if (!op->searched) {
+        OMEN_TRY(omen_exact_step(&op->exact, err));
+        op->searched = true;
+        omen_counter_add(&op->db->metrics.distances, op->exact.distances);
+        omen_counter_add(&op->db->metrics.scanned_bytes, op->exact.distances * op->exact.dimensions * sizeof(float));
+    }
+    for (; op->at < op->exact.top.count; op->at++, op->placed = false) {
+        if (!op->placed) {
+            OMEN_TRY(add_hit(op, &op->exact.top.heap[op->at], err));
+            op->placed = true;
+            memset(&op->fetch, 0, sizeof op->fetch);
+        }
+        OMEN_TRY(omen_fetch_step(&op->fetch, op->v, &op->place, op->include, op->field, op->results, err));
+    }
+    return OMEN_OK;
+}

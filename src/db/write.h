@@ -1,0 +1,55 @@
+/* write.h - a write under way; see write.c for its stages. */
+#ifndef OMEN_DB_WRITE_H
+#define OMEN_DB_WRITE_H
+
+#include "db/db.h"
+
+struct omen_write_op {
+    omen_db *db;
+    omen_coll *coll; /* NULL for CREATE, DROP and ROTATE */
+    omen_write_kind kind;
+    uint64_t begun_ns;
+    omen_arena arena;
+    omen_rows rows;
+    /* CREATE, DROP */
+    omen_str name;
+    omen_schema_copy schema;
+    bool has_schema;
+    uint32_t drop_id;
+    omen_coll *taken;
+    /* place */
+    omen_turn turn;
+    bool read, rotated, appended;
+    omen_snapshot snapshot;
+    uint32_t at;  /* row being read */
+    bool placed;
+    omen_place place;
+    uint8_t *absent; /* DELETE: this row's id is not there, or stands earlier in the batch */
+    /* UPDATE: the records as they will be */
+    bool doc_read;
+    uint32_t field;
+    omen_buf old_doc, docs, doc_offsets;
+    omen_part_doc_place doc_place;
+    float *kept[OMEN_MAX_VECTOR_FIELDS]; /* vectors that were not given */
+    /* outcome */
+    uint64_t commit, count, generation;
+};
+
+/* Payload of a SCHEMA frame: u32 action, u32 collection id; for CREATE: u32 name length, u32 zero, name padded to 8, schema (schema.h). */
+enum { OMEN_SCHEMA_CREATE = 1, OMEN_SCHEMA_DROP = 2 };
+omen_status omen_schema_frame_encode(uint32_t action, uint32_t id, const omen_coll *coll, omen_buf *out);
+/* Applies one to the database during recovery; repeating what is there already changes nothing. OMEN_ERR_CORRUPT. */
+omen_status omen_schema_frame_apply(omen_db *db, const uint8_t *payload, size_t len, omen_error *err);
+
+/* The write lock is held, or nobody else knows the database yet. */
+omen_status omen_collection_add(omen_db *db, omen_coll *coll, omen_error *err);
+omen_status omen_collection_remove(omen_db *db, uint32_t id, omen_error *err);
+
+/* Freezing (rotate.c). The write lock is held. */
+bool omen_rotate_due(const omen_db *db);
+/* Freezes the active tables and begins the next log epoch. Step: repeat on PENDING; nothing has changed until it answers OK. */
+omen_status omen_rotate(omen_db *db, omen_error *err);
+/* Only the tables, between two epochs of a recovery: what is replayed next belongs to `next_epoch`. */
+omen_status omen_freeze_tables(omen_db *db, uint64_t next_epoch, omen_error *err);
+
+#endif
