@@ -4,7 +4,9 @@
 export function firstSentences(text, limit) {
   if (text.length <= limit) return text;
   const end = text.slice(0, limit).search(/[.!?]\s[^.!?]*$/);
-  return end > limit / 3 ? text.slice(0, end + 1) : text.slice(0, text.lastIndexOf(" ", limit));
+  if (end > limit / 3) return text.slice(0, end + 1);
+  const space = text.lastIndexOf(" ", limit);
+  return text.slice(0, space > 0 ? space : limit);
 }
 
 /**

@@ -1,8 +1,9 @@
 /** The page: a question goes to the model's worker, its vector to the database's worker, the hits onto the page. */
 import { Embedder } from "./embedder.mjs";
+import { megabytes, milliseconds } from "./format.mjs";
 import { element, showHits, walkable } from "./hits.mjs";
-import { milliseconds, showMetrics } from "./metrics.mjs";
-import { forget, megabytes, openStore } from "./store.mjs";
+import { showMetrics } from "./metrics.mjs";
+import { forget, openStore } from "./store.mjs";
 // Served from the folder above: the same code as in Node.js.
 import { fingerprint, hitLines } from "./shared/fingerprint.mjs";
 
@@ -11,9 +12,7 @@ const EXAMPLES = [
   "learn to play the guitar",
   "play chess against the computer",
   "draw mathematical graphs",
-  "record what is on my screen",
-  "teach small children the alphabet",
-  "recover deleted photos",
+  "record my screen",
 ];
 const HITS = 12;
 /** Node's demo shows five hits a question; the fingerprint is taken over as many. */
@@ -61,6 +60,7 @@ async function search() {
   if (text === "") {
     list.replaceChildren();
     get("print").hidden = true;
+    get("idle").hidden = false;
     say(state.store === undefined ? "Starting…" : "Type, or choose one of the questions above.");
     return;
   }
@@ -74,6 +74,7 @@ async function search() {
     const hits = await state.store.records.search({ vector: embedded.vector, topK: HITS });
     const took = performance.now() - began;
     if (mine !== state.asked) return;
+    get("idle").hidden = true;
     showHits(list, hits, { onDelete: deleteNote });
     list.dataset.question = text;
     say(`${hits.length} nearest of ${state.store.count.toLocaleString("en")} in ${milliseconds(took / 1000)}, after ${milliseconds(embedded.ms / 1000)} to embed the question`);

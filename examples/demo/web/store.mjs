@@ -1,5 +1,6 @@
 /** The page's database: opened from what this browser holds, or copied here first. */
 import { destroy, open } from "omendb";
+import { megabytes } from "./format.mjs";
 
 export const NAME = "omendb-demo";
 /** Says that a copy was finished, and where it lies. Without it an earlier copy was interrupted. */
@@ -55,5 +56,3 @@ export async function forget(db) {
   if (storage !== null) await destroy(NAME, { storage });
   localStorage.removeItem(MARK);
 }
-
-export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
