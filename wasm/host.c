@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "imports.h"
 
 #define ALIGNMENT 64u
@@ -174,3 +175,12 @@ static const omen_host host = {
 };
 
 const omen_host *omen_wasm_host(void) { return &host; }
+
+/* ---- what the core asks of its platform ---- */
+
+const omen_host *omen_platform_host(void) { return &host; }
+
+/* There is no thread that could do maintenance: JavaScript calls for it. */
+void omen_platform_opened(omen_db *db) { (void)db; }
+
+void omen_platform_closing(omen_db *db) { (void)db; }

@@ -195,6 +195,7 @@ omen_status omen_log_sync(omen_log *log, omen_error *err) {
     return OMEN_OK;
 }
 
+omen_mem *omen_log_mem(const omen_log *log) { return log->st->mem; }
 uint64_t omen_log_epoch(const omen_log *log) { return log->epoch; }
 uint64_t omen_log_size(const omen_log *log) { return atomic_load(&log->size); }
 uint64_t omen_log_unsynced(const omen_log *log) { return atomic_load(&log->size) - atomic_load(&log->durable); }

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/api.h"
+
 /* ---- the host ---- */
 
 static void *host_alloc(void *ctx, size_t size) {
@@ -66,6 +68,15 @@ const omen_host *command_host(void) {
     };
     return &host;
 }
+
+/* ---- what the core asks of its platform ---- */
+
+const omen_host *omen_platform_host(void) { return command_host(); }
+
+/* No thread does maintenance here; the workload asks for it itself. */
+void omen_platform_opened(omen_db *db) { (void)db; }
+
+void omen_platform_closing(omen_db *db) { (void)db; }
 
 /* ---- the storage ---- */
 

@@ -147,7 +147,9 @@ export class WasmEngine implements Engine {
     pending.failure = this.#host.failure ?? pending.failure;
     if (status === STATUS.OMEN_PENDING) return;
     const at = call_response(pending.call) >>> 0;
-    let response = this.#host.heap.slice(at, at + (call_response_len(pending.call) >>> 0));
+    const length = call_response_len(pending.call) >>> 0;
+    // Without memory even for an error's text, the status is all there is.
+    let response = length === 0 ? encodeError(codeOf(status), "") : this.#host.heap.slice(at, at + length);
     if (status !== STATUS.OMEN_OK) response = this.#explain(response, pending.failure);
     this.#finish(pending);
     pending.resolve(response);
