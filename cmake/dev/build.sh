@@ -33,6 +33,9 @@ build_presets() {
 build_js() {
   [ -f "$ROOT/js/package.json" ] || return 0
   say "building js"
+  # The examples and the demo say `import "omendb"`, as after an npm install.
+  mkdir -p "$ROOT/node_modules"
+  ln -sfn ../js "$ROOT/node_modules/omendb"
   (cd "$ROOT/js" && npm run --if-present --silent build)
 }
 

@@ -1,7 +1,7 @@
 # ./dev test: stages, each a function stage_NAME, run in this order. A stage that breaks counts as one failure and the
 # others go on, so one run shows everything there is to show.
 
-STAGES='setup native-gcc native-clang asan tsan arm64 wasm wasm-relaxed wasi-command emscripten install tidy js js-tests browser golden'
+STAGES='setup native-gcc native-clang asan tsan arm64 wasm wasm-relaxed wasi-command emscripten install tidy js js-tests browser examples golden'
 
 # ctest_preset PRESET [ctest options]
 ctest_preset() {
@@ -92,7 +92,7 @@ stage_js() {
 stage_js-tests() {
   need_npm
   local files
-  mapfile -t files < <(test_files js/test; test_files tests/js; test_files tests/conformance; test_files examples)
+  mapfile -t files < <(test_files js/test; test_files tests/js; test_files tests/conformance)
   node_tests js-tests "${files[@]}"
 }
 
@@ -103,6 +103,15 @@ stage_browser() {
   local files
   mapfile -t files < <(test_files tests/browser)
   JOBS=1 node_tests browser "${files[@]}"
+}
+
+# The programs that the README shows, and the demo with its page.
+stage_examples() {
+  need browser
+  need_npm
+  local files
+  mapfile -t files < <(test_files tests/examples)
+  JOBS=1 node_tests examples "${files[@]}"
 }
 
 stage_golden() {
