@@ -1,0 +1,24 @@
+/* host/ - the POSIX host: memory, clocks, entropy, locks and log lines (host.c), threads (threads.c), the folder as a storage (storage.c)
+ * with its writer's lock (lockfile.c), and the thread that maintains open databases (maintainer.c). */
+#ifndef OMEN_NATIVE_HOST_H
+#define OMEN_NATIVE_HOST_H
+
+#include "omendb_native.h"
+
+/* threads.c: a pool of threads - 1 workers beside the caller. */
+void omen_threads_start(uint32_t threads);
+void omen_threads_run(void *ctx, size_t n, void (*fn)(void *arg, size_t i), void *arg);
+
+/* storage.c */
+omen_status omen_posix_storage_open(void *ctx, const char *path, uint32_t flags, omen_storage *out);
+/* OMEN_ERR_FULL, _NOT_FOUND, _EXISTS, _READ_ONLY, _MEMORY or _IO for errno. */
+omen_status omen_posix_status(int error);
+
+/* lockfile.c: the file `lock` of a folder. *name is what to give to omen_lockfile_release (malloc). */
+omen_status omen_lockfile_take(const char *folder, char **name);
+void omen_lockfile_release(char *name);
+
+/* maintainer.c */
+void omen_maintainer_wake(void *ctx);
+
+#endif

@@ -1,0 +1,179 @@
+/* storage.c - a folder as a storage: pread, pwrite, fdatasync, and fsync of the folder for its entries. Never pends. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host.h"
+
+typedef struct folder {
+    int fd;
+    char *lock; /* NULL: read-only */
+} folder;
+
+struct omen_file {
+    int fd;
+};
+
+omen_status omen_posix_status(int error) {
+    switch (error) {
+        case ENOSPC:
+        case EDQUOT:
+        case EFBIG: return OMEN_ERR_FULL;
+        case ENOENT:
+        case ENOTDIR: return OMEN_ERR_NOT_FOUND;
+        case EEXIST: return OMEN_ERR_EXISTS;
+        case EROFS:
+        case EACCES:
+        case EPERM: return OMEN_ERR_READ_ONLY;
+        case ENOMEM: return OMEN_ERR_MEMORY;
+        default: return OMEN_ERR_IO;
+    }
+}
+
+static omen_status storage_list(void *ctx, void (*each)(void *arg, const char *name), void *arg) {
+    folder *f = ctx;
+    int fd = openat(f->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return omen_posix_status(errno);
+    DIR *d = fdopendir(fd);
+    if (d == NULL) {
+        close(fd);
+        return OMEN_ERR_MEMORY;
+    }
+    for (struct dirent *e; (e = readdir(d)) != NULL;)
+        if (e->d_name[0] != '.' && strcmp(e->d_name, "lock") != 0) each(arg, e->d_name);
+    closedir(d);
+    return OMEN_OK;
+}
+
+static omen_status storage_file(void *ctx, const char *name, omen_file_mode mode, omen_file **out) {
+    static const int flags[] = {[OMEN_FILE_READ] = O_RDONLY, [OMEN_FILE_WRITE] = O_RDWR, [OMEN_FILE_CREATE] = O_RDWR | O_CREAT | O_EXCL};
+    folder *f = ctx;
+    omen_file *file = malloc(sizeof *file);
+    if (file == NULL) return OMEN_ERR_MEMORY;
+    file->fd = openat(f->fd, name, flags[mode] | O_CLOEXEC, 0644);
+    if (file->fd < 0) {
+        omen_status s = omen_posix_status(errno);
+        free(file);
+        return s;
+    }
+    *out = file;
+    return OMEN_OK;
+}
+
+static omen_status storage_size(void *ctx, omen_file *file, uint64_t *out) {
+    struct stat st;
+    (void)ctx;
+    if (fstat(file->fd, &st) != 0) return omen_posix_status(errno);
+    *out = (uint64_t)st.st_size;
+    return OMEN_OK;
+}
+
+static omen_status storage_read(void *ctx, omen_file *file, uint64_t offset, void *into, size_t len, size_t *got) {
+    (void)ctx;
+    *got = 0;
+    while (*got < len) {
+        ssize_t n = pread(file->fd, (char *)into + *got, len - *got, (off_t)(offset + *got));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return omen_posix_status(errno);
+        if (n == 0) break;
+        *got += (size_t)n;
+    }
+    return OMEN_OK;
+}
+
+static omen_status storage_write(void *ctx, omen_file *file, uint64_t offset, const void *bytes, size_t len) {
+    (void)ctx;
+    for (size_t done = 0; done < len;) {
+        ssize_t n = pwrite(file->fd, (const char *)bytes + done, len - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return n < 0 ? omen_posix_status(errno) : OMEN_ERR_FULL;
+        done += (size_t)n;
+    }
+    return OMEN_OK;
+}
+
+static omen_status storage_truncate(void *ctx, omen_file *file, uint64_t size) {
+    (void)ctx;
+    return ftruncate(file->fd, (off_t)size) == 0 ? OMEN_OK : omen_posix_status(errno);
+}
+
+static omen_status storage_sync(void *ctx, omen_file *file) {
+    (void)ctx;
+#ifdef __APPLE__
+    return fcntl(file->fd, F_FULLFSYNC) == 0 ? OMEN_OK : omen_posix_status(errno);
+#else
+    return fdatasync(file->fd) == 0 ? OMEN_OK : omen_posix_status(errno);
+#endif
+}
+
+static omen_status storage_sync_dir(void *ctx) {
+    folder *f = ctx;
+    return fsync(f->fd) == 0 ? OMEN_OK : omen_posix_status(errno);
+}
+
+static void storage_close(void *ctx, omen_file *file) {
+    (void)ctx;
+    close(file->fd);
+    free(file);
+}
+
+static omen_status storage_remove(void *ctx, const char *name) {
+    folder *f = ctx;
+    return unlinkat(f->fd, name, 0) == 0 || errno == ENOENT ? OMEN_OK : omen_posix_status(errno);
+}
+
+static void storage_release(void *ctx) {
+    folder *f = ctx;
+    omen_lockfile_release(f->lock);
+    close(f->fd);
+    free(f);
+}
+
+static const omen_storage_ops ops = {sizeof ops,    storage_list,  storage_file,     storage_size,  storage_read,   storage_write,
+                                     storage_truncate, storage_sync, storage_sync_dir, storage_close, storage_remove, storage_release};
+
+/* Makes the folder's own entry durable in its parent. */
+static omen_status sync_parent(const char *path) {
+    char *copy = strdup(path);
+    if (copy == NULL) return OMEN_ERR_MEMORY;
+    size_t n = strlen(copy);
+    while (n > 1 && copy[n - 1] == '/') copy[--n] = '\0';
+    char *slash = strrchr(copy, '/');
+    if (slash == copy) slash[1] = '\0';
+    else if (slash != NULL) *slash = '\0';
+    int fd = open(slash == NULL ? "." : copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    omen_status s = fd < 0 || fsync(fd) != 0 ? omen_posix_status(errno) : OMEN_OK;
+    if (fd >= 0) close(fd);
+    free(copy);
+    return s;
+}
+
+omen_status omen_posix_storage_open(void *ctx, const char *path, uint32_t flags, omen_storage *out) {
+    (void)ctx;
+    if (path[0] == '\0') return OMEN_ERR_INVALID;
+    if ((flags & OMEN_STORAGE_CREATE) != 0 && (flags & OMEN_STORAGE_READ_ONLY) == 0) {
+        if (mkdir(path, 0755) == 0) {
+            omen_status s = sync_parent(path);
+            if (s != OMEN_OK) return s;
+        } else if (errno != EEXIST) {
+            return omen_posix_status(errno);
+        }
+    }
+    folder *f = calloc(1, sizeof *f);
+    if (f == NULL) return OMEN_ERR_MEMORY;
+    f->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    omen_status s = f->fd >= 0 ? OMEN_OK : errno == ENOTDIR ? OMEN_ERR_FOREIGN : omen_posix_status(errno);
+    if (s == OMEN_OK && (flags & OMEN_STORAGE_READ_ONLY) == 0) s = omen_lockfile_take(path, &f->lock);
+    if (s != OMEN_OK) {
+        if (f->fd >= 0) close(f->fd);
+        free(f);
+        return s;
+    }
+    *out = (omen_storage){f, &ops};
+    return OMEN_OK;
+}
