@@ -123,8 +123,10 @@ omen_status log_model_recover(log_model *m, fixture *x, bool read_only, bool kee
         if (keep_promise) wrong(m, "a record that was promised is lost", m->recovered);
         m->promised = next - 1;
     }
-    /* Opening frames of later epochs hold nothing and may stay or go. */
-    forget_from(m, m->recovered);
+    /* What was kept beyond the last record are opening frames: they hold no record, but they are witnesses. */
+    for (size_t i = m->recovered; i < result->frames; i++)
+        if (i >= m->count || m->frames[i].type != OMEN_FRAME_OPEN) wrong(m, "a frame was kept and not handed on", i);
+    if (m->problem[0] == 0) forget_from(m, result->frames);
     m->next_lsn = next;
     return s;
 }
