@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { cleanText, paragraphs, selectPackages } from "../../examples/demo/corpus.mjs";
 import { fingerprint, hitLines } from "../../examples/demo/fingerprint.mjs";
 import { embedPassages, firstSentences, passagesOf } from "../../examples/demo/passages.mjs";
-import { histogram, parsePrometheus, quantile } from "../../examples/demo/web/prometheus.mjs";
+import { seriesOf, widen } from "../../examples/demo/web/series.mjs";
 
 const AVAILABLE = `Package: paint
 Section: graphics
@@ -76,13 +76,15 @@ test("a fingerprint changes with one bit of one distance", async () => {
   assert.notEqual(await fingerprint(hitLines("q", hits)), await fingerprint(hitLines("q", near)));
 });
 
-test("the metrics panel reads Prometheus text", () => {
-  const samples = parsePrometheus('# HELP a b\n# TYPE t histogram\nt_bucket{db_id="1",le="0.001"} 3\nt_bucket{db_id="1",le="0.01"} 9\nt_bucket{db_id="1",le="+Inf"} 10\nn{l="a\\"b"} 5 1700000000\n');
-  assert.deepEqual(samples.at(-1), { name: "n", labels: { l: 'a\\"b' }, value: 5 });
-  const buckets = histogram(samples, "t");
-  assert.deepEqual(buckets, [{ bound: 0.001, count: 3 }, { bound: 0.01, count: 6 }, { bound: Infinity, count: 1 }]);
-  assert.equal(quantile(buckets, 0.3), 0.001);
-  assert.equal(quantile(buckets, 0.5), 0.01);
-  assert.equal(quantile(buckets, 0.99), 0.01);
-  assert.equal(quantile([], 0.5), undefined);
+test("the metrics panel finds a series by its labels, and draws a histogram in steps of equal width", () => {
+  const metrics = { t: { type: "counter", series: [{ labels: { kind: "get", db_id: "1" }, value: 1 }, { labels: { kind: "search", db_id: "1" }, value: 2 }] } };
+  assert.equal(seriesOf(metrics, "t", { kind: "search" }).value, 2);
+  assert.equal(seriesOf(metrics, "absent"), undefined);
+  const steps = widen([[0.001, 3], [0.00101, 1], [0.004, 6], [null, 1]]);
+  assert.ok(steps.length >= 16);
+  assert.equal(steps.reduce((sum, { count }) => sum + count, 0), 10);
+  const tallest = steps.find(({ count }) => count === 6);
+  assert.ok(tallest.from < 0.004 && tallest.to >= 0.004);
+  steps.slice(1).forEach(({ from }, i) => assert.ok(Math.abs(from / steps[i].to - 1) < 1e-9));
+  assert.deepEqual(widen([]), []);
 });

@@ -2,7 +2,7 @@
 import { Embedder } from "./embedder.mjs";
 import { megabytes, milliseconds } from "./format.mjs";
 import { element, showHits, walkable } from "./hits.mjs";
-import { showMetrics } from "./metrics.mjs";
+import { showMetrics, showText } from "./metrics.mjs";
 import { forget, openStore } from "./store.mjs";
 // Served from the folder above: the same code as in Node.js.
 import { fingerprint, hitLines } from "./shared/fingerprint.mjs";
@@ -197,6 +197,9 @@ get("reset").addEventListener("click", async () => {
   if (!confirm("Empty this browser's copy? Notes you have kept here are lost.")) return;
   await forget(state.store?.db).catch((error) => console.error(error));
   location.reload();
+});
+get("raw").addEventListener("toggle", () => {
+  if (get("raw").open && state.store !== undefined) showText(state.store.db).catch((error) => console.error(error));
 });
 walkable(list, input);
 setInterval(() => {
