@@ -6,7 +6,6 @@
  *   stale    rename `lock` away, make sure that what was moved is what was found stale, remove it, take again
  *   release  remove `lock`
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

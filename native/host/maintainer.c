@@ -1,6 +1,5 @@
 /* maintainer.c - one thread that maintains the databases of this process: it flushes, merges, and syncs commits nobody waits for. It sleeps until
  * the host is woken, and looks again after 1 ms while a database has more to do. */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 /* storage.c - a folder as a storage: pread, pwrite, fdatasync, and fsync of the folder for its entries. Never pends. */
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

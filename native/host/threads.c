@@ -1,5 +1,4 @@
 /* threads.c - parallel_for on a pool. One loop runs at a time; a loop begun inside another, or while one runs, is done by its caller alone. */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -42,7 +42,7 @@ omen_status omen_open(const char *path, const omen_options *given, omen_db **out
     if (s != OMEN_OK) return told(s, &err);
     DRIVE(options.host, s, omen_open_op_step(op, out, &err), &err);
     omen_open_op_free(op);
-    if (s == OMEN_OK && !options.manual_maintenance) omen_platform_opened(*out);
+    if (s == OMEN_OK && omen_platform_cares(*out)) omen_platform_opened(*out);
     return told(s, &err);
 }
 
@@ -65,7 +65,7 @@ omen_status omen_db_maintain(omen_db *db, uint64_t budget_us, int *more) { retur
 
 omen_status omen_close(omen_db *db) {
     if (db == NULL) return OMEN_OK;
-    if (!db->options.manual_maintenance) omen_platform_closing(db);
+    if (omen_platform_cares(db)) omen_platform_closing(db);
     omen_status s = admin(db, OMEN_ADMIN_CLOSE, 0, NULL);
     omen_db_free(db);
     return s;

@@ -13,6 +13,7 @@ struct omen_collection {
 /* Defined by the platform (native/host, wasm/): the host when the options name none (NULL: there is none), and what is told of databases
  * whose maintenance is not manual, right after open and before close. */
 const omen_host *omen_platform_host(void);
+bool omen_platform_cares(const omen_db *db);
 void omen_platform_opened(omen_db *db);
 void omen_platform_closing(omen_db *db);
 

@@ -150,7 +150,7 @@ static omen_status step_open(omen_call *c) {
         return omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory");
     }
     c->db = db;
-    if (!db->options.manual_maintenance) omen_platform_opened(db);
+    if (omen_platform_cares(db)) omen_platform_opened(db);
     return OMEN_OK;
 }
 
@@ -451,7 +451,7 @@ static omen_status step_admin(omen_call *c) { return omen_admin_op_step(&c->admi
 /* Waits for the calls under way, then closes whatever the outcome of the last sync. */
 static omen_status step_close(omen_call *c) {
     if (!omen_engine_quiet(c->engine, c->db_handle)) return OMEN_PENDING;
-    if (!c->closed && !c->db->options.manual_maintenance) omen_platform_closing(c->db);
+    if (!c->closed && omen_platform_cares(c->db)) omen_platform_closing(c->db);
     c->closed = true;
     omen_status s = step_admin(c);
     if (s == OMEN_PENDING) return s;

@@ -36,7 +36,7 @@ void omen_engine_free(omen_engine *e) {
     const omen_host *host = e->host;
     EACH(omen_coll_slot, c, e->colls) omen_coll_unref(c->coll);
     EACH(omen_db_slot, d, e->dbs) {
-        if (!d->db->options.manual_maintenance) omen_platform_closing(d->db);
+        if (omen_platform_cares(d->db)) omen_platform_closing(d->db);
         omen_db_free(d->db);
     }
     EACH(omen_storage_slot, s, e->storages) s->storage.ops->release(s->storage.ctx);

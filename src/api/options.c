@@ -93,3 +93,6 @@ omen_status omen_options_resolve(const omen_options *given, omen_options *out, o
     if (out->host->struct_size < sizeof(omen_host)) return omen_fail(err, OMEN_ERR_INVALID, "options.host is of an older version; rebuild it");
     return OMEN_OK;
 }
+
+/* Databases on the platform's own host are told to it, unless their program maintains them itself. */
+bool omen_platform_cares(const omen_db *db) { return !db->options.manual_maintenance && db->host == omen_platform_host(); }

@@ -52,7 +52,7 @@ static omen_status maintain(omen_admin_op *op, omen_error *err) {
     }
     do OMEN_TRY(omen_maintain_step(db, false, &op->more, err));
     while (op->more && op->budget_ns != 0 && db->host->ticks_ns(db->host->ctx) - op->begun_ns < op->budget_ns);
-    op->more = op->more || omen_maintain_due(db);
+    op->more = op->more || omen_maintain_due(db) || omen_unsynced(db);
     return OMEN_OK;
 }
 

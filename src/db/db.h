@@ -186,6 +186,7 @@ omen_status omen_poisoned(omen_db *db, omen_error *err); /* OMEN_OK, or OMEN_ERR
  * Repeat on PENDING. */
 omen_status omen_maintain_step(omen_db *db, bool force_merge, bool *more, omen_error *err);
 bool omen_maintain_due(omen_db *db); /* whether wake is worth a call */
+bool omen_unsynced(omen_db *db);     /* a group commit waits for its time */
 /* Waits for frozen generations up to `generation`. Step: repeat on PENDING. */
 omen_status omen_flush_step(omen_db *db, uint64_t generation, omen_error *err);
 void omen_job_abandon(omen_db *db); /* frees a job that will never be finished */

@@ -112,11 +112,14 @@ omen_status omen_flush_step(omen_db *db, uint64_t generation, omen_error *err) {
     return OMEN_OK;
 }
 
+bool omen_unsynced(omen_db *db) {
+    return db->options.durability >= OMEN_DURABILITY_GROUP && !db->options.read_only && !atomic_load(&db->poisoned) && atomic_load(&db->unsynced_since_ns) != 0;
+}
+
 /* Group commits that nobody waits for are synced after 5 ms or 1 MiB. */
 bool omen_sync_due(omen_db *db) {
-    if (db->options.durability < OMEN_DURABILITY_GROUP || db->options.read_only || atomic_load(&db->poisoned)) return false;
     uint64_t since = atomic_load(&db->unsynced_since_ns);
-    if (since == 0) return false;
+    if (!omen_unsynced(db) || since == 0) return false;
     if (db->host->ticks_ns(db->host->ctx) - since >= OMEN_GROUP_NS) return true;
     omen_lock_take(&db->write_lock);
     bool due = omen_log_unsynced(db->log) >= OMEN_GROUP_BYTES;

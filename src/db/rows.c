@@ -295,7 +295,7 @@ static bool take_strings(cursor *c, uint32_t count, const uint32_t **offsets, co
 }
 
 omen_status omen_rows_decode(omen_rows *r, omen_mem *m, omen_arena *a, const omen_schema *s, const uint8_t *payload, size_t len, omen_error *err) {
-    uint32_t collection, kind;
+    uint32_t collection = 0, kind = 0;
     OMEN_TRY(omen_rows_peek(payload, len, &collection, &kind, err));
     *r = (omen_rows){.count = omen_get32(payload + 8)};
     cursor c = {payload, len, 16};

@@ -445,7 +445,8 @@ omen_status omen_write_op_step(omen_write_op *op, bool wait_durable, omen_error 
     if (!op->appended) {
         OMEN_TRY(turn_stage(op, err));
         op->appended = true;
-        if (!db->options.manual_maintenance && omen_maintain_due(db) && db->host->wake != NULL) db->host->wake(db->host->ctx);
+        bool due = omen_maintain_due(db) || (!wait_durable && omen_unsynced(db));
+        if (!db->options.manual_maintenance && due && db->host->wake != NULL) db->host->wake(db->host->ctx);
     }
     if (wait_durable && db->options.durability >= OMEN_DURABILITY_GROUP && !db->options.read_only) OMEN_TRY(omen_sync_step(db, op->commit, err));
     omen_hist_record(&db->metrics.write_duration, db->host->ticks_ns(db->host->ctx) - op->begun_ns);

@@ -31,7 +31,7 @@ static void l2(const float *q, const float *rows, size_t count, size_t dim, floa
 }
 
 /* A float is finite if and only if its exponent is not all ones. */
-static bool finite(const float *p, size_t n) {
+static bool all_finite(const float *p, size_t n) {
     uint32_t bad = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t u;
@@ -41,4 +41,4 @@ static bool finite(const float *p, size_t n) {
     return bad == 0;
 }
 
-const omen_kernels omen_kernels_scalar = {"scalar", dot, l2, finite, omen_crc32c_portable};
+const omen_kernels omen_kernels_scalar = {"scalar", dot, l2, all_finite, omen_crc32c_portable};
