@@ -94,8 +94,7 @@ async function main() {
   const folder = join(FOLDER, options.all ? "packages-all" : "packages");
   const packages = await loadPackages({ folder: FOLDER, sections, refresh: options.refresh, say });
 
-  const engines = options.engine === "both" ? ["native", "wasm"] : [options.engine];
-  const db = await open(folder, { engine: engines[0] });
+  const db = await open(folder, { engine: options.engine === "both" ? "auto" : options.engine });
   const progress = new Progress("embedding", packages.length);
   const { embedded, removed, kept } = await synchronise(await packagesOf(db), packages, (done, total) => {
     progress.total = total;
@@ -120,6 +119,7 @@ async function main() {
     questions.push({ text, vector: await embed(text) });
     embedMs.push(performance.now() - began);
   }
+  const engines = options.engine === "both" ? ["native", "wasm"] : [options.engine];
   const results = [];
   for (const engine of engines) results.push(await ask(folder, engine, questions));
   const [first] = results;

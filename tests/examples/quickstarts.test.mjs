@@ -1,7 +1,7 @@
 /** The quickstarts of the README do what they say. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -93,18 +93,15 @@ test("Workers: the nearest records over HTTP, and a clear answer to a wrong vect
 );
 
 test("browser: a page that counts its visits, over reloads", { skip: missing("chromium") || notBuilt(...PACKAGE) }, async () => {
-  const server = await serve();
+  // The page asks for /omendb/…, where a site would put the package.
+  const routes = {};
+  for (const file of await readdir(join(ROOT, "js/dist"), { recursive: true })) {
+    if (/\.(js|wasm)$/.test(file)) routes[`/omendb/${file}`] = await readFile(join(ROOT, "js/dist", file));
+  }
+  const server = await serve({ routes });
   const session = await launch("chromium");
   try {
     const page = await session.page();
-    // The page asks for /omendb/…; the test's server has the package under js/dist.
-    await page.setRequestInterception(true);
-    page.on("request", async (request) => {
-      const { pathname } = new URL(request.url());
-      if (!pathname.startsWith("/omendb/")) return request.continue();
-      const body = await readFile(join(ROOT, "js/dist", pathname.slice("/omendb/".length)));
-      request.respond({ body, contentType: pathname.endsWith(".wasm") ? "application/wasm" : "text/javascript" });
-    });
     for (const expected of [1, 2, 3]) {
       await page.goto(`${server.origin}/examples/browser/index.html`);
       await page.waitForFunction(() => /^\d{4}-/.test(document.getElementById("nearest").textContent));
