@@ -1,6 +1,66 @@
-/* offer.c - the kernel sets of native builds, best first. */
-#include "kernel/kernel.h"
+/* offer.c - what this processor runs: the kernel sets, best first, and its CRC32C. */
+#include <stdatomic.h>
 
-static const omen_kernels *const offered[] = {&omen_kernels_scalar, NULL};
+#include "base/hash.h"
+#include "sets.h"
 
-const omen_kernels *const *omen_kernels_offer(void) { return offered; }
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+static bool has_crc(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("sse4.2");
+#elif defined(__aarch64__) && defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+#elif defined(__aarch64__)
+    return true;
+#else
+    return false;
+#endif
+}
+
+typedef uint32_t crc_fn(uint32_t crc, const void *p, size_t len);
+
+static crc_fn *best_crc(void) {
+    if (!has_crc()) return omen_crc32c_portable;
+#if defined(__x86_64__)
+    return omen_crc32c_sse42;
+#elif defined(__aarch64__)
+    return omen_crc32c_arm;
+#else
+    return omen_crc32c_portable;
+#endif
+}
+
+uint32_t omen_crc32c_native(uint32_t crc, const void *p, size_t len) {
+    static _Atomic(crc_fn *) chosen;
+    crc_fn *f = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (f == NULL) atomic_store_explicit(&chosen, f = best_crc(), memory_order_relaxed);
+    return f(crc, p, len);
+}
+
+/* __builtin_cpu_supports also asks whether the system saves the registers. */
+static size_t list(const omen_kernels **into) {
+    size_t n = 0;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+        into[n++] = &omen_kernels_avx512;
+    if (__builtin_cpu_supports("avx2")) into[n++] = &omen_kernels_avx2;
+#elif defined(__aarch64__)
+    into[n++] = &omen_kernels_neon;
+#endif
+    into[n++] = &omen_kernels_scalar;
+    return n;
+}
+
+const omen_kernels *const *omen_kernels_offer(void) {
+    static const omen_kernels *offered[4];
+    static _Atomic int ready;
+    if (atomic_load_explicit(&ready, memory_order_acquire) == 0) {
+        list(offered); /* threads that come at once write the same list */
+        atomic_store_explicit(&ready, 1, memory_order_release);
+    }
+    return offered;
+}

@@ -1,0 +1,32 @@
+#include <wasm_simd128.h>
+
+#include "base/hash.h"
+#include "kernel/kernel.h"
+
+static inline float sum4(v128_t v) {
+    v = wasm_f32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 2, 3));
+    return wasm_f32x4_extract_lane(v, 0) + wasm_f32x4_extract_lane(v, 1);
+}
+
+static inline v128_t partial(const float *p, size_t n) {
+    if (n == 1) return wasm_v128_load32_zero(p);
+    v128_t v = wasm_v128_load64_zero(p);
+    return n == 2 ? v : wasm_f32x4_replace_lane(v, 2, p[2]);
+}
+
+extern const omen_kernels omen_kernels_simd128;
+
+#define SET omen_kernels_simd128
+#define NAME "simd128"
+#define VEC v128_t
+#define WIDTH 4
+#define ROWS 1
+#define ZERO wasm_f32x4_const_splat(0)
+#define LOAD(p) wasm_v128_load(p)
+#define PARTIAL(p, n) partial(p, n)
+#define ADD(a, b) wasm_f32x4_add(a, b)
+#define SUB(a, b) wasm_f32x4_sub(a, b)
+#define MUL(a, b) wasm_f32x4_mul(a, b)
+#define SUM(v) sum4(v)
+#define CRC omen_crc32c_portable
+#include "kernel/lanes.h"
