@@ -76,7 +76,6 @@ static omen_status check_frame(omen_log_scan *s, uint64_t at, omen_buf *keep, om
         *found = s->header.version > OMEN_LOG_VERSION ? OMEN_LOG_NEWER : OMEN_LOG_FRAME;
     } else {
         s->checked += OMEN_LOG_HEADER + body;
-        if (keep != NULL) keep->len -= body;
     }
     return OMEN_OK;
 }

@@ -32,7 +32,7 @@ void omen_log_scan_file(omen_log_scan *s, omen_file *file, uint64_t epoch, uint6
 typedef enum omen_log_found { OMEN_LOG_BAD, OMEN_LOG_FRAME, OMEN_LOG_NEWER } omen_log_found;
 
 /* Is the frame at `at` (a multiple of 8, below size) valid by itself? Step: repeat on PENDING. The header is in s->header. With `keep`
- * its payload and padding are appended to `keep`, and taken off again when the frame is bad. */
+ * its payload and padding are appended to `keep`, also those of a frame that then turns out to be bad. */
 omen_status omen_log_scan_frame(omen_log_scan *s, uint64_t at, omen_buf *keep, omen_log_found *found, omen_error *err);
 
 /* Moves *at, a multiple of 8, to the next place that starts with the magic, or to at least size when there is none. Step: repeat on

@@ -192,6 +192,20 @@ TEST(frames_of_another_database_or_epoch_are_no_frames) {
     scene_end(&s);
 }
 
+/* Both files belong to another database: nothing of them is believed, not even where no link can be checked. */
+TEST(a_log_of_another_database_is_not_read) {
+    scene s;
+    omen_recovery_result r;
+    scene_begin(&s);
+    two_epochs(&s.m, &s.x, true);
+    s.x.store.database_id[15] ^= 1;
+    s.m.promised = 0;
+    CHECK_OK(log_model_recover(&s.m, &s.x, true, false, &r, NULL));
+    CHECK_EQ_UINT(r.frames, 0);
+    CHECK_EQ_UINT(r.next_lsn, 1);
+    scene_end(&s);
+}
+
 /* Puts a right crc onto the frame at `at` of an epoch's file. */
 static void seal(fault_storage *fs, const fixture *x, uint64_t epoch, size_t at) {
     char file[32];
@@ -232,6 +246,154 @@ TEST(a_forged_crc_is_believed) {
     CHECK_OK(log_model_recover(&s.m, &s.x, true, false, &r, NULL));
     CHECK(strstr(s.m.problem, "another payload") != NULL);
     scene_end(&s);
+}
+
+/* One record, lost, and a later frame that says durable up to exactly it; or up to the one before. */
+TEST(the_last_durable_record_counts) {
+    for (uint64_t durable = 0; durable < 2; durable++) {
+        scene s;
+        omen_log *log;
+        omen_recovery_result r;
+        scene_begin(&s);
+        REQUIRE_OK(log_model_create(&s.m, &s.x, 1, 0, &log));
+        REQUIRE_OK(log_model_append(&s.m, log, 2, true, 1, 1, 8));
+        s.m.promised = durable;
+        REQUIRE_OK(log_model_append(&s.m, log, 2, true, 1, 1, 8));
+        REQUIRE_OK(omen_log_write_out(log, NULL));
+        omen_log_close(log);
+        fault_storage_xor(s.fs, omen_log_file_name(1).text, 64 + 48, 1);
+        CHECK_STATUS(log_model_recover(&s.m, &s.x, true, false, &r, NULL), durable ? OMEN_ERR_CORRUPT : OMEN_OK);
+        scene_end(&s);
+    }
+}
+
+static void patch64(fault_storage *fs, uint64_t epoch, size_t at, uint64_t v) {
+    for (size_t i = 0; i < 8; i++) fault_storage_set(fs, omen_log_file_name(epoch).text, at + i, (uint8_t)(v >> (8 * i)));
+}
+
+/* Frames that are valid by themselves and stand in the wrong place, or contradict themselves. */
+TEST(frames_must_follow_one_another) {
+    static const struct { uint64_t epoch; size_t at, field; uint64_t value; uint64_t next; } forged[] = {
+        {2, 0, 16, 5, 4},  /* an opening frame that skips an LSN */
+        {2, 0, 24, 4, 4},  /* durable beyond what there was */
+        {2, 64, 16, 5, 4}, /* a frame that skips an LSN */
+        {2, 64, 24, 4, 4},
+        {1, 64, 16, 0, 1}, /* LSN 0 */
+    };
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(forged); i++) {
+        scene s;
+        omen_recovery_result r;
+        scene_begin(&s);
+        two_epochs(&s.m, &s.x, false);
+        patch64(s.fs, forged[i].epoch, forged[i].at + forged[i].field, forged[i].value);
+        seal(s.fs, &s.x, forged[i].epoch, forged[i].at);
+        CHECK_OK(log_model_recover(&s.m, &s.x, true, false, &r, NULL));
+        CHECK_EQ_UINT(r.next_lsn, forged[i].next);
+        scene_end(&s);
+    }
+    /* A frame without records taken out of the middle: only the link to the frame before tells. */
+    scene s;
+    omen_log *log;
+    omen_recovery_result r;
+    uint8_t image[1024];
+    size_t len;
+    scene_begin(&s);
+    REQUIRE_OK(log_model_create(&s.m, &s.x, 1, 0, &log));
+    REQUIRE_OK(log_model_append(&s.m, log, 2, true, 1, 1, 8));
+    REQUIRE_OK(log_model_append(&s.m, log, 3, true, 0, 2, 8));
+    REQUIRE_OK(log_model_append(&s.m, log, 2, true, 1, 3, 8));
+    REQUIRE_OK(omen_log_write_out(log, NULL));
+    omen_log_close(log);
+    const uint8_t *p = fault_storage_data(s.fs, omen_log_file_name(1).text, &len);
+    CHECK_EQ_UINT(len, 64 + 3 * 56);
+    memcpy(image, p, 120);
+    memcpy(image + 120, p + 176, 56);
+    fault_storage_put(s.fs, omen_log_file_name(1).text, image, 176);
+    CHECK_OK(log_model_recover(&s.m, &s.x, true, false, &r, NULL));
+    CHECK_EQ_UINT(r.next_lsn, 2);
+    CHECK_EQ_UINT(r.torn_bytes, 56);
+    scene_end(&s);
+}
+
+TEST(the_message_names_the_loss_and_not_an_old_tear) {
+    scene s;
+    omen_log *log;
+    omen_recovery_result r;
+    omen_error err = {0};
+    uint8_t image[4096];
+    size_t len;
+    scene_begin(&s);
+    two_epochs(&s.m, &s.x, true);
+    /* Rubbish behind epoch 1: a tear that the recovery which made epoch 2 had seen (and read-only storage would still have). */
+    const uint8_t *p = fault_storage_data(s.fs, omen_log_file_name(1).text, &len);
+    memcpy(image, p, len);
+    memset(image + len, 0x77, 64);
+    fault_storage_put(s.fs, omen_log_file_name(1).text, image, len + 64);
+    CHECK_OK(log_model_recover(&s.m, &s.x, true, true, &r, NULL));
+    CHECK_EQ_UINT(r.next_lsn, 6);
+    s.m.promised = 5;
+    REQUIRE_OK(log_model_create(&s.m, &s.x, 3, r.last_crc, &log));
+    REQUIRE_OK(omen_log_write_out(log, NULL));
+    omen_log_close(log);
+    fault_storage_xor(s.fs, omen_log_file_name(2).text, 64 + 50, 1);
+    CHECK_STATUS(log_model_recover(&s.m, &s.x, true, true, &r, &err), OMEN_ERR_CORRUPT);
+    CHECK(strstr(err.text, omen_log_file_name(2).text) != NULL);
+    scene_end(&s);
+}
+
+/* Recovery cuts the first file and removes the second; power fails at each of its calls, everything that was not synced may be lost. */
+TEST(a_recovery_that_is_cut_off_can_be_repeated) {
+    for (int torn_opening = 0; torn_opening < 2; torn_opening++) {
+        bool off = true;
+        for (uint64_t n = 1; off; n++) {
+            scene s;
+            omen_recovery_result r;
+            scene_begin(&s);
+            two_epochs(&s.m, &s.x, false);
+            fault_storage_xor(s.fs, omen_log_file_name(1).text, torn_opening ? 20 : 64 + 48, 1);
+            fault_storage_power_off_at(s.fs, n);
+            omen_status status = log_model_recover(&s.m, &s.x, false, false, &r, NULL);
+            off = fault_storage_fault_hit(s.fs);
+            CHECK_STATUS(status, off ? OMEN_ERR_IO : OMEN_OK);
+            unsigned units = fault_storage_units(s.fs);
+            CHECK(units <= 6);
+            if (!off) CHECK_EQ_UINT(units, 0);
+            for (uint64_t mask = 0; mask < UINT64_C(1) << units; mask++) {
+                fault_storage *after = fault_storage_crash_subset(s.fs, mask);
+                fixture x;
+                log_model m;
+                log_model_init(&m);
+                fixture_init(&x, after, 7, 1 << 20);
+                CHECK_OK(log_model_recover(&m, &x, false, false, &r, NULL));
+                CHECK_EQ_UINT(r.next_lsn, 1);
+                CHECK(!fault_storage_has(after, omen_log_file_name(2).text));
+                CHECK_EQ_UINT(fixture_deinit(&x), 0);
+                fault_storage_free(after);
+                log_model_deinit(&m);
+            }
+            scene_end(&s);
+        }
+    }
+}
+
+TEST(a_failed_write_or_sync_poisons) {
+    for (int sync = 0; sync < 2; sync++) {
+        scene s;
+        omen_log *log;
+        scene_begin(&s);
+        REQUIRE_OK(log_model_create(&s.m, &s.x, 1, 0, &log));
+        fault_storage_fail_at(s.fs, 1 + (uint64_t)sync, OMEN_ERR_FULL, false);
+        CHECK_STATUS(omen_log_write_out(log, NULL), sync ? OMEN_OK : OMEN_ERR_FULL);
+        if (sync) CHECK_STATUS(omen_log_sync(log, NULL), OMEN_ERR_FULL);
+        CHECK(omen_log_poisoned(log));
+        uint64_t calls = fault_storage_calls(s.fs);
+        CHECK_STATUS(log_model_append(&s.m, log, 2, true, 1, 1, 8), OMEN_ERR_POISONED);
+        CHECK_STATUS(omen_log_write_out(log, NULL), OMEN_ERR_POISONED);
+        CHECK_STATUS(omen_log_sync(log, NULL), OMEN_ERR_POISONED);
+        CHECK_EQ_UINT(fault_storage_calls(s.fs), calls); /* nothing more is tried */
+        omen_log_close(log);
+        scene_end(&s);
+    }
 }
 
 TEST(lengths_are_checked_before_memory_is_asked_for) {

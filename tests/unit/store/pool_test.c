@@ -223,6 +223,39 @@ TEST(many_small_blocks_make_the_table_grow) {
     end(&s);
 }
 
+/* While one load is under way, another loads the same block: one copy stays, and both hold it. */
+typedef struct nested {
+    scene *s;
+    source src;
+    const omen_block *inner;
+} nested;
+
+static omen_status load_twice(void *arg, uint8_t *into, omen_error *err) {
+    nested *n = arg;
+    CHECK_OK(omen_pool_get(n->s->pool, 1, 1, 3, BLOCK, load, &n->src, &n->inner, err));
+    return load(&n->src, into, err);
+}
+
+TEST(two_loads_of_one_block_end_as_one) {
+    scene s;
+    nested n = {.s = &s, .src = {.index = 3, .len = BLOCK}};
+    const omen_block *outer;
+    begin(&s, MIB);
+    CHECK_OK(omen_pool_get(s.pool, 1, 1, 3, BLOCK, load_twice, &n, &outer, NULL));
+    CHECK_EQ_UINT(n.src.loads, 2);
+    CHECK(outer == n.inner);
+    CHECK(right(outer, 3));
+    const omen_pool_metrics *m = omen_pool_metrics_of(s.pool);
+    CHECK_EQ_INT(omen_gauge_get(&m->blocks), 1);
+    CHECK_EQ_INT(omen_gauge_get(&m->pinned), 1);
+    CHECK(s.mem.bytes - s.base < 2 * BLOCK);
+    omen_block_release(s.pool, outer);
+    CHECK_EQ_INT(omen_gauge_get(&m->pinned), 1);
+    omen_block_release(s.pool, n.inner);
+    CHECK_EQ_INT(omen_gauge_get(&m->pinned), 0);
+    end(&s);
+}
+
 TEST(when_memory_is_short_unused_blocks_go_first) {
     scene s;
     const omen_block *b;

@@ -75,8 +75,12 @@ TEST(reads_across_blocks) {
     const omen_section *sec = omen_segment_section(seg, 5, 0);
     CHECK_STATUS(omen_segment_read(seg, sec, UINT64_MAX, 2, into, &done, NULL), OMEN_ERR_CORRUPT);
     CHECK_STATUS(omen_segment_read(seg, sec, 1, SIZE_MAX, into, &done, NULL), OMEN_ERR_CORRUPT);
-    CHECK_STATUS(omen_segment_block(seg, sec, sec->block_count, &b, NULL), OMEN_ERR_CORRUPT);
+    omen_error err = {0};
+    uint64_t calls = fault_storage_calls(fs);
+    CHECK_STATUS(omen_segment_block(seg, sec, sec->block_count, &b, &err), OMEN_ERR_CORRUPT);
     CHECK(b == NULL);
+    CHECK(strstr(err.text, "no such block") != NULL);
+    CHECK_EQ_UINT(fault_storage_calls(fs), calls);
     omen_segment_close(seg);
     CHECK_EQ_UINT(fixture_deinit(&x), 0);
     CHECK_STORAGE(fs);
