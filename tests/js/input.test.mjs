@@ -67,7 +67,7 @@ refused("NUL in an id", "OMEN_ERR_ID", /./, up({ id: "a\0b", vector: v }));
 refused("topK 0", "OMEN_ERR_INVALID", /topK is 0; it must be an integer from 1 to 100,000/, () => c.search({ vector: v, topK: 0 }));
 refused("topK of a fraction", "OMEN_ERR_INVALID", /topK/, () => c.search({ vector: v, topK: 1.5 }));
 refused("topK too large", "OMEN_ERR_INVALID", /topK/, () => c.search({ vector: v, topK: 100_001 }));
-for (const [what, name] of [["empty", ""], ["over-long", "x".repeat(129)], ["with a slash", "a/b"], ["with a blank", "a b"], ["beyond ASCII", "ü"], ["reserved", "_omen"]]) {
+for (const [what, name] of [["empty", ""], ["over-long", "x".repeat(129)], ["with a slash", "a/b"], ["with a blank", "a b"], ["beyond ASCII", "ü"], ["reserved", "omen_x"]]) {
   refused(`a collection's name, ${what}`, "OMEN_ERR_NAME", /./, () => db.collection(name, { vector: { dimensions: 2 } }));
 }
 refused("a collection's name of another type", "OMEN_ERR_NAME", /of type number/, () => db.collection(5, {}));
@@ -114,7 +114,23 @@ refused("an unknown option", "OMEN_ERR_INVALID", /there is no option "durabillit
 refused("no name", "OMEN_ERR_NAME", /./, () => open("", options));
 refused("a database that is not there", "OMEN_ERR_NOT_FOUND", /"absent"/, () => open("absent", { ...options, create: false }));
 refused("a database that is open", "OMEN_ERR_BUSY", /close it/, () => open("db", options));
-refused("a limit of memory that is too small to open", "OMEN_ERR_MEMORY", /./, () => open("small", { engine: "wasm", storage: "memory", memoryBytes: 1000 }));
+refused("a limit of memory below the block pool's", "OMEN_ERR_INVALID", /raise the one or lower the other/, () => open("small", { engine: "wasm", storage: "memory", memoryBytes: 1000 }));
+
+test("a limit of memory is kept: a write beyond it is refused, and the rest goes on", async () => {
+  const small = await open("small", { engine: "wasm", storage: "memory", poolBytes: "1MiB", memoryBytes: "4MiB" });
+  const records = await small.collection("r", { vector: { dimensions: 256, metric: "l2" } });
+  const batch = (n) => ({ ids: Array.from({ length: 500 }, (_, i) => n * 500 + i), vectors: new Float32Array(500 * 256) });
+  let kept = 0;
+  await assert.rejects(
+    async () => {
+      for (let n = 0; n < 100; n++) kept += await records.upsert(batch(n));
+    },
+    (error) => ["OMEN_ERR_MEMORY", "OMEN_ERR_LIMIT"].includes(error.code),
+  );
+  assert.equal(await records.count(), kept);
+  assert.equal((await records.get(0))?.id, kept > 0 ? 0 : undefined);
+  await small.close();
+});
 
 test("an empty batch is fine", async () => {
   assert.equal(await c.upsert([]), 0);

@@ -102,7 +102,7 @@ test("an error of a read comes out with its code and words, and the next read ma
 
 test("many readers and a writer at once, late answers throughout", async (t) => {
   const next = random(t);
-  const db = await open("db", { engine: "wasm", storage: slow(memory(), next), memtableBytes: "64KiB", poolBytes: "256KiB" });
+  const db = await open("db", { engine: "wasm", storage: slow(memory(), next), memtableBytes: "64KiB", poolBytes: "1MiB" });
   const c = await db.collection("c", schema);
   const truth = new Map();
   for (let round = 0; round < 6; round++) {
