@@ -30,8 +30,8 @@ omen_pinned(xxhash https://github.com/Cyan4973/xxHash/archive/refs/tags/v0.8.3.t
 omen_pinned(yyjson https://github.com/ibireme/yyjson/archive/refs/tags/0.10.0.tar.gz
             0d901cb2c45c5586e3f3a4245e58c2252d6b24bf4b402723f6179523d389b165)
 
-# Single-threaded zstd without dictionaries, legacy formats, tracing and assembly. Levels 1 to 3 are in use, so only
-# the "fast" and "dfast" block compressors are kept; a higher level silently falls back to dfast.
+# Single-threaded zstd without dictionaries, legacy formats, tracing and assembly. Level 1 is in use, so only the
+# "fast" block compressor is kept; a higher level silently falls back to it.
 file(GLOB zstd_sources CONFIGURE_DEPENDS
   ${zstd_SOURCE_DIR}/lib/common/*.c ${zstd_SOURCE_DIR}/lib/compress/*.c ${zstd_SOURCE_DIR}/lib/decompress/*.c)
 list(FILTER zstd_sources EXCLUDE REGEX "/(zstdmt_compress|pool|threading|zstd_ldm|zstd_compress_superblock)\\.c$")
@@ -39,12 +39,23 @@ list(APPEND zstd_sources ${PROJECT_SOURCE_DIR}/cmake/deps/zstd_left_out.c)
 set(xxhash_source ${xxhash_SOURCE_DIR}/xxhash.c)
 set(yyjson_source ${yyjson_SOURCE_DIR}/src/yyjson.c)
 if(OMEN_WASM OR OMEN_EMSCRIPTEN)
-  # The one change made to a pinned source: 10 KB of table give way to the few lines that compute them.
+  # The changes made to a pinned source, all to keep the module small: 10 KB of table give way to the few lines that
+  # compute them, and the variants for indented text give way to the plain ones. (They read the same; asked to write
+  # indented text, they write it without.)
   file(READ ${yyjson_source} text)
-  string(REGEX REPLACE "static const u64 pow10_sig_table\\[\\] = {[^}]*};" "#include \"yyjson_pow10.h\"" patched "${text}")
-  if(patched STREQUAL text)
-    message(FATAL_ERROR "yyjson.c has no pow10_sig_table to replace; adapt cmake/deps.cmake")
-  endif()
+  foreach(change
+      "static const u64 pow10_sig_table\\[\\] = {[^}]*}[\;]|#include \"yyjson_pow10.h\"\n"
+      "doc = read_root_pretty\\(|doc = read_root_minify("
+      "[*][)]yyjson_write_pretty\\(|*)yyjson_write_minify("
+      "[*][)]yyjson_mut_write_pretty\\(|*)yyjson_mut_write_minify(")
+    string(REGEX MATCH "^([^|]*)[|](.*)$" change "${change}")
+    set(with "${CMAKE_MATCH_2}")
+    string(REGEX REPLACE "${CMAKE_MATCH_1}" "${with}" patched "${text}")
+    if(patched STREQUAL text)
+      message(FATAL_ERROR "yyjson.c has no '${CMAKE_MATCH_1}' to replace; adapt cmake/deps.cmake")
+    endif()
+    set(text "${patched}")
+  endforeach()
   set(yyjson_source ${CMAKE_CURRENT_BINARY_DIR}/yyjson_small.c)
   file(CONFIGURE OUTPUT ${yyjson_source} CONTENT "${patched}" @ONLY)
   set_source_files_properties(${yyjson_source} PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/cmake/deps)
@@ -55,7 +66,7 @@ target_compile_definitions(omen_deps PRIVATE
   ZSTD_DISABLE_ASM ZSTD_LEGACY_SUPPORT=0 ZSTD_NO_TRACE DYNAMIC_BMI2=0
   ZSTD_STRIP_ERROR_STRINGS ZSTD_NO_UNUSED_FUNCTIONS
   ZSTDLIB_VISIBLE= ZSTDLIB_HIDDEN= ZSTDERRORLIB_VISIBLE=
-  ZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR ZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR ZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR
+  ZSTD_EXCLUDE_DFAST_BLOCK_COMPRESSOR ZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR ZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR ZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR
   ZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR ZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR ZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR)
 if(OMEN_SANITIZE)
   # zstd poisons its workspace for AddressSanitizer, and hands it back poisoned to the allocator it was given.
@@ -65,9 +76,7 @@ endif()
 # called. Naming the plain one in their place lets the linker drop them. (Were one called, its output would still be
 # valid, only larger.)
 set_source_files_properties(${zstd_SOURCE_DIR}/lib/compress/zstd_compress.c PROPERTIES COMPILE_DEFINITIONS
-  "ZSTD_compressBlock_fast_extDict=ZSTD_compressBlock_fast;ZSTD_compressBlock_fast_dictMatchState=ZSTD_compressBlock_fast;\
-ZSTD_compressBlock_doubleFast_extDict=ZSTD_compressBlock_doubleFast;\
-ZSTD_compressBlock_doubleFast_dictMatchState=ZSTD_compressBlock_doubleFast")
+  "ZSTD_compressBlock_fast_extDict=ZSTD_compressBlock_fast;ZSTD_compressBlock_fast_dictMatchState=ZSTD_compressBlock_fast")
 # What users of the headers must see as well as the libraries themselves. yyjson marks nearly everything always_inline;
 # left to the compiler it is a third of the size and no slower.
 target_compile_definitions(omen_deps PUBLIC
@@ -76,9 +85,11 @@ target_compile_definitions(omen_deps PUBLIC
 if(OMEN_WASM OR OMEN_EMSCRIPTEN)
   # These choose among decoders of the same format: smaller, about as fast on small blocks. What the encoder writes
   # must not depend on the target, so its macros stand above.
-  target_compile_definitions(omen_deps PRIVATE HUF_FORCE_DECOMPRESS_X1 ZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT)
+  target_compile_definitions(omen_deps PRIVATE
+    HUF_FORCE_DECOMPRESS_X1 ZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT ZSTD_NO_INLINE)
   # With SIMD on, xxHash would include an emulation of NEON that these tools do not have.
-  set_source_files_properties(${xxhash_source} PROPERTIES COMPILE_OPTIONS "-mno-simd128;-O2")
+  set_source_files_properties(${xxhash_source} PROPERTIES COMPILE_OPTIONS -mno-simd128)
+  set_source_files_properties(${yyjson_source} PROPERTIES COMPILE_OPTIONS -Oz)
 endif()
 # SYSTEM: their warnings are not ours to fix.
 target_include_directories(omen_deps SYSTEM PUBLIC

@@ -33,6 +33,14 @@ function(omen_wasm_module target)
   endif()
 endfunction()
 
+# omen_wasm_library(): libomendb.a, for C programs (the C tests are some). Their platform keeps databases in memory;
+# they may hand over a host and a storage of their own.
+macro(omen_wasm_library)
+  add_library(omendb STATIC ${omen_objects} ${PROJECT_SOURCE_DIR}/wasm/command/memory.c)
+  omen_compile(omendb)
+  target_include_directories(omendb PUBLIC ${PROJECT_SOURCE_DIR}/include PRIVATE ${PROJECT_SOURCE_DIR}/wasm)
+endmacro()
+
 # wasm-opt makes the linked module a tenth smaller. It is the pinned one of cmake/tools, never the one on PATH, which
 # may be too old for relaxed SIMD; that is also why there is no -O on the link line, with which clang would run it.
 find_program(OMEN_WASM_OPT wasm-opt PATHS ${PROJECT_SOURCE_DIR}/cmake/tools/node_modules/.bin NO_DEFAULT_PATH)
@@ -62,9 +70,7 @@ if(OMEN_WASM_KIND STREQUAL "reactor")
     omen_wasm_optimize(omendb_wasm)
   endif()
 elseif(OMEN_WASM_KIND STREQUAL "command")
-  # The library the C tests link with here: the core without a host.
-  add_library(omendb STATIC ${omen_objects})
-  target_include_directories(omendb PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  omen_wasm_library()
   file(GLOB command CONFIGURE_DEPENDS wasm/command/*.c)
   if(command)
     omen_wasm_module(omendb_command ${command})
@@ -74,8 +80,7 @@ elseif(OMEN_WASM_KIND STREQUAL "command")
   endif()
 elseif(OMEN_WASM_KIND STREQUAL "es-module")
   file(GLOB host CONFIGURE_DEPENDS wasm/*.c)
-  add_library(omendb STATIC ${omen_objects})
-  target_include_directories(omendb PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  omen_wasm_library()
   if(host)
     omen_wasm_module(omendb_es ${host})
     target_link_options(omendb_es PRIVATE -O2 --no-entry -sMODULARIZE=1 -sEXPORT_ES6=1 -sALLOW_MEMORY_GROWTH=1

@@ -27,8 +27,7 @@ TEST(compressed_bytes_are_the_same_everywhere) {
         const char *hash;
     } want[] = {
         {1, 116889, "b45434d24955a2d9"},
-        {2, 116983, "b3ac87017d7a06fe"},
-        {3, 121574, "3412a6dda09489ba"},
+        {3, 121461, "d2c78c62a81e4606"}, /* falls back to what is compiled in */
     };
     fill(input, SIZE);
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
