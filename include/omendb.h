@@ -257,6 +257,9 @@ OMEN_API void omen_engine_free(omen_engine *e);
 /* For requests that open a database on a storage the caller has opened: handed over under `slot`, taken by "open". */
 OMEN_API omen_status omen_engine_put_storage(omen_engine *e, uint32_t slot, const omen_storage *storage);
 OMEN_API omen_status omen_call_begin(omen_engine *e, const void *request, size_t len, omen_call **out);
+/* Optional, before the first step: fixes the call's place in the order of calls without waiting for the storage. A write becomes visible (an insert,
+ * update or delete reads its ids first), a read takes its snapshot; what may take long is left to omen_call_step, which another thread may run. */
+OMEN_API void omen_call_start(omen_call *call);
 OMEN_API omen_status omen_call_step(omen_call *call);
 OMEN_API void omen_call_response(const omen_call *call, const void **bytes, size_t *len);
 OMEN_API void omen_call_free(omen_call *call);

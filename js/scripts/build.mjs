@@ -30,6 +30,10 @@ for (const [from, to] of [
   cpSync(from, to);
 }
 
+// The addon of this machine, where it is built. The package works without: the engine is then WebAssembly.
+const addon = ["../build/native-gcc/omendb.node", "../build/native-clang/omendb.node"].find((file) => existsSync(file));
+if (addon !== undefined) cpSync(addon, `dist/prebuilds/${process.platform}-${process.arch}/omendb.node`);
+
 run(tsc, "-p", "tsconfig.json");
 run(tsc, "-p", "tsconfig.cjs.json");
 cpSync("src/here.js", "dist/here.js");

@@ -12,6 +12,8 @@ struct omen_call {
     omen_request request;
     const op_row *row; /* NULL until begun */
     bool done;
+    bool started; /* begun by omen_call_start, with the outcome `start` */
+    omen_status start;
     omen_status status;
     omen_error err;
     omen_buf response, json, text;
@@ -641,10 +643,18 @@ static void answer_failure(omen_call *c, omen_status s) {
     if (omen_jw_end(&w) != OMEN_OK || omen_response_encode(&c->response, s, (omen_str){(const char *)c->json.data, c->json.len}, NULL, 0) != OMEN_OK) c->response.len = 0;
 }
 
+void omen_call_start(omen_call *c) {
+    if (c == NULL || c->row != NULL || c->done || c->started) return;
+    c->started = true;
+    c->start = begin(c);
+    if (c->start == OMEN_OK && c->row->step == step_write) c->start = omen_write_op_step(c->write, false, &c->err);
+    if (c->start == OMEN_PENDING) c->start = OMEN_OK;
+}
+
 omen_status omen_call_step(omen_call *c) {
     if (c == NULL) return OMEN_ERR_INVALID;
     if (c->done) return c->status;
-    omen_status s = c->row == NULL ? begin(c) : OMEN_OK;
+    omen_status s = c->started ? c->start : c->row == NULL ? begin(c) : OMEN_OK;
     if (s == OMEN_OK) s = c->row->step(c);
     if (s == OMEN_PENDING) return s;
     if (s == OMEN_OK) s = answer(c);
