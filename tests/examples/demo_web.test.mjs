@@ -127,6 +127,14 @@ test("answers can be walked through and read by keyboard, and a note deleted", {
   assert.equal(await page.evaluate(() => document.activeElement.id), "question");
 });
 
+test("nothing is wider than the window, on a phone neither", { skip }, async () => {
+  for (const width of [1280, 700, 360]) {
+    await page.setViewport({ width, height: 800 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width} pixels`);
+  }
+  await page.setViewport({ width: 1280, height: 800 });
+});
+
 test("every control has a name", { skip }, async () => {
   const tree = await page.accessibility.snapshot({ interestingOnly: true });
   const nameless = [];
