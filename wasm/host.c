@@ -11,12 +11,38 @@
 #include "imports.h"
 
 #define ALIGNMENT 64u
+#define PAGE 65536u
 
 static uint32_t number_of(const void *handle) { return (uint32_t)(uintptr_t)handle; }
 
 static omen_status status_of(int32_t answer) { return answer < 0 ? (omen_status)-answer : OMEN_OK; }
 
 /* ---- memory ---- */
+
+#ifndef __EMSCRIPTEN__
+void *sbrk(intptr_t increment);
+
+/* In place of the C library's, which grows the module's memory by just what is asked for: every growth detaches all views of
+ * the memory and makes a JavaScript engine look for garbage, so it grows by an eighth more than what is there. The allocator
+ * calls it with multiples of the page size and never gives memory back. */
+void *sbrk(intptr_t increment) {
+    static uintptr_t end; /* of what was handed out; 0: nothing yet */
+    uintptr_t size = (uintptr_t)__builtin_wasm_memory_size(0) * PAGE;
+    if (end == 0) end = size;
+    if (increment == 0) return (void *)end;
+    uintptr_t at = end;
+    uintptr_t left = size - at; /* size is 0 when the memory has its full 4 GiB: the difference is right all the same */
+    if (increment < 0 || (uintptr_t)increment > UINTPTR_MAX - PAGE) return (void *)-1;
+    if ((uintptr_t)increment > left) {
+        size_t need = ((uintptr_t)increment - left + PAGE - 1) / PAGE;
+        size_t ahead = need + __builtin_wasm_memory_size(0) / 8;
+        if (__builtin_wasm_memory_grow(0, ahead) == SIZE_MAX && __builtin_wasm_memory_grow(0, need) == SIZE_MAX)
+            return (void *)-1;
+    }
+    end = at + (uintptr_t)increment;
+    return (void *)at;
+}
+#endif
 
 void *omen_wasm_alloc(size_t size) {
     if (size == 0 || size > SIZE_MAX - ALIGNMENT) return NULL;

@@ -1,6 +1,7 @@
-// Builds dist/: ES modules, CommonJS for Node.js, declarations, and the WebAssembly files of the CMake builds.
+// Builds dist/: ES modules, CommonJS for Node.js, declarations, and the WebAssembly files of the CMake builds. It is made beside
+// and moved into place last, so that who uses the old one is not disturbed and a build that fails leaves it alone.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -9,34 +10,41 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 process.chdir(root);
 
+const fresh = `dist.new-${process.pid}`;
+
+function stop(status) {
+  rmSync(fresh, { recursive: true, force: true });
+  process.exit(status);
+}
+
 function run(...args) {
   const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
-  if (status !== 0) process.exit(status ?? 1);
+  if (status !== 0) stop(status ?? 1);
 }
 
 run("scripts/generate-errors.mjs", "--check");
-rmSync("dist", { recursive: true, force: true });
-mkdirSync("dist/cjs", { recursive: true });
+mkdirSync(`${fresh}/cjs`, { recursive: true });
 
 // Without them the package would have no engine.
 for (const [from, to] of [
-  ["../build/wasm/omendb.wasm", "dist/omendb.wasm"],
-  ["../build/wasm-relaxed/omendb.wasm", "dist/omendb-relaxed.wasm"],
+  ["../build/wasm/omendb.wasm", "omendb.wasm"],
+  ["../build/wasm-relaxed/omendb.wasm", "omendb-relaxed.wasm"],
 ]) {
   if (!existsSync(from)) {
     console.error(`${from} is not built: run ./dev build wasm wasm-relaxed`);
-    process.exit(1);
+    stop(1);
   }
-  cpSync(from, to);
+  cpSync(from, `${fresh}/${to}`);
 }
 
-// The addon of this machine, where it is built. The package works without: the engine is then WebAssembly.
-const addon = ["../build/native-gcc/omendb.node", "../build/native-clang/omendb.node"].find((file) => existsSync(file));
-if (addon !== undefined) cpSync(addon, `dist/prebuilds/${process.platform}-${process.arch}/omendb.node`);
+run(tsc, "-p", "tsconfig.json", "--outDir", fresh);
+run(tsc, "-p", "tsconfig.cjs.json", "--outDir", `${fresh}/cjs`);
+cpSync("src/here.js", `${fresh}/here.js`);
+cpSync("src/here.d.ts", `${fresh}/here.d.ts`);
+cpSync("src/here.cjs", `${fresh}/cjs/here.js`);
+writeFileSync(`${fresh}/cjs/package.json`, '{ "type": "commonjs" }\n');
 
-run(tsc, "-p", "tsconfig.json");
-run(tsc, "-p", "tsconfig.cjs.json");
-cpSync("src/here.js", "dist/here.js");
-cpSync("src/here.d.ts", "dist/here.d.ts");
-cpSync("src/here.cjs", "dist/cjs/here.js");
-writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
+const old = `dist.old-${process.pid}`;
+if (existsSync("dist")) renameSync("dist", old);
+renameSync(fresh, "dist");
+rmSync(old, { recursive: true, force: true });

@@ -6,7 +6,7 @@
  */
 import type { Engine } from "./engine/engine.js";
 import type { OmenError } from "./errors.js";
-import { decodeAnswer, encodeRequest, type Message, type Part } from "./wire.js";
+import { Scratch, decodeAnswer, encodeRequest, type Message, type Part } from "./wire.js";
 
 const STEP_US = 8000;
 
@@ -18,6 +18,7 @@ export class Connection {
   readonly engine: Engine;
   /** The database's handle. */
   readonly handle: number;
+  #scratch: Scratch | undefined;
   #maintained: boolean;
   #closing = false;
   #running: Promise<void> | undefined;
@@ -28,13 +29,15 @@ export class Connection {
   /** @param maintained whether this side calls for maintenance */
   constructor(engine: Engine, handle: number, maintained: boolean) {
     this.engine = engine;
+    // The engine in WebAssembly copies a request into the module's memory before `call` returns; others keep or transfer it.
+    this.#scratch = engine.kind === "wasm" ? new Scratch() : undefined;
     this.handle = handle;
     this.#maintained = maintained;
   }
 
   /** Makes a call; calls begin in the order they are made. @throws OmenError what the response says */
   async call(request: Request, parts: readonly Part[] = [], signal?: AbortSignal): Promise<Message> {
-    return decodeAnswer(await this.engine.call(encodeRequest(request, parts), signal));
+    return decodeAnswer(await this.engine.call(encodeRequest(request, parts, this.#scratch), signal));
   }
 
   /** A call that changes something: maintenance may follow. */

@@ -31,7 +31,20 @@ export interface Message {
 
 const roundUp = (n: number): number => Math.ceil(n / 8) * 8;
 
-function encode(magic: number, status: number, json: object, parts: readonly Part[]): Uint8Array<ArrayBuffer> {
+/** A buffer for requests that are copied before the next one is made; larger ones get a buffer of their own. */
+export class Scratch {
+  static readonly #LIMIT = 4 * 2 ** 20;
+  #buffer = new ArrayBuffer(0);
+
+  /** A message's bytes, not zeroed. */
+  take(size: number): Uint8Array<ArrayBuffer> {
+    if (size > Scratch.#LIMIT) return new Uint8Array(size);
+    if (size > this.#buffer.byteLength) this.#buffer = new ArrayBuffer(Math.min(Scratch.#LIMIT, roundUp(size * 1.5)));
+    return new Uint8Array(this.#buffer, 0, size);
+  }
+}
+
+function encode(magic: number, status: number, json: object, parts: readonly Part[], scratch?: Scratch): Uint8Array<ArrayBuffer> {
   const text = encoder.encode(JSON.stringify(json));
   let size = roundUp(HEADER + PART * parts.length + text.length);
   const offsets: number[] = [];
@@ -42,27 +55,30 @@ function encode(magic: number, status: number, json: object, parts: readonly Par
   if (parts.length > MAX_PARTS || size >= 2 ** 31) {
     throw new OmenError("OMEN_ERR_TOO_LARGE", `a request of ${size} bytes is too large; write smaller batches`);
   }
-  const buffer = new ArrayBuffer(size);
-  const bytes = new Uint8Array(buffer);
-  const view = new DataView(buffer);
+  const bytes = scratch === undefined ? new Uint8Array(size) : scratch.take(size);
+  const { buffer } = bytes;
+  const view = new DataView(buffer, 0, size);
   view.setUint32(0, magic, true);
   view.setUint32(4, status, true);
   view.setUint32(8, text.length, true);
   view.setUint32(12, parts.length, true);
   parts.forEach((part, i) => {
-    // Offsets and lengths are u64; the upper halves stay zero below 4 GiB.
-    view.setUint32(HEADER + PART * i, offsets[i]!, true);
-    view.setUint32(HEADER + PART * i + 8, part.byteLength, true);
+    const end = offsets[i]! + part.byteLength;
+    view.setBigUint64(HEADER + PART * i, BigInt(offsets[i]!), true);
+    view.setBigUint64(HEADER + PART * i + 8, BigInt(part.byteLength), true);
+    bytes.fill(0, end, roundUp(end));
     if ("write" in part) part.write(buffer, offsets[i]!);
     else bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), offsets[i]!);
   });
+  const textEnd = HEADER + PART * parts.length + text.length;
   bytes.set(text, HEADER + PART * parts.length);
+  bytes.fill(0, textEnd, roundUp(textEnd));
   return bytes;
 }
 
-/** A request: `json` holds `op` and its arguments. */
-export function encodeRequest(json: { op: string; [key: string]: unknown }, parts: readonly Part[] = []): Uint8Array<ArrayBuffer> {
-  return encode(REQUEST, 0, json, parts);
+/** A request: `json` holds `op` and its arguments. With `scratch` it is valid until the next request is made with that. */
+export function encodeRequest(json: { op: string; [key: string]: unknown }, parts: readonly Part[] = [], scratch?: Scratch): Uint8Array<ArrayBuffer> {
+  return encode(REQUEST, 0, json, parts, scratch);
 }
 
 /** A response; the core makes them, and JavaScript only where it answers in the core's place (a cancelled call). */

@@ -2,21 +2,50 @@
 import { OmenError } from "../errors.js";
 import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
 
-/** Bytes that grow: the content of a file, whoever has it open. */
-class Content {
-  bytes = new Uint8Array(4096);
-  size = 0;
+const CHUNK = 128 * 1024;
 
-  resize(size: number): void {
-    if (size > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(size, this.bytes.length * 2));
-      larger.set(this.bytes.subarray(0, this.size));
-      this.bytes = larger;
-    } else if (size < this.size) {
-      // What lies beyond the end reads as zero when the file grows again.
-      this.bytes.fill(0, size, this.size);
+/** The content of a file, whoever has it open: chunks, so that growing moves nothing and leaves no garbage. */
+class Content {
+  size = 0;
+  #chunks: Uint8Array[] = [];
+
+  read(offset: number, into: Uint8Array): number {
+    const count = Math.max(0, Math.min(into.length, this.size - offset));
+    for (let done = 0; done < count; ) {
+      const at = offset + done;
+      const from = at % CHUNK;
+      const length = Math.min(CHUNK - from, count - done);
+      into.set(this.#chunks[Math.floor(at / CHUNK)]!.subarray(from, from + length), done);
+      done += length;
     }
+    return count;
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    const end = offset + bytes.length;
+    while (this.#chunks.length * CHUNK < end) this.#chunks.push(new Uint8Array(CHUNK));
+    for (let done = 0; done < bytes.length; ) {
+      const at = offset + done;
+      const to = at % CHUNK;
+      const length = Math.min(CHUNK - to, bytes.length - done);
+      this.#chunks[Math.floor(at / CHUNK)]!.set(bytes.subarray(done, done + length), to);
+      done += length;
+    }
+    if (end > this.size) this.size = end;
+  }
+
+  /** What lies beyond the end is zero, so that a file that grows again does not show it. */
+  truncate(size: number): void {
+    if (size >= this.size) return;
+    this.#chunks.length = Math.ceil(size / CHUNK);
+    if (size % CHUNK !== 0) this.#chunks.at(-1)!.fill(0, size % CHUNK);
     this.size = size;
+  }
+
+  all(): Uint8Array {
+    const bytes = new Uint8Array(this.size);
+    this.read(0, bytes);
+    return bytes;
   }
 }
 
@@ -34,21 +63,17 @@ class MemoryFile implements StorageFile {
   }
 
   readAt(offset: number, into: Uint8Array): number {
-    const { bytes, size } = this.#content;
-    const count = Math.max(0, Math.min(into.length, size - offset));
-    into.set(bytes.subarray(offset, offset + count));
-    return count;
+    return this.#content.read(offset, into);
   }
 
   writeAt(offset: number, bytes: Uint8Array): void {
     this.#mayWrite();
-    if (offset + bytes.length > this.#content.size) this.#content.resize(offset + bytes.length);
-    this.#content.bytes.set(bytes, offset);
+    this.#content.write(offset, bytes);
   }
 
   truncate(size: number): void {
     this.#mayWrite();
-    if (size < this.#content.size) this.#content.resize(size);
+    this.#content.truncate(size);
   }
 
   sync(): void {}
@@ -92,7 +117,7 @@ export class MemoryAdapter implements StorageAdapter {
   /** A copy of every file of a database, by name. */
   export(name: string): Map<string, Uint8Array> {
     const files = this.#places.get(name)?.files ?? new Map<string, Content>();
-    return new Map([...files].map(([file, content]) => [file, content.bytes.slice(0, content.size)]));
+    return new Map([...files].map(([file, content]) => [file, content.all()]));
   }
 
   /** Puts a database in place of what has that name: files as they lie in a folder or came from {@link export}. */
@@ -101,8 +126,7 @@ export class MemoryAdapter implements StorageAdapter {
     const place: Place = { files: new Map(), hasWriter: false };
     for (const [file, bytes] of files) {
       const content = new Content();
-      content.resize(bytes.length);
-      content.bytes.set(bytes);
+      content.write(0, bytes);
       place.files.set(file, content);
     }
     this.#places.set(name, place);
