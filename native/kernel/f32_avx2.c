@@ -20,7 +20,6 @@ static inline __m256 partial(const float *p, size_t n) {
 #define NAME "avx2"
 #define VEC __m256
 #define WIDTH 8
-#define ROWS 2
 #define ZERO _mm256_setzero_ps()
 #define LOAD(p) _mm256_loadu_ps(p)
 #define PARTIAL(p, n) partial(p, n)

@@ -15,7 +15,6 @@ static inline float sum16(__m512 v) {
 #define NAME "avx512"
 #define VEC __m512
 #define WIDTH 16
-#define ROWS 4
 #define ZERO _mm512_setzero_ps()
 #define LOAD(p) _mm512_loadu_ps(p)
 #define PARTIAL(p, n) _mm512_maskz_loadu_ps((__mmask16)((1u << (n)) - 1u), p)

@@ -20,7 +20,6 @@ static inline float32x4_t partial(const float *p, size_t n) {
 #define NAME "neon"
 #define VEC float32x4_t
 #define WIDTH 4
-#define ROWS 2
 #define ZERO vdupq_n_f32(0)
 #define LOAD(p) vld1q_f32(p)
 #define PARTIAL(p, n) partial(p, n)

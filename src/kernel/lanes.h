@@ -2,7 +2,6 @@
  *
  *   SET           name of the omen_kernels this makes      NAME   its name as a string
  *   VEC, WIDTH    vector of WIDTH floats (4, 8 or 16)
- *   ROWS          rows summed at once: as many as there are registers for ROWS * 32 / WIDTH accumulators
  *   ZERO, LOAD(p), ADD(a, b), SUB(a, b), MUL(a, b)          each one IEEE operation on every lane
  *   PARTIAL(p, n) loads n < WIDTH floats and zeros
  *   SUM(v)        the lanes of one vector by the tree: + WIDTH / 2, ..., + 1
@@ -14,58 +13,44 @@
 #include "kernel/kernel.h"
 
 #define GROUPS (32 / WIDTH)
-#define INLINE static inline __attribute__((always_inline))
 
-/* `rows`, `square` are constants where this is inlined; every loop over groups and rows is unrolled. */
-INLINE void sum_rows(const float *q, const float *at, size_t dim, const size_t rows, const bool square, float *out) {
-    VEC acc[ROWS][GROUPS];
-    for (size_t r = 0; r < rows; r++)
-        for (size_t g = 0; g < GROUPS; g++) acc[r][g] = ZERO;
+/* One row. Rows are read one after another, strictly ahead: summing several at once shares the loads of q, but the interleaved streams were half
+ * as fast from memory. `square` is a constant where this is inlined, and every loop over groups is unrolled. */
+static inline __attribute__((always_inline)) float sum_row(const float *q, const float *row, size_t dim, const bool square) {
+    VEC acc[GROUPS];
     size_t i = 0;
+    for (size_t g = 0; g < GROUPS; g++) acc[g] = ZERO;
     for (; i + 32 <= dim; i += 32) {
 #pragma GCC unroll 8
         for (size_t g = 0; g < GROUPS; g++) {
-            VEC a = LOAD(q + i + g * WIDTH);
-#pragma GCC unroll 4
-            for (size_t r = 0; r < rows; r++) {
-                VEC x = LOAD(at + r * dim + i + g * WIDTH);
-                if (square) x = SUB(a, x);
-                acc[r][g] = ADD(acc[r][g], square ? MUL(x, x) : MUL(a, x));
-            }
+            VEC a = LOAD(q + i + g * WIDTH), x = LOAD(row + i + g * WIDTH);
+            if (square) x = a = SUB(a, x);
+            acc[g] = ADD(acc[g], MUL(a, x));
         }
     }
     for (size_t g = 0; i < dim; g++, i += WIDTH) {
         size_t n = dim - i;
-        VEC a = n >= WIDTH ? LOAD(q + i) : PARTIAL(q + i, n);
-        for (size_t r = 0; r < rows; r++) {
-            VEC x = n >= WIDTH ? LOAD(at + r * dim + i) : PARTIAL(at + r * dim + i, n);
-            if (square) x = SUB(a, x);
-            VEC t = square ? MUL(x, x) : MUL(a, x);
-            /* The group is no constant here: naming each keeps the accumulators in registers. */
+        VEC a = n >= WIDTH ? LOAD(q + i) : PARTIAL(q + i, n), x = n >= WIDTH ? LOAD(row + i) : PARTIAL(row + i, n);
+        if (square) x = a = SUB(a, x);
+        a = MUL(a, x);
+        /* g is no constant here: naming each group keeps the accumulators in registers. */
 #pragma GCC unroll 8
-            for (size_t k = 0; k < GROUPS; k++)
-                if (k == g) acc[r][k] = ADD(acc[r][k], t);
-        }
+        for (size_t k = 0; k < GROUPS; k++)
+            if (k == g) acc[k] = ADD(acc[k], a);
     }
-    for (size_t r = 0; r < rows; r++) {
 #pragma GCC unroll 4
-        for (size_t half = GROUPS / 2; half != 0; half /= 2)
+    for (size_t half = GROUPS / 2; half != 0; half /= 2)
 #pragma GCC unroll 4
-            for (size_t g = 0; g < half; g++) acc[r][g] = ADD(acc[r][g], acc[r][g + half]);
-        out[r] = SUM(acc[r][0]);
-    }
+        for (size_t g = 0; g < half; g++) acc[g] = ADD(acc[g], acc[g + half]);
+    return SUM(acc[0]);
 }
 
 static void dot(const float *q, const float *rows, size_t count, size_t dim, float *out) {
-    size_t r = 0;
-    for (; r + ROWS <= count; r += ROWS) sum_rows(q, rows + r * dim, dim, ROWS, false, out + r);
-    for (; r < count; r++) sum_rows(q, rows + r * dim, dim, 1, false, out + r);
+    for (size_t r = 0; r < count; r++) out[r] = sum_row(q, rows + r * dim, dim, false);
 }
 
 static void l2(const float *q, const float *rows, size_t count, size_t dim, float *out) {
-    size_t r = 0;
-    for (; r + ROWS <= count; r += ROWS) sum_rows(q, rows + r * dim, dim, ROWS, true, out + r);
-    for (; r < count; r++) sum_rows(q, rows + r * dim, dim, 1, true, out + r);
+    for (size_t r = 0; r < count; r++) out[r] = sum_row(q, rows + r * dim, dim, true);
 }
 
 /* x - x is 0 for finite x and NaN otherwise, and NaN stays NaN in a sum. */

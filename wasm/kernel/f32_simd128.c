@@ -20,7 +20,6 @@ extern const omen_kernels omen_kernels_simd128;
 #define NAME "simd128"
 #define VEC v128_t
 #define WIDTH 4
-#define ROWS 1
 #define ZERO wasm_f32x4_const_splat(0)
 #define LOAD(p) wasm_v128_load(p)
 #define PARTIAL(p, n) partial(p, n)

@@ -1,0 +1,86 @@
+/* exact_bench - exact search, one thread, from a flushed segment in the pool: time a query, and the bandwidth a plain loop reaches on the same
+ * number of bytes. Prints one JSON object.
+ *   exact_bench DIR ROWS DIMENSIONS QUERIES */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "omendb.h"
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void must(omen_status s, const char *what) {
+    if (s == OMEN_OK) return;
+    fprintf(stderr, "%s: %s: %s\n", what, omen_status_name(s), omen_last_error());
+    exit(1);
+}
+
+static int by_value(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
+
+static double median(double *v, size_t n) {
+    qsort(v, n, sizeof *v, by_value);
+    return v[n / 2];
+}
+
+/* The plain loop: eight independent integer sums over the bytes, which the compiler makes as wide as the machine. */
+static uint64_t sink;
+static void read_all(const uint64_t *p, size_t words) {
+    uint64_t s[8] = {0};
+    for (size_t i = 0; i + 8 <= words; i += 8)
+        for (size_t k = 0; k < 8; k++) s[k] += p[i + k];
+    for (size_t k = 0; k < 8; k++) sink += s[k];
+}
+
+int main(int argc, char **argv) {
+    if (argc < 5) return 2;
+    size_t rows = strtoul(argv[2], NULL, 10), dims = strtoul(argv[3], NULL, 10), queries = strtoul(argv[4], NULL, 10);
+    char path[4096];
+    omen_options o;
+    omen_db *db;
+    omen_collection *c;
+    snprintf(path, sizeof path, "%s/exact", argv[1]);
+    omen_options_init(&o);
+    o.profile = OMEN_PROFILE_PRODUCTION;
+    must(omen_open(path, &o, &db), "open");
+    omen_vector_field f = {.name = {"", 0}, .dimensions = (uint32_t)dims, .metric = OMEN_METRIC_L2};
+    omen_schema s;
+    omen_schema_init(&s);
+    s.vector_count = 1;
+    s.vectors = &f;
+    must(omen_collection_open(db, OMEN_STR("bench"), &s, &c), "collection");
+    float *data = malloc(rows * dims * sizeof *data);
+    omen_id *ids = malloc(rows * sizeof *ids);
+    srand(1);
+    for (size_t i = 0; i < rows * dims; i++) data[i] = (float)(rand() % 2000 - 1000) / 1000.0f;
+    for (size_t i = 0; i < rows; i++) ids[i] = OMEN_ID_INT((int64_t)i);
+    const float *vectors[] = {data};
+    must(omen_upsert(c, &(omen_batch){.count = rows, .ids = ids, .vectors = vectors}), "upsert");
+    must(omen_flush(db), "flush");
+    omen_query q;
+    omen_query_init(&q);
+    q.dimensions = (uint32_t)dims;
+    double *ours = malloc(queries * sizeof *ours), *plain = malloc(queries * sizeof *plain);
+    for (size_t i = 0; i < queries + 3; i++) {
+        omen_results *r;
+        q.vector = data + i * 7 % rows * dims;
+        double t = now();
+        must(omen_search(c, &q, &r), "search");
+        double t1 = now();
+        omen_results_free(r);
+        double t2 = now();
+        read_all((const uint64_t *)(const void *)data, rows * dims / 2);
+        double t3 = now();
+        if (i >= 3) ours[i - 3] = t1 - t, plain[i - 3] = t3 - t2;
+    }
+    double a = median(ours, queries), b = median(plain, queries), gb = (double)(rows * dims * 4) / 1e9;
+    printf("{\"kernels\":\"%s\",\"rows\":%zu,\"dimensions\":%zu,\"msQuery\":%.4f,\"gbs\":%.2f,\"plainGbs\":%.2f,\"share\":%.3f}\n", omen_kernels_name(), rows, dims, a * 1e3, gb / a,
+           gb / b, b / a);
+    omen_collection_close(c);
+    must(omen_close(db), "close");
+    return sink == 42;
+}

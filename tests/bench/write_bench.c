@@ -1,0 +1,121 @@
+/* write_bench - durable writes of 128-dimensional vectors: the database with batches in flight, and a plain loop that writes as many bytes with
+ * as many syncs. Prints one JSON object.
+ *   write_bench DIR VECTORS          level group, batches of 1,000, then the plain loop
+ *   write_bench DIR RECORDS single   one record at a time at level full, then fdatasync alone */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "omendb.h"
+
+enum { DIMS = 128, BATCH = 1000, IN_FLIGHT = 8 };
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void must(omen_status s, const char *what) {
+    if (s == OMEN_OK) return;
+    fprintf(stderr, "%s: %s: %s\n", what, omen_status_name(s), omen_last_error());
+    exit(1);
+}
+
+/* A counter of a metric's text, summed over its series. */
+static double metric(omen_db *db, const char *name) {
+    static char text[1 << 17];
+    size_t needed;
+    double sum = 0;
+    must(omen_metrics(db, OMEN_METRICS_PROMETHEUS, OMEN_STR(""), text, sizeof text, &needed), "metrics");
+    for (char *at = text; (at = strstr(at, name)) != NULL; at++)
+        if ((at == text || at[-1] == '\n') && at[strlen(name)] == '{') sum += atof(strchr(at, '}') + 1);
+    return sum;
+}
+
+/* Bytes this process has handed to write calls: log, segments and manifest alike. */
+static double written(void) {
+    char line[128];
+    double n = 0;
+    FILE *f = fopen("/proc/self/io", "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "wchar:", 6) == 0) n = atof(line + 6);
+    if (f != NULL) fclose(f);
+    return n;
+}
+
+static double raw_loop(const char *dir, double bytes, double syncs) {
+    char path[4096];
+    static char block[1 << 20];
+    snprintf(path, sizeof path, "%s/plain", dir);
+    memset(block, 7, sizeof block);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    double each = bytes / syncs, t = now();
+    off_t at = 0;
+    for (double s = 0; s < syncs; s++) {
+        for (double left = each; left > 0;) {
+            size_t n = left < sizeof block ? (size_t)left + 1 : sizeof block;
+            if (pwrite(fd, block, n, at) != (ssize_t)n) exit(1);
+            at += (off_t)n;
+            left -= (double)n;
+        }
+        if (fdatasync(fd) != 0) exit(1);
+    }
+    t = now() - t;
+    close(fd);
+    unlink(path);
+    return t;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 3) return 2;
+    const char *dir = argv[1];
+    size_t total = strtoul(argv[2], NULL, 10);
+    int single = argc > 3;
+    size_t batch = single ? 1 : BATCH;
+    char path[4096];
+    omen_options o;
+    omen_db *db;
+    omen_collection *c;
+    snprintf(path, sizeof path, "%s/db", dir);
+    omen_options_init(&o);
+    o.profile = OMEN_PROFILE_PRODUCTION;
+    o.durability = single ? OMEN_DURABILITY_FULL : OMEN_DURABILITY_GROUP;
+    must(omen_open(path, &o, &db), "open");
+    omen_vector_field f = {.name = {"", 0}, .dimensions = DIMS, .metric = OMEN_METRIC_L2};
+    omen_schema s;
+    omen_schema_init(&s);
+    s.vector_count = 1;
+    s.vectors = &f;
+    must(omen_collection_open(db, OMEN_STR("bench"), &s, &c), "collection");
+    float *rows = malloc(sizeof(float) * DIMS * BATCH);
+    omen_id ids[BATCH];
+    for (size_t i = 0; i < DIMS * BATCH; i++) rows[i] = (float)(rand() % 2000 - 1000) / 1000.0f;
+    const float *vectors[] = {rows};
+    uint64_t commit[IN_FLIGHT] = {0};
+    double syncs = metric(db, "omendb_log_syncs_total"), bytes = written(), t = now();
+    size_t n = 0;
+    for (size_t at = 0; at < total; at += batch, n++) {
+        for (size_t i = 0; i < batch; i++) ids[i] = OMEN_ID_INT((int64_t)(at + i));
+        omen_batch b = {.count = batch, .ids = ids, .vectors = vectors};
+        if (single) {
+            must(omen_upsert(c, &b), "upsert");
+            continue;
+        }
+        if (n >= IN_FLIGHT) must(omen_wait(db, commit[n % IN_FLIGHT]), "wait");
+        must(omen_write_begin(c, OMEN_WRITE_UPSERT, &b, &commit[n % IN_FLIGHT]), "write");
+    }
+    must(omen_sync(db), "sync");
+    t = now() - t;
+    syncs = metric(db, "omendb_log_syncs_total") - syncs;
+    bytes = written() - bytes;
+    double raw = raw_loop(dir, bytes, syncs);
+    printf("{\"vectors\":%zu,\"seconds\":%.4f,\"rate\":%.0f,\"syncs\":%.0f,\"bytes\":%.0f,\"rawSeconds\":%.4f,\"share\":%.3f}\n", total, t, (double)total / t, syncs, bytes, raw,
+           raw / t);
+    omen_collection_close(c);
+    must(omen_close(db), "close");
+    return 0;
+}
