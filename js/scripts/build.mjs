@@ -37,6 +37,11 @@ for (const [from, to] of [
   cpSync(from, `${fresh}/${to}`);
 }
 
+// The addon of this machine, where it is built; without it the package takes WebAssembly.
+if (existsSync("../build/native-gcc/omendb.node")) {
+  cpSync("../build/native-gcc/omendb.node", `${fresh}/prebuilds/${process.platform}-${process.arch}/omendb.node`);
+}
+
 run(tsc, "-p", "tsconfig.json", "--outDir", fresh);
 run(tsc, "-p", "tsconfig.cjs.json", "--outDir", `${fresh}/cjs`);
 cpSync("src/here.js", `${fresh}/here.js`);
