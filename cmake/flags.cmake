@@ -40,13 +40,22 @@ endif()
 # The optimisation level is chosen per target: ordinary code, kernels, and the pinned libraries. In WebAssembly, where
 # every byte is downloaded, -Os is a tenth smaller than -O2 and was measured as fast for the libraries; -Oz is not (zstd
 # halves its speed), but does no harm to ordinary code.
+# They are no cache variables of ours, so that changing them here changes every build folder; a preset may set them.
+set(optimize_default -O2)
+set(deps_optimize_default -O2)
 if(OMEN_WASM OR OMEN_EMSCRIPTEN)
-  set(OMEN_OPTIMIZE -Oz CACHE STRING "Optimisation of ordinary code")
-  set(OMEN_DEPS_OPTIMIZE -Os CACHE STRING "Optimisation of zstd, xxHash and yyjson")
+  set(optimize_default -Oz -fno-vectorize -fno-slp-vectorize)
+  set(deps_optimize_default -Os)
 endif()
-set(OMEN_OPTIMIZE -O2 CACHE STRING "Optimisation of ordinary code")
-set(OMEN_KERNEL_OPTIMIZE -O3 CACHE STRING "Optimisation of kernels")
-set(OMEN_DEPS_OPTIMIZE -O2 CACHE STRING "Optimisation of zstd, xxHash and yyjson")
+if(NOT DEFINED OMEN_OPTIMIZE)
+  set(OMEN_OPTIMIZE ${optimize_default})
+endif()
+if(NOT DEFINED OMEN_DEPS_OPTIMIZE)
+  set(OMEN_DEPS_OPTIMIZE ${deps_optimize_default})
+endif()
+if(NOT DEFINED OMEN_KERNEL_OPTIMIZE)
+  set(OMEN_KERNEL_OPTIMIZE -O3)
+endif()
 
 # omen_compile(target): our own code: warnings are errors.
 function(omen_compile target)

@@ -55,7 +55,7 @@ function(omen_wasm_optimize target)
       list(APPEND features --enable-relaxed-simd)
     endif()
     add_custom_command(TARGET ${target} POST_BUILD
-      COMMAND ${OMEN_WASM_OPT} ${features} -Os $<TARGET_FILE:${target}> -o $<TARGET_FILE:${target}>.small
+      COMMAND ${OMEN_WASM_OPT} ${features} --gufa-optimizing -Oz $<TARGET_FILE:${target}> -o $<TARGET_FILE:${target}>.small
       COMMAND ${CMAKE_COMMAND} -E rename $<TARGET_FILE:${target}>.small $<TARGET_FILE:${target}>)
   endif()
 endfunction()

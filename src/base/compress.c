@@ -1,3 +1,4 @@
+#define ZSTD_DISABLE_DEPRECATE_WARNINGS
 #define ZSTD_STATIC_LINKING_ONLY
 #include "base/compress.h"
 
@@ -47,13 +48,13 @@ omen_status omen_zstd_compress(omen_zstd *z, const void *p, size_t len, omen_buf
     if (z->cctx == NULL) {
         z->cctx = ZSTD_createCCtx_advanced((ZSTD_customMem){zstd_alloc, zstd_release, z->mem});
         if (z->cctx == NULL) return OMEN_ERR_MEMORY;
-        ZSTD_CCtx_setParameter(z->cctx, ZSTD_c_compressionLevel, LEVEL);
-        ZSTD_CCtx_setParameter(z->cctx, ZSTD_c_contentSizeFlag, 0);
-        ZSTD_CCtx_setParameter(z->cctx, ZSTD_c_checksumFlag, 0);
     }
     size_t bound = ZSTD_compressBound(len);
     OMEN_TRY(omen_buf_reserve(out, bound));
-    size_t n = ZSTD_compress2(z->cctx, out->data + out->len, bound, p, len);
+    /* Not ZSTD_compress2, which brings the streaming compressor and its dictionaries along: 10 KB of WebAssembly. */
+    ZSTD_parameters parameters = ZSTD_getParams(LEVEL, len, 0);
+    parameters.fParams = (ZSTD_frameParameters){.contentSizeFlag = 0, .checksumFlag = 0, .noDictIDFlag = 1};
+    size_t n = ZSTD_compress_advanced(z->cctx, out->data + out->len, bound, p, len, NULL, 0, parameters);
     if (ZSTD_isError(n)) return OMEN_ERR_MEMORY; /* the only way it can fail with this much room */
     out->len += n;
     return OMEN_OK;
