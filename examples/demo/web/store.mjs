@@ -30,10 +30,22 @@ export async function openStore(onProgress) {
 
 async function openKept(storage) {
   const began = performance.now();
-  const db = await open(NAME, { storage, create: false, durability: "group" });
+  const db = await patiently(() => open(NAME, { storage, create: false, durability: "group" }));
   const records = await db.collection("packages");
   const count = await records.count();
   return { db, records, count, storage, openMs: performance.now() - began };
+}
+
+/** After a reload the page that was here before may hold the writer's lock for a moment longer. */
+async function patiently(attempt) {
+  for (let left = 8; ; left--) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error.code !== "OMEN_ERR_BUSY" || left === 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+  }
 }
 
 function install(storage, onProgress) {
