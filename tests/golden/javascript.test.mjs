@@ -30,6 +30,11 @@ before(async () => {
   golden = await inMemory();
 });
 
+test("the hash that every build gives", () => {
+  const [, expected] = /GOLDEN_EXPECTED "([0-9a-f]{16})"/.exec(readFileSync(new URL("./expected.h", import.meta.url), "utf8"));
+  assert.equal(golden.trimEnd().split("\n").at(-1), `golden ${expected}`);
+});
+
 test("the hash is FNV-1a", () => {
   assert.equal(String(new Hash()), "cbf29ce484222325");
   assert.equal(String(new Hash().add(new TextEncoder().encode("foobar"))), "85944171f73967e8");

@@ -1,0 +1,110 @@
+#include "script.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static float coordinate(int id, int version, int d) { return (float)((id * 31 + version * 7 + d * 3) % 17 - 8) / 4.0f; }
+
+static void fill(float *row, int id, int version) {
+    for (int d = 0; d < SCRIPT_DIMS; d++) row[d] = coordinate(id, version, d);
+}
+
+static omen_id id_of(int i) {
+    static char names[SCRIPT_IDS][16];
+    if (i % 3 == 0) return OMEN_ID_INT(i);
+    int n = snprintf(names[i], sizeof names[i], "record-%d", i);
+    return (omen_id){{names[i], (size_t)n}, 0};
+}
+
+omen_status script_open(script *s, fault_host *h, omen_durability durability, bool create) {
+    omen_options o;
+    memset(s, 0, sizeof *s);
+    omen_options_init(&o);
+    o.host = &h->host;
+    o.durability = durability;
+    o.create = create;
+    o.memtable_bytes = 4096;
+    o.pool_bytes = 1 << 20;
+    omen_status st = omen_open("db", &o, &s->db);
+    if (st != OMEN_OK) return st;
+    omen_vector_field f = {.name = {"", 0}, .dimensions = SCRIPT_DIMS, .metric = OMEN_METRIC_L2};
+    omen_schema schema;
+    omen_schema_init(&schema);
+    schema.vector_count = 1;
+    schema.vectors = &f;
+    return omen_collection_open(s->db, OMEN_STR("things"), &schema, &s->c);
+}
+
+void script_close(script *s) {
+    omen_collection_close(s->c);
+    (void)omen_close(s->db);
+    memset(s, 0, sizeof *s);
+}
+
+static omen_status put(script *s, unsigned n, script_state *state) {
+    omen_id ids[4];
+    float rows[4][SCRIPT_DIMS];
+    omen_str docs[4];
+    char text[4][32];
+    size_t count = 1 + n % 4;
+    for (size_t k = 0; k < count; k++) {
+        int i = (int)((n * 5 + k * 2) % SCRIPT_IDS);
+        state->version[i] = (int)(n + 1);
+        ids[k] = id_of(i);
+        fill(rows[k], i, state->version[i]);
+        int len = snprintf(text[k], sizeof text[k], "{\"v\":%d}", state->version[i]);
+        docs[k] = (omen_str){text[k], (size_t)len};
+    }
+    const float *vectors[] = {rows[0]};
+    return omen_upsert(s->c, &(omen_batch){.count = count, .ids = ids, .vectors = vectors, .documents = docs});
+}
+
+omen_status script_step(script *s, unsigned n, script_state *state) {
+    if (n % 11 == 10) return omen_flush(s->db);
+    if (n % 29 == 28) return omen_compact(s->db);
+    if (n % 7 == 6) {
+        omen_id ids[] = {id_of((int)(n % SCRIPT_IDS)), id_of((int)((n + 5) % SCRIPT_IDS))};
+        state->version[n % SCRIPT_IDS] = state->version[(n + 5) % SCRIPT_IDS] = 0;
+        return omen_delete(s->c, ids, 2, NULL);
+    }
+    return put(s, n, state);
+}
+
+static bool no(const char **why, const char *text) {
+    *why = text;
+    return false;
+}
+
+bool script_read(script *s, script_state *state, const char **why) {
+    omen_results *r = NULL;
+    omen_id ids[SCRIPT_IDS];
+    uint64_t count = 0, live = 0;
+    bool good = true;
+    memset(state, 0, sizeof *state);
+    for (int i = 0; i < SCRIPT_IDS; i++) ids[i] = id_of(i);
+    if (omen_get(s->c, ids, SCRIPT_IDS, OMEN_INCLUDE_DOCUMENT | OMEN_INCLUDE_VECTOR, &r) != OMEN_OK) return no(why, omen_last_error());
+    for (int i = 0; i < SCRIPT_IDS && good; i++) {
+        if (!omen_results_found(r, (size_t)i)) continue;
+        float want[SCRIPT_DIMS];
+        omen_str doc = omen_results_document(r, (size_t)i);
+        char text[32] = "";
+        memcpy(text, doc.data, doc.len < 31 ? doc.len : 31);
+        if (sscanf(text, "{\"v\":%d}", &state->version[i]) != 1) good = no(why, "a document is not what was written");
+        fill(want, i, state->version[i]);
+        if (memcmp(want, omen_results_vector(r, (size_t)i, 0), sizeof want) != 0) good = no(why, "a vector is not that of its document");
+        live++;
+    }
+    omen_results_free(r);
+    if (!good) return false;
+    if (omen_count(s->c, &count) != OMEN_OK || count != live) return no(why, "count disagrees with get");
+    omen_query q;
+    float probe[SCRIPT_DIMS] = {0};
+    omen_query_init(&q);
+    q.k = SCRIPT_IDS * 2;
+    q.vector = probe;
+    q.dimensions = SCRIPT_DIMS;
+    if (omen_search(s->c, &q, &r) != OMEN_OK) return no(why, omen_last_error());
+    good = omen_results_count(r) == live;
+    omen_results_free(r);
+    return good ? true : no(why, "search disagrees with get");
+}
