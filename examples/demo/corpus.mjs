@@ -104,6 +104,7 @@ export async function loadPackages({ folder, sections, refresh = false, say = ()
     }
   }
   const packages = await askApt(join(folder, "apt"), sections, say);
+  if (!packages.some(({ text }) => text !== "")) return packages; // Without a network: the next run asks again.
   await mkdir(folder, { recursive: true });
   await writeFile(`${file}.new`, JSON.stringify({ sections, packages }));
   await rename(`${file}.new`, file);
