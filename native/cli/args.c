@@ -1,0 +1,182 @@
+/* args.c - options and arguments. --name value, --name=value, -n value; "--" ends the options. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct option {
+    const char *name;
+    char letter;
+    const char *value; /* what the value is called in help; NULL: a flag */
+    const char *help;
+    bool general; /* allowed everywhere */
+} option;
+
+static const option options[] = {
+    {"json", 0, NULL, "print JSON, errors too", true},
+    {"quiet", 'q', NULL, "print no notes", true},
+    {"profile", 0, "NAME", "developer (default), production or edge: limits of memory", true},
+    {"durability", 0, "LEVEL", "memory, os, group (default) or full: what a finished write has survived", true},
+    {"read-only", 0, NULL, "open the database without the right to change it", true},
+    {"pool-bytes", 0, "SIZE", "memory for blocks of segments, such as 64MiB", true},
+    {"memtable-bytes", 0, "SIZE", "an in-memory table is written out at this size", true},
+    {"memory-bytes", 0, "SIZE", "limit of all memory of the database", true},
+    {"help", 'h', NULL, "show the help of the command", true},
+
+    {"collection", 'c', "NAME", "the collection; may be left out when there is only one", false},
+    {"dimensions", 'd', "N", "how many numbers a vector has", false},
+    {"metric", 'm', "NAME", "cosine (default), l2 or ip", false},
+    {"vector-field", 0, "NAME:N[:METRIC]", "a vector field; may be given several times", false},
+    {"text", 0, "NAMES", "full-text fields, separated by commas", false},
+    {"database-id", 0, "HEX", "32 hex digits: the id of the new database, for reproducible files", false},
+    {"field", 0, "NAME", "the vector field; may be left out when there is only one", false},
+    {"format", 'f', "NAME", "fvecs, npy, jsonl or csv; otherwise the name of the file tells", false},
+    {"id-field", 0, "NAME", "the key or column that holds the id (id)", false},
+    {"ids", 0, "FILE", "the ids, one a line, of a file that holds vectors only", false},
+    {"first-id", 0, "N", "the id of the first row (0)", false},
+    {"skip", 0, "N", "leave out the first N records", false},
+    {"limit", 'n', "N", "stop after N records", false},
+    {"batch", 0, "N", "records in a batch (1000)", false},
+    {"mode", 0, "NAME", "upsert (default), insert (an id that is there is an error) or update (one that is not)", false},
+    {"vector-columns", 0, "PREFIX", "the columns PREFIX0, PREFIX1, ... hold the vector (v)", false},
+    {"strings", 0, NULL, "keep all metadata of a CSV file as text", false},
+    {"progress", 0, NULL, "show the progress bar even when standard error is no terminal", false},
+    {"no-progress", 0, NULL, "show no progress bar", false},
+    {"force", 0, NULL, "overwrite, or drop, without asking", false},
+    {"vector", 'v', "JSON", "the vector to search for: '[0.1, 0.2]'", false},
+    {"vector-file", 0, "FILE", "a file whose row is the vector to search for", false},
+    {"row", 0, "N", "which row of the file (0)", false},
+    {"id", 0, "ID", "search for what is like this record", false},
+    {"k", 'k', "N", "how many hits (10)", false},
+    {"include-vector", 0, NULL, "show vectors too", false},
+    {"no-metadata", 0, NULL, "leave the metadata out", false},
+    {"prometheus", 0, NULL, "Prometheus text instead of JSON", false},
+    {"label", 0, "NAME=VALUE", "a label for every series; may be given several times", false},
+};
+
+static struct {
+    struct {
+        const option *option;
+        const char *value;
+    } * given;
+    size_t given_count;
+    const char **positional;
+    size_t positional_count;
+} args;
+
+/* Whether a name is in a list of names separated by blanks. */
+static bool listed(const char *names, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)) != NULL; at += n)
+        if ((at == names || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0')) return true;
+    return false;
+}
+
+static const option *find_long(const char *name, size_t len) {
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0) return &options[i];
+    return NULL;
+}
+
+static const option *find_short(char letter) {
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].letter == letter) return &options[i];
+    return NULL;
+}
+
+bool cli_wants_help(int argc, char **argv) {
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0) return false;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    }
+    return false;
+}
+
+/* A number such as -7 is an id, not an option. */
+static bool is_option(const char *text) { return text[0] == '-' && text[1] != '\0' && !(text[1] >= '0' && text[1] <= '9'); }
+
+static omen_status take_option(const cli_command *c, int argc, char **argv, int *i) {
+    const char *text = argv[*i], *value = NULL;
+    const option *o;
+    if (text[1] == '-') {
+        value = strchr(text, '=');
+        o = find_long(text + 2, value == NULL ? strlen(text + 2) : (size_t)(value - text - 2));
+        if (value != NULL) value++;
+    } else {
+        o = find_short(text[1]);
+        if (text[2] != '\0') value = text + 2;
+    }
+    if (o == NULL || (!o->general && !listed(c->options, o->name)))
+        return cli_fail(OMEN_ERR_INVALID, "`omendb %s` has no option %.100s; `omendb help %s` lists them", c->name, text, c->name);
+    if (o->value == NULL && value != NULL) return cli_fail(OMEN_ERR_INVALID, "option --%s takes no value; leave \"%.100s\" out", o->name, value);
+    if (o->value != NULL && value == NULL) {
+        if (*i + 1 == argc) return cli_fail(OMEN_ERR_INVALID, "option --%s needs a value: --%s %s", o->name, o->name, o->value);
+        value = argv[++*i];
+    }
+    args.given[args.given_count].option = o;
+    args.given[args.given_count++].value = value;
+    return OMEN_OK;
+}
+
+omen_status cli_args_parse(const cli_command *c, int argc, char **argv) {
+    args.given = calloc((size_t)argc + 1, sizeof *args.given);
+    args.positional = calloc((size_t)argc + 1, sizeof *args.positional);
+    if (args.given == NULL || args.positional == NULL) return cli_no_memory();
+    bool ended = false;
+    for (int i = 0; i < argc; i++) {
+        if (ended || !is_option(argv[i])) args.positional[args.positional_count++] = argv[i];
+        else if (strcmp(argv[i], "--") == 0) ended = true;
+        else CLI_TRY(take_option(c, argc, argv, &i));
+    }
+    if ((int)args.positional_count < c->min) return cli_fail(OMEN_ERR_INVALID, "something is missing; usage: omendb %s %s", c->name, c->usage);
+    if (c->max >= 0 && (int)args.positional_count > c->max)
+        return cli_fail(OMEN_ERR_INVALID, "\"%.100s\" is too much; usage: omendb %s %s", args.positional[c->max], c->name, c->usage);
+    return OMEN_OK;
+}
+
+void cli_args_free(void) {
+    free(args.given);
+    free(args.positional);
+}
+
+const char *cli_positional(size_t i) { return i < args.positional_count ? args.positional[i] : NULL; }
+size_t cli_positional_count(void) { return args.positional_count; }
+
+const char *cli_option_at(const char *name, size_t index) {
+    for (size_t i = 0; i < args.given_count; i++)
+        if (strcmp(args.given[i].option->name, name) == 0 && index-- == 0) return args.given[i].value == NULL ? "" : args.given[i].value;
+    return NULL;
+}
+
+bool cli_given(const char *name) { return cli_option_at(name, 0) != NULL; }
+
+const char *cli_option(const char *name, const char *fallback) {
+    for (size_t i = args.given_count; i > 0; i--)
+        if (strcmp(args.given[i - 1].option->name, name) == 0) return args.given[i - 1].value;
+    return fallback;
+}
+
+omen_status cli_option_u64(const char *name, uint64_t min, uint64_t max, uint64_t fallback, uint64_t *out) {
+    const char *text = cli_option(name, NULL);
+    uint64_t n = 0;
+    *out = fallback;
+    if (text == NULL) return OMEN_OK;
+    bool good = text[0] != '\0';
+    for (const char *at = text; good && *at != '\0'; at++)
+        good = *at >= '0' && *at <= '9' && !__builtin_mul_overflow(n, 10, &n) && !__builtin_add_overflow(n, (uint64_t)(*at - '0'), &n);
+    if (!good || n < min || n > max)
+        return cli_fail(OMEN_ERR_INVALID, "--%s is \"%.60s\"; it must be a number from %llu to %llu", name, text, (unsigned long long)min, (unsigned long long)max);
+    *out = n;
+    return OMEN_OK;
+}
+
+void cli_print_options(FILE *to, const char *names) {
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        const option *o = &options[i];
+        char left[64];
+        if (names == NULL ? !o->general : !listed(names, o->name)) continue;
+        int n = o->letter != 0 ? snprintf(left, sizeof left, "-%c, ", o->letter) : snprintf(left, sizeof left, "    ");
+        snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name, o->value == NULL ? "" : " ", o->value == NULL ? "" : o->value);
+        fprintf(to, "  %-32s %s\n", left, o->help);
+    }
+}

@@ -1,0 +1,192 @@
+/* create.c - create, collections, drop. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <yyjson.h>
+
+#include "cli/cli.h"
+
+#define TEXTS 64
+
+typedef struct wanted {
+    omen_schema schema;
+    omen_vector_field fields[OMEN_MAX_VECTOR_FIELDS];
+    omen_str texts[TEXTS];
+} wanted;
+
+static omen_status bad_field(const char *text) {
+    return cli_fail(OMEN_ERR_INVALID, "--vector-field \"%.100s\" is not NAME:DIMENSIONS or NAME:DIMENSIONS:METRIC, such as title:384:cosine", text);
+}
+
+/* NAME:DIMENSIONS[:METRIC] */
+static omen_status read_field(const char *text, omen_vector_field *f) {
+    const char *colon = strchr(text, ':');
+    if (colon == NULL) return bad_field(text);
+    char *end;
+    unsigned long n = colon[1] >= '0' && colon[1] <= '9' ? strtoul(colon + 1, &end, 10) : 0;
+    if (n < 1 || n > OMEN_MAX_DIMENSIONS || (*end != '\0' && *end != ':')) return bad_field(text);
+    f->name = (omen_str){text, (size_t)(colon - text)};
+    f->dimensions = (uint32_t)n;
+    f->metric = cli_metric(*end == ':' ? end + 1 : cli_option("metric", "cosine"));
+    return f->metric == 0 ? bad_field(text) : OMEN_OK;
+}
+
+static omen_status read_schema(wanted *w) {
+    uint64_t dimensions;
+    omen_schema_init(&w->schema);
+    w->schema.vectors = w->fields;
+    w->schema.texts = w->texts;
+    CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, 0, &dimensions));
+    if (cli_metric(cli_option("metric", "cosine")) == 0)
+        return cli_fail(OMEN_ERR_INVALID, "--metric is \"%.60s\"; it must be cosine, l2 or ip", cli_option("metric", ""));
+    if (dimensions != 0) {
+        w->fields[0] = (omen_vector_field){OMEN_STR(""), (uint32_t)dimensions, cli_metric(cli_option("metric", "cosine"))};
+        w->schema.vector_count = 1;
+    }
+    const char *text;
+    for (size_t i = 0; (text = cli_option_at("vector-field", i)) != NULL; i++) {
+        if (w->schema.vector_count == OMEN_MAX_VECTOR_FIELDS)
+            return cli_fail(OMEN_ERR_INVALID, "a collection has at most %u vector fields", OMEN_MAX_VECTOR_FIELDS);
+        CLI_TRY(read_field(text, &w->fields[w->schema.vector_count++]));
+    }
+    text = cli_option("text", "");
+    while (*text != '\0') {
+        size_t n = strcspn(text, ",");
+        if (w->schema.text_count == TEXTS) return cli_fail(OMEN_ERR_INVALID, "--text names more than %d fields", TEXTS);
+        w->texts[w->schema.text_count++] = (omen_str){text, n};
+        text += n + (text[n] == ',');
+    }
+    return OMEN_OK;
+}
+
+/* Whether a database is there; *db is open when it is. */
+static omen_status open_or_create(omen_db **db, bool *created) {
+    omen_status s = cli_database_open(CLI_WRITE, db);
+    *created = s == OMEN_ERR_NOT_FOUND;
+    return *created ? cli_database_open(CLI_CREATE, db) : s;
+}
+
+static void report(const char *collection, bool created) {
+    if (cli_json) {
+        cli_json_begin(stdout);
+        cli_json_object();
+        cli_json_key("database");
+        cli_json_cstr(cli_positional(0));
+        cli_json_key("created");
+        cli_json_bool(created);
+        if (collection != NULL) {
+            cli_json_key("collection");
+            cli_json_cstr(collection);
+        }
+        cli_json_object_end();
+        cli_json_end();
+        return;
+    }
+    if (created) printf("created the database %s\n", cli_positional(0));
+    if (collection != NULL) printf("the collection \"%s\" is ready\n", collection);
+}
+
+omen_status cli_run_create(void) {
+    wanted w = {0};
+    omen_db *db;
+    bool created;
+    CLI_TRY(read_schema(&w));
+    const char *name = cli_option("collection", w.schema.vector_count != 0 ? "default" : NULL);
+    if (name != NULL && w.schema.vector_count == 0)
+        return cli_fail(OMEN_ERR_INVALID, "a collection needs the length of its vectors: give --dimensions N, or --vector-field NAME:N");
+    CLI_TRY(open_or_create(&db, &created));
+    omen_status s = OMEN_OK;
+    if (!created && name == NULL)
+        s = cli_fail(OMEN_ERR_EXISTS, "the database %.200s is there already; add a collection with --collection NAME --dimensions N", cli_positional(0));
+    if (s == OMEN_OK && name != NULL) {
+        omen_collection *c = NULL;
+        s = cli_core(omen_collection_open(db, (omen_str){name, strlen(name)}, &w.schema, &c));
+        omen_collection_close(c);
+    }
+    s = cli_database_close(db, s);
+    if (s == OMEN_OK) report(name, created);
+    return s;
+}
+
+static void print_collection(yyjson_val *c) {
+    yyjson_val *fields = yyjson_obj_get(yyjson_obj_get(c, "schema"), "vectors"), *f;
+    yyjson_arr_iter it;
+    printf("%-24s", yyjson_get_str(yyjson_obj_get(c, "name")));
+    yyjson_arr_iter_init(fields, &it);
+    while ((f = yyjson_arr_iter_next(&it)) != NULL) {
+        const char *name = yyjson_get_str(yyjson_obj_get(f, "name")), *metric = yyjson_get_str(yyjson_obj_get(f, "metric"));
+        printf("  %s: %llu dimensions, %s", name == NULL ? "vector" : name, (unsigned long long)yyjson_get_uint(yyjson_obj_get(f, "dimensions")), metric == NULL ? "" : metric);
+    }
+    putchar('\n');
+}
+
+omen_status cli_run_collections(void) {
+    omen_db *db;
+    char *text;
+    size_t len;
+    CLI_TRY(cli_database_open(CLI_READ, &db));
+    omen_status s = cli_database_close(db, cli_stats_text(db, &text, &len));
+    if (s != OMEN_OK) return s;
+    yyjson_doc *doc = yyjson_read(text, len, YYJSON_READ_NOFLAG);
+    yyjson_val *list = yyjson_obj_get(yyjson_doc_get_root(doc), "collections"), *c;
+    yyjson_arr_iter it;
+    yyjson_arr_iter_init(list, &it);
+    if (cli_json) {
+        cli_json_begin(stdout);
+        cli_json_object();
+        cli_json_key("collections");
+        cli_json_array();
+    }
+    while ((c = yyjson_arr_iter_next(&it)) != NULL) {
+        if (!cli_json) {
+            print_collection(c);
+            continue;
+        }
+        size_t n = 0;
+        char *schema = yyjson_val_write(yyjson_obj_get(c, "schema"), YYJSON_WRITE_NOFLAG, &n);
+        cli_json_object();
+        cli_json_key("name");
+        cli_json_cstr(yyjson_get_str(yyjson_obj_get(c, "name")));
+        cli_json_key("schema");
+        cli_json_raw(schema == NULL ? "null" : schema, schema == NULL ? 4 : n);
+        cli_json_object_end();
+        free(schema);
+    }
+    if (cli_json) {
+        cli_json_array_end();
+        cli_json_object_end();
+        cli_json_end();
+    }
+    yyjson_doc_free(doc);
+    free(text);
+    return OMEN_OK;
+}
+
+static omen_status confirm(const char *name) {
+    char answer[16] = "";
+    if (cli_given("force")) return OMEN_OK;
+    if (!isatty(STDIN_FILENO)) return cli_fail(OMEN_ERR_INVALID, "dropping \"%.128s\" removes all its records; say so with --force", name);
+    fprintf(stderr, "drop the collection \"%s\" with all its records? [y/N] ", name);
+    if (fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y')) return OMEN_OK;
+    return cli_fail(OMEN_ERR_CANCELLED, "nothing was dropped");
+}
+
+omen_status cli_run_drop(void) {
+    omen_db *db;
+    const char *name = cli_positional(1);
+    CLI_TRY(confirm(name));
+    CLI_TRY(cli_database_open(CLI_WRITE, &db));
+    CLI_TRY(cli_database_close(db, cli_core(omen_collection_drop(db, (omen_str){name, strlen(name)}))));
+    if (cli_json) {
+        cli_json_begin(stdout);
+        cli_json_object();
+        cli_json_key("dropped");
+        cli_json_cstr(name);
+        cli_json_object_end();
+        cli_json_end();
+    } else {
+        printf("dropped the collection \"%s\"\n", name);
+    }
+    return OMEN_OK;
+}

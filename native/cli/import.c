@@ -1,0 +1,211 @@
+/* import.c - import: a file's records into a collection, batch by batch.
+ *
+ * Batches are written without waiting for each to be durable; the last wait covers them all. When something fails, what was written before is made
+ * durable too, so the record to go on with is certain.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct import {
+    omen_db *db;
+    omen_collection *collection;
+    const omen_schema *schema;
+    cli_source *source;
+    cli_input ids; /* --ids */
+    bool has_ids;
+    char *id;      /* scratch of an id */
+    size_t id_capacity;
+    cli_batch batch;
+    omen_write_mode mode;
+    uint64_t first_id, skip, limit, batch_size;
+    uint64_t written; /* records in batches that were written */
+    uint64_t commit;
+    bool created;
+} import;
+
+/* ---- the collection ---- */
+
+static omen_status create_collection(import *m, const char *name) {
+    uint64_t dimensions;
+    CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, m->source->dimensions, &dimensions));
+    omen_metric metric = cli_metric(cli_option("metric", "cosine"));
+    if (metric == 0) return cli_fail(OMEN_ERR_INVALID, "--metric is \"%.60s\"; it must be cosine, l2 or ip", cli_option("metric", ""));
+    if (dimensions == 0)
+        return cli_fail(OMEN_ERR_DIMENSION, "the first record of %.200s has no vector \"%.100s\", so how long vectors are is not known; name it with --field, or give --dimensions",
+                        m->source->in.path, cli_option("field", "vector"));
+    if (dimensions > OMEN_MAX_DIMENSIONS) return cli_fail(OMEN_ERR_DIMENSION, "the first vector has %llu dimensions; 1 to %u are possible", (unsigned long long)dimensions, OMEN_MAX_DIMENSIONS);
+    if (m->source->dimensions != 0 && dimensions != m->source->dimensions)
+        return cli_fail(OMEN_ERR_DIMENSION, "--dimensions is %llu, and the vectors of %.200s have %u", (unsigned long long)dimensions, m->source->in.path, m->source->dimensions);
+    const char *field = cli_option("field", "");
+    omen_vector_field f = {{field, strlen(field)}, (uint32_t)dimensions, metric};
+    omen_schema schema;
+    omen_schema_init(&schema);
+    schema.vector_count = 1;
+    schema.vectors = &f;
+    m->created = true;
+    return cli_core(omen_collection_open(m->db, (omen_str){name, strlen(name)}, &schema, &m->collection));
+}
+
+/* What the options say must be what is there. */
+static omen_status compare(const import *m, uint32_t field) {
+    const omen_vector_field *f = &m->schema->vectors[field];
+    uint64_t dimensions;
+    CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, f->dimensions, &dimensions));
+    if (dimensions != f->dimensions) return cli_fail(OMEN_ERR_SCHEMA, "--dimensions is %llu, and the collection has %u; leave it out, or choose another --collection", (unsigned long long)dimensions, f->dimensions);
+    const char *metric = cli_option("metric", NULL);
+    if (metric != NULL && cli_metric(metric) != f->metric)
+        return cli_fail(OMEN_ERR_SCHEMA, "--metric is \"%.60s\", and the collection has %s; leave it out, or choose another --collection", metric, cli_metric_name(f->metric));
+    return OMEN_OK;
+}
+
+static omen_status open_collection(import *m) {
+    char *name;
+    uint32_t field;
+    CLI_TRY(cli_collection_choose(m->db, &name));
+    omen_str n = name[0] == '\0' && cli_option("collection", NULL) == NULL ? OMEN_STR("default") : (omen_str){name, strlen(name)};
+    omen_status s = omen_collection_open(m->db, n, NULL, &m->collection);
+    s = s == OMEN_ERR_NOT_FOUND ? create_collection(m, n.data) : cli_core(s);
+    free(name);
+    if (s != OMEN_OK) return s;
+    m->schema = omen_collection_schema(m->collection);
+    CLI_TRY(cli_field_choose(m->collection, &field));
+    CLI_TRY(compare(m, field));
+    return cli_source_bind(m->source, m->schema, field);
+}
+
+/* ---- records ---- */
+
+/* The next line of --ids. */
+static omen_status read_id(import *m, cli_record *r) {
+    char *line;
+    size_t len;
+    CLI_TRY(cli_input_line(&m->ids, 8 * OMEN_MAX_ID, &line, &len));
+    if (line == NULL) return cli_fail(OMEN_ERR_ID, "%.200s has fewer lines than there are records; it needs one id for each", m->ids.path);
+    if (len + 1 > m->id_capacity) {
+        char *id = realloc(m->id, len + 1);
+        if (id == NULL) return cli_no_memory();
+        m->id = id;
+        m->id_capacity = len + 1;
+    }
+    r->has_id = true;
+    return cli_id_parse(line, len, m->id, &r->id);
+}
+
+static omen_status next_record(import *m, cli_record *r, bool *end) {
+    CLI_TRY(cli_source_next(m->source, r, end));
+    if (*end) return OMEN_OK;
+    uint64_t row = m->source->row - 1;
+    if (m->has_ids) {
+        omen_status s = read_id(m, r);
+        if (s != OMEN_OK) cli_before("record %llu: ", (unsigned long long)row);
+        return s;
+    }
+    if (r->has_id) return OMEN_OK;
+    if (m->first_id + row > INT64_MAX) return cli_fail(OMEN_ERR_ID, "--first-id is so large that the ids of the rows are no 64-bit integers");
+    r->id = OMEN_ID_INT((int64_t)(m->first_id + row));
+    return OMEN_OK;
+}
+
+static omen_status check_fields(const import *m, const cli_record *r) {
+    for (uint32_t f = 0; m->mode != OMEN_WRITE_UPDATE && f < m->schema->vector_count; f++) {
+        if ((r->given >> f & 1u) != 0) continue;
+        char place[32];
+        snprintf(place, sizeof place, m->source->line != 0 ? "line %llu" : "row %llu", (unsigned long long)(m->source->line != 0 ? m->source->line : m->source->row - 1));
+        return cli_fail(OMEN_ERR_INVALID, "%.200s, %s: the record has no vector \"%.*s\"; --field names the key or column that holds it", m->source->in.path, place,
+                        (int)m->schema->vectors[f].name.len, m->schema->vectors[f].name.data);
+    }
+    return OMEN_OK;
+}
+
+static omen_status write_batch(import *m) {
+    size_t count = m->batch.count;
+    omen_status s = cli_batch_write(&m->batch, m->collection, m->mode, &m->commit);
+    if (s == OMEN_OK) m->written += count;
+    return s;
+}
+
+static omen_status transfer(import *m) {
+    cli_record r;
+    bool end;
+    while (m->limit == 0 || m->written + m->batch.count < m->limit) {
+        CLI_TRY(next_record(m, &r, &end));
+        if (end) break;
+        if (m->source->row <= m->skip) continue;
+        CLI_TRY(check_fields(m, &r));
+        if (cli_batch_full(&m->batch, &r, m->batch_size)) CLI_TRY(write_batch(m));
+        CLI_TRY(cli_batch_add(&m->batch, &r));
+        cli_progress(m->source->in.offset, m->written + m->batch.count);
+    }
+    return write_batch(m);
+}
+
+/* ---- the command ---- */
+
+static void report(const import *m) {
+    omen_str name = omen_collection_name(m->collection);
+    if (cli_json) {
+        cli_json_begin(stdout);
+        cli_json_object();
+        cli_json_key("imported");
+        cli_json_u64(m->written);
+        cli_json_key("skipped");
+        cli_json_u64(m->skip < m->source->row ? m->skip : m->source->row);
+        cli_json_key("collection");
+        cli_json_str(name.data, name.len);
+        cli_json_key("created");
+        cli_json_bool(m->created);
+        cli_json_object_end();
+        cli_json_end();
+    } else {
+        printf("imported %llu records into \"%.*s\"\n", (unsigned long long)m->written, (int)name.len, name.data);
+    }
+}
+
+static omen_status run(import *m) {
+    CLI_TRY(open_collection(m));
+    cli_batch_init(&m->batch, m->schema);
+    cli_progress_begin("importing", m->source->in.size);
+    omen_status s = transfer(m);
+    /* After a failure of the storage waiting fails as well; the first message is the one that counts. */
+    omen_status waited = omen_wait(m->db, m->commit);
+    if (s == OMEN_OK) s = cli_core(waited);
+    else if (m->written != 0 || m->skip != 0)
+        cli_after(waited == OMEN_OK ? ". The %llu records before are written; go on with --skip %llu" : ". Of the %llu records before not all may be durable; begin again, or go on after --skip %llu",
+                  (unsigned long long)m->written, (unsigned long long)(m->skip + (waited == OMEN_OK ? m->written : 0)));
+    else cli_after(". Nothing was written");
+    cli_progress(m->source->in.offset, m->written);
+    cli_progress_end();
+    return s;
+}
+
+static omen_status read_options(import *m) {
+    CLI_TRY(cli_write_mode(&m->mode));
+    CLI_TRY(cli_option_u64("first-id", 0, INT64_MAX, 0, &m->first_id));
+    CLI_TRY(cli_option_u64("skip", 0, UINT64_MAX, 0, &m->skip));
+    CLI_TRY(cli_option_u64("limit", 1, UINT64_MAX, 0, &m->limit));
+    CLI_TRY(cli_option_u64("batch", 1, OMEN_MAX_BATCH, CLI_BATCH, &m->batch_size));
+    const char *ids = cli_option("ids", NULL);
+    if (ids == NULL) return OMEN_OK;
+    CLI_TRY(cli_input_open(&m->ids, ids));
+    m->has_ids = true;
+    return OMEN_OK;
+}
+
+/* The file is looked at before the database is touched. */
+omen_status cli_run_import(void) {
+    import m = {0};
+    omen_status s = read_options(&m);
+    if (s == OMEN_OK) s = cli_source_open(cli_positional(1), cli_option("format", NULL), &m.source);
+    if (s == OMEN_OK) s = cli_database_open(CLI_CREATE, &m.db);
+    if (s == OMEN_OK) s = run(&m);
+    if (s == OMEN_OK) report(&m);
+    if (m.batch.schema != NULL) cli_batch_free(&m.batch);
+    omen_collection_close(m.collection);
+    cli_source_close(m.source);
+    if (m.has_ids) cli_input_close(&m.ids);
+    free(m.id);
+    return cli_database_close(m.db, s);
+}

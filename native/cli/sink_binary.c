@@ -1,0 +1,50 @@
+/* sink_binary.c - the vectors of one field as fvecs or npy. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+static omen_status nothing(cli_sink *s) {
+    (void)s;
+    return OMEN_OK;
+}
+
+static void put32(FILE *to, uint32_t n) {
+    for (int i = 0; i < 4; i++) fputc((int)(n >> (8 * i) & 255), to);
+}
+
+static void put_vector(cli_sink *s, const omen_results *r, size_t i) {
+    const float *v = omen_results_vector(r, i, s->field);
+    for (uint32_t d = 0; d < s->schema->vectors[s->field].dimensions; d++) {
+        uint32_t bits;
+        memcpy(&bits, &v[d], sizeof bits);
+        put32(s->to, bits);
+    }
+}
+
+static omen_status fvecs_record(cli_sink *s, const omen_results *r, size_t i) {
+    put32(s->to, s->schema->vectors[s->field].dimensions);
+    put_vector(s, r, i);
+    return OMEN_OK;
+}
+
+const cli_sink cli_sink_fvecs = {.begin = nothing, .record = fvecs_record, .end = nothing};
+
+/* The header says how many rows follow, so they were counted before; it ends at a multiple of 64 bytes. */
+static omen_status npy_begin(cli_sink *s) {
+    char text[118];
+    int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %u), }", (unsigned long long)s->total, s->schema->vectors[s->field].dimensions);
+    memset(text + n, ' ', sizeof text - (size_t)n);
+    text[sizeof text - 1] = '\n';
+    fwrite("\x93NUMPY\x01\x00", 1, 8, s->to);
+    fputc((int)sizeof text & 255, s->to);
+    fputc((int)sizeof text >> 8, s->to);
+    fwrite(text, 1, sizeof text, s->to);
+    return OMEN_OK;
+}
+
+static omen_status npy_record(cli_sink *s, const omen_results *r, size_t i) {
+    put_vector(s, r, i);
+    return OMEN_OK;
+}
+
+const cli_sink cli_sink_npy = {.begin = npy_begin, .record = npy_record, .end = nothing};
