@@ -48,10 +48,10 @@ static void print_collection(yyjson_val *c, uint64_t records) {
     yyjson_val *fields = yyjson_obj_get(yyjson_obj_get(c, "schema"), "vectors"), *memory = yyjson_obj_get(c, "memory"), *segments = yyjson_obj_get(c, "segments"), *v;
     yyjson_arr_iter it;
     uint64_t bytes = 0, deleted = 0;
-    printf("\ncollection \"%s\"\n", yyjson_get_str(yyjson_obj_get(c, "name")));
+    printf("\ncollection \"%s\"\n", cli_member(c, "name"));
     yyjson_arr_iter_init(fields, &it);
     while ((v = yyjson_arr_iter_next(&it)) != NULL) {
-        const char *name = yyjson_get_str(yyjson_obj_get(v, "name")), *metric = yyjson_get_str(yyjson_obj_get(v, "metric"));
+        const char *name = cli_member(v, "name"), *metric = cli_member(v, "metric");
         print_line("  vector");
         printf("%s, %llu dimensions, %s\n", name, (unsigned long long)number(v, "dimensions"), metric);
     }
@@ -88,7 +88,7 @@ static omen_status print_stats(omen_db *db, const char *text, size_t len) {
     yyjson_val *root = yyjson_doc_get_root(doc), *c;
     omen_status s = OMEN_OK;
     print_line("database");
-    printf("%s\n", yyjson_get_str(yyjson_obj_get(root, "databaseId")));
+    printf("%s\n", cli_member(root, "databaseId"));
     print_line("version");
     printf("%s, file format %llu, kernels %s\n", omen_version(), (unsigned long long)number(root, "format"), omen_kernels_name());
     print_line("memory");
@@ -100,7 +100,7 @@ static omen_status print_stats(omen_db *db, const char *text, size_t len) {
     yyjson_arr_iter_init(yyjson_obj_get(root, "collections"), &it);
     while (s == OMEN_OK && (c = yyjson_arr_iter_next(&it)) != NULL) {
         uint64_t records;
-        s = count_records(db, yyjson_get_str(yyjson_obj_get(c, "name")), &records);
+        s = count_records(db, cli_member(c, "name"), &records);
         if (s == OMEN_OK) print_collection(c, records);
     }
     yyjson_doc_free(doc);

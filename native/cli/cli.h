@@ -110,6 +110,8 @@ omen_status cli_vector_parse(const char *text, size_t len, float **out, uint32_t
 /* The values of a JSON array of numbers into `out`; *count is how many there are, written only when equal to `want`.
  * `value` is a yyjson_val. False: not an array of numbers. */
 bool cli_vector_read(void *value, float *out, uint32_t want, size_t *count);
+/* The string `key` of a yyjson object; "" when there is none. */
+const char *cli_member(void *object, const char *key);
 bool cli_utf8_valid(const char *text, size_t len);
 
 /* ---- output (output.c) ---- */

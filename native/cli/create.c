@@ -112,11 +112,11 @@ omen_status cli_run_create(void) {
 static void print_collection(yyjson_val *c) {
     yyjson_val *fields = yyjson_obj_get(yyjson_obj_get(c, "schema"), "vectors"), *f;
     yyjson_arr_iter it;
-    printf("%-24s", yyjson_get_str(yyjson_obj_get(c, "name")));
+    printf("%-24s", cli_member(c, "name"));
     yyjson_arr_iter_init(fields, &it);
     while ((f = yyjson_arr_iter_next(&it)) != NULL) {
-        const char *name = yyjson_get_str(yyjson_obj_get(f, "name")), *metric = yyjson_get_str(yyjson_obj_get(f, "metric"));
-        printf("  %s: %llu dimensions, %s", name == NULL ? "vector" : name, (unsigned long long)yyjson_get_uint(yyjson_obj_get(f, "dimensions")), metric == NULL ? "" : metric);
+        const char *name = cli_member(f, "name"), *metric = cli_member(f, "metric");
+        printf("  %s: %llu dimensions, %s", name, (unsigned long long)yyjson_get_uint(yyjson_obj_get(f, "dimensions")), metric);
     }
     putchar('\n');
 }
@@ -147,7 +147,7 @@ omen_status cli_run_collections(void) {
         char *schema = yyjson_val_write(yyjson_obj_get(c, "schema"), YYJSON_WRITE_NOFLAG, &n);
         cli_json_object();
         cli_json_key("name");
-        cli_json_cstr(yyjson_get_str(yyjson_obj_get(c, "name")));
+        cli_json_cstr(cli_member(c, "name"));
         cli_json_key("schema");
         cli_json_raw(schema == NULL ? "null" : schema, schema == NULL ? 4 : n);
         cli_json_object_end();

@@ -92,8 +92,7 @@ static omen_status list_names(omen_db *db, char **only, size_t *count, char *nam
     yyjson_arr_iter it;
     yyjson_arr_iter_init(list, &it);
     while ((v = yyjson_arr_iter_next(&it)) != NULL) {
-        const char *name = yyjson_get_str(yyjson_obj_get(v, "name"));
-        if (name == NULL) continue;
+        const char *name = cli_member(v, "name");
         if (*only == NULL) *only = strdup(name);
         if (at < capacity) at += (size_t)snprintf(names + at, capacity - at, "%s\"%s\"", at == 0 ? "" : ", ", name);
     }

@@ -105,6 +105,11 @@ omen_status cli_vector_parse(const char *text, size_t len, float **out, uint32_t
     return s;
 }
 
+const char *cli_member(void *object, const char *key) {
+    const char *text = yyjson_get_str(yyjson_obj_get(object, key));
+    return text == NULL ? "" : text;
+}
+
 /* Well-formed UTF-8 (Unicode, table 3-7). */
 bool cli_utf8_valid(const char *text, size_t len) {
     const unsigned char *p = (const unsigned char *)text;
