@@ -21,7 +21,8 @@ build_presets() {
   for preset in "$@"; do
     log=$BUILD/logs/build-$preset.log
     say "building $preset"
-    if ! { cmake --preset "$preset" && cmake --build --preset "$preset" -j "$JOBS"; } >"$log" 2>&1; then
+    # A build folder that something else configured in between is begun afresh.
+    if ! { { cmake --preset "$preset" || cmake --fresh --preset "$preset"; } && cmake --build --preset "$preset" -j "$JOBS"; } >"$log" 2>&1; then
       grep -E -A12 '(error|FAILED|CMake Error)[:( ]' "$log" | head -60 >&2 || tail -30 "$log" >&2
       printf 'dev: building %s failed; the whole output is in %s\n' "$preset" "${log#"$ROOT"/}" >&2
       return 1

@@ -125,9 +125,8 @@ fault_storage *fault_storage_clone(const fault_storage *fs) {
     fault_storage *c = fault_storage_new(fs->rng);
     for (size_t i = 0; i < fs->inode_count; i++) {
         const inode *from = &fs->inodes[i];
-        inode *to = &c->inodes[0];
         int at = inode_new(c);
-        to = &c->inodes[at];
+        inode *to = &c->inodes[at];
         to->durable = fault_bytes_copy(&from->durable);
         to->live = fault_bytes_copy(&from->live);
         to->ops = must(calloc(from->op_count + 1, sizeof *to->ops));

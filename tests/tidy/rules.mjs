@@ -157,8 +157,8 @@ export function cleanLines(root) {
 }
 
 // What the compiler itself calls, and what the platform defines for the core (see kernel/kernel.h and api/api.h).
-const COMPILER = /^(memcpy|memmove|memset|memcmp|memchr|strlen|strcmp|strncmp|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(u?(div|mod|mul)|ashl|ashr|lshr|clz|ctz|popcount|float|fix)\w*|__aarch64_\w+)$/;
-const PINNED = /^(ZSTD_|XXH|yyjson_)/;
+const COMPILER = /^(memcpy|memmove|memset|memcmp|memchr|strlen|strcmp|strncmp|_GLOBAL_OFFSET_TABLE_|__tls_get_addr|__stack_chk_fail|__(u?(div|mod|mul)|ashl|ashr|lshr|clz|ctz|popcount|float|fix)\w*|__aarch64_\w+)$/;
+const PINNED = /^(ZSTD_|XXH|yyjson_|unsafe_yyjson_)/;
 const PLATFORM = new Set([
   'omen_kernels_offer', 'omen_platform_host', 'omen_platform_opened', 'omen_platform_closing',
 ]);
