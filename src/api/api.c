@@ -13,6 +13,12 @@ static omen_status told(omen_status s, const omen_error *err) {
     return s;
 }
 
+/* The same for a failure of an open database, which counts it. */
+static omen_status told_of(omen_db *db, omen_status s, const omen_error *err) {
+    omen_count_failure(&db->metrics, s);
+    return told(s, err);
+}
+
 static omen_status wait_for(const omen_host *host, omen_error *err) {
     if (host->wait != NULL) return host->wait(host->ctx);
     return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host's reads may be pending and it cannot wait; use omen_call");
@@ -55,7 +61,7 @@ static omen_status admin(omen_db *db, omen_admin_kind kind, uint64_t budget_us, 
     DRIVE(db->host, s, omen_admin_op_step(&op, &err), &err);
     if (more != NULL) *more = op.more;
     omen_admin_op_deinit(&op);
-    return told(s, &err);
+    return told_of(db, s, &err);
 }
 
 omen_status omen_sync(omen_db *db) { return admin(db, OMEN_ADMIN_SYNC, 0, NULL); }
@@ -88,7 +94,7 @@ static omen_status collection_op(omen_db *db, omen_write_kind kind, omen_str nam
     if (s == OMEN_OK) DRIVE(db->host, s, omen_write_op_step(op, true, &err), &err);
     if (s == OMEN_OK && out != NULL) *out = omen_write_op_taken(op);
     omen_write_op_free(op);
-    return told(s, &err);
+    return told_of(db, s, &err);
 }
 
 omen_status omen_collection_open(omen_db *db, omen_str name, const omen_schema *schema, omen_collection **out) {
@@ -132,7 +138,7 @@ static omen_status write_rows(omen_collection *c, omen_write_kind kind, const om
     if (s == OMEN_OK && commit != NULL) *commit = omen_write_op_commit(op);
     if (s == OMEN_OK && written != NULL) *written = (size_t)omen_write_op_count(op);
     omen_write_op_free(op);
-    return told(s, &err);
+    return told_of(c->db, s, &err);
 }
 
 static bool mode_known(omen_write_mode mode) { return mode >= OMEN_WRITE_UPSERT && mode <= OMEN_WRITE_UPDATE; }
@@ -162,7 +168,7 @@ omen_status omen_wait(omen_db *db, uint64_t commit) {
     if (db->options.durability < OMEN_DURABILITY_GROUP || db->options.read_only) return OMEN_OK;
     if (commit > omen_last_lsn(db)) return told(omen_fail(&err, OMEN_ERR_INVALID, "commit %llu has not been made", (unsigned long long)commit), &err);
     DRIVE(db->host, s, omen_sync_step(db, commit, &err), &err);
-    return told(s, &err);
+    return told_of(db, s, &err);
 }
 
 /* ---- reading ---- */
@@ -176,11 +182,12 @@ void omen_query_init(omen_query *q) {
 
 /* Steps a read that has been set up with status s, and takes its outcome. */
 static omen_status finish_read(omen_read_op *op, omen_status s, omen_results **out, uint64_t *count, omen_error *err) {
-    if (s == OMEN_OK) DRIVE(op->db->host, s, omen_read_op_step(op, err), err);
+    omen_db *db = op->db;
+    if (s == OMEN_OK) DRIVE(db->host, s, omen_read_op_step(op, err), err);
     if (s == OMEN_OK && out != NULL) *out = omen_read_op_take(op);
     if (s == OMEN_OK && count != NULL) *count = op->count;
     omen_read_op_free(op);
-    return told(s, err);
+    return told_of(db, s, err);
 }
 
 omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **out) {
@@ -190,7 +197,7 @@ omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **
         return told(omen_fail(&err, OMEN_ERR_INVALID, "an argument is NULL, or the query was not filled by omen_query_init"), &err);
     *out = NULL;
     omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_SEARCH, q->include, &op, &err);
-    if (s != OMEN_OK) return told(s, &err);
+    if (s != OMEN_OK) return told_of(c->db, s, &err);
     return finish_read(op, omen_read_op_search(op, q, &err), out, NULL, &err);
 }
 
@@ -200,7 +207,7 @@ omen_status omen_get(omen_collection *c, const omen_id *ids, size_t count, uint3
     if (c == NULL || out == NULL) return told(OMEN_ERR_INVALID, NULL);
     *out = NULL;
     omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_GET, include, &op, &err);
-    if (s != OMEN_OK) return told(s, &err);
+    if (s != OMEN_OK) return told_of(c->db, s, &err);
     s = omen_rows_from_ids(&op->ids, &op->arena, ids, count, &err);
     if (s == OMEN_OK) s = omen_read_op_get(op, &err);
     return finish_read(op, s, out, NULL, &err);
@@ -215,7 +222,7 @@ omen_status omen_scroll(omen_collection *c, const omen_id *after, size_t limit, 
     *out = NULL;
     omen_status s = after == NULL ? OMEN_OK : omen_key_encode(after, bytes, &key, &err);
     if (s == OMEN_OK) s = omen_read_op_new(c->db, c->coll, OMEN_READ_SCROLL, include, &op, &err);
-    if (s != OMEN_OK) return told(s, &err);
+    if (s != OMEN_OK) return told_of(c->db, s, &err);
     return finish_read(op, omen_read_op_scroll(op, key, limit, &err), out, NULL, &err);
 }
 
@@ -224,7 +231,7 @@ omen_status omen_count(omen_collection *c, uint64_t *out) {
     omen_read_op *op;
     if (c == NULL || out == NULL) return told(OMEN_ERR_INVALID, NULL);
     omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_COUNT, 0, &op, &err);
-    return s == OMEN_OK ? finish_read(op, s, NULL, out, &err) : told(s, &err);
+    return s == OMEN_OK ? finish_read(op, s, NULL, out, &err) : told_of(c->db, s, &err);
 }
 
 omen_status omen_check(omen_db *db) {
@@ -232,7 +239,7 @@ omen_status omen_check(omen_db *db) {
     omen_read_op *op;
     if (db == NULL) return told(OMEN_ERR_INVALID, NULL);
     omen_status s = omen_read_op_new(db, NULL, OMEN_READ_CHECK, 0, &op, &err);
-    return s == OMEN_OK ? finish_read(op, s, NULL, NULL, &err) : told(s, &err);
+    return s == OMEN_OK ? finish_read(op, s, NULL, NULL, &err) : told_of(db, s, &err);
 }
 
 /* ---- reports ---- */

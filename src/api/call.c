@@ -659,6 +659,7 @@ omen_status omen_call_step(omen_call *c) {
     if (s == OMEN_PENDING) return s;
     if (s == OMEN_OK) s = answer(c);
     if (s != OMEN_OK) answer_failure(c, s);
+    if (c->inside) omen_count_failure(&c->db->metrics, s);
     c->done = true;
     c->status = s;
     end_operation(c);

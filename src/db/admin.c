@@ -1,6 +1,7 @@
 #include "db/admin.h"
 
 #include "db/job.h"
+#include "db/read.h"
 #include "kernel/kernel.h"
 
 void omen_admin_op_init(omen_admin_op *op, omen_db *db, omen_admin_kind kind, uint64_t budget_us) {
@@ -183,7 +184,8 @@ static void measure(omen_db *db) {
     omen_gauge_set(&m->memtable_bytes, table_bytes);
     omen_gauge_set(&m->memory_bytes, (int64_t)atomic_load(&db->mem.bytes));
     omen_gauge_set(&m->memory_peak, (int64_t)atomic_load(&db->mem.peak));
-    omen_gauge_set(&m->accuracy, 1);
+    /* Every search is exact: its recall is 1 by definition, once there was one. */
+    omen_gauge_set(&m->accuracy, omen_counter_get(&m->queries[OMEN_READ_SEARCH]) != 0 ? 1 : OMEN_GAUGE_NONE);
 }
 
 static void list_sources(omen_db *db, const char *db_id, omen_metrics_registry *r) {

@@ -25,7 +25,13 @@ void omen_metrics_zero(const omen_metrics_registry *r) {
 
 /* ---- external labels ---- */
 
-typedef struct label_check { const omen_metrics_registry *registry; omen_error *err; } label_check;
+typedef struct label_check {
+    const omen_metrics_registry *registry;
+    const omen_json_val *labels;
+    omen_error *err;
+    size_t at; /* labels before this one are checked */
+    omen_str key;
+} label_check;
 
 static bool is(omen_str s, const char *text) { return text != NULL && s.len == strlen(text) && memcmp(s.data, text, s.len) == 0; }
 
@@ -38,12 +44,25 @@ static bool label_name(omen_str s) {
     return s.len != 0 && s.len <= 128 && !(s.len >= 2 && s.data[0] == '_' && s.data[1] == '_') && !is(s, "le");
 }
 
+/* Stops with OMEN_ERR_EXISTS when c->key stands among the c->at labels before it. (JSON allows a name twice, a series does not.) */
+static omen_status check_twice(void *arg, omen_str key, const omen_json_val *v) {
+    label_check *c = arg;
+    (void)v;
+    if (c->at-- == 0) return OMEN_ERR_INVALID;
+    return key.len == c->key.len && memcmp(key.data, c->key.data, key.len) == 0 ? OMEN_ERR_EXISTS : OMEN_OK;
+}
+
 static omen_status check_label(void *arg, omen_str key, const omen_json_val *v) {
-    const label_check *c = arg;
+    label_check *c = arg, before = *c;
     omen_str value;
     int shown = (int)OMEN_MIN(key.len, 60);
     if (!label_name(key)) return omen_fail(c->err, OMEN_ERR_INVALID, "label \"%.*s\" is no label name; use letters, digits and '_', not beginning with \"__\"", shown, key.data);
     if (!omen_json_str(v, &value)) return omen_fail(c->err, OMEN_ERR_INVALID, "label \"%.*s\" must be a string", shown, key.data);
+    /* A reader of the text, and whoever takes it for a C string, would see its end. */
+    if (value.len != 0 && memchr(value.data, 0, value.len) != NULL) return omen_fail(c->err, OMEN_ERR_INVALID, "the value of label \"%.*s\" holds a NUL character; leave it out", shown, key.data);
+    before.key = key;
+    if (omen_json_each(c->labels, check_twice, &before) == OMEN_ERR_EXISTS) return omen_fail(c->err, OMEN_ERR_INVALID, "label \"%.*s\" is given twice", shown, key.data);
+    c->at++;
     for (size_t i = 0; i < c->registry->count; i++) {
         const omen_metrics_source *s = &c->registry->sources[i];
         bool taken = is(key, s->label);
@@ -64,14 +83,23 @@ typedef struct writer {
     bool comma; /* within a label set */
 } writer;
 
-/* Calls `each` for every series of a family, over all sources. */
-static void each_series(writer *w, const char *family, void (*each)(writer *w, const omen_metrics_source *s, const omen_series *row)) {
-    for (size_t i = 0; i < w->registry->count; i++)
-        for (size_t k = 0; k < w->registry->sources[i].count; k++)
-            if (strcmp(w->registry->sources[i].series[k].family, family) == 0) each(w, &w->registry->sources[i], &w->registry->sources[i].series[k]);
+/* Calls `each` (NULL: nothing) for every series of a family that has a value, over all sources; answers how many there are. */
+static size_t each_series(writer *w, const char *family, void (*each)(writer *w, const omen_metrics_source *s, const omen_series *row)) {
+    size_t n = 0;
+    for (size_t i = 0; i < w->registry->count; i++) {
+        const omen_metrics_source *s = &w->registry->sources[i];
+        for (size_t k = 0; k < s->count; k++) {
+            const omen_series *row = &s->series[k];
+            if (strcmp(row->family, family) != 0) continue;
+            if (row->type == OMEN_TYPE_GAUGE && omen_gauge_get(cell(s, row)) == OMEN_GAUGE_NONE) continue;
+            n++;
+            if (each != NULL) each(w, s, row);
+        }
+    }
+    return n;
 }
 
-/* Calls `each` once for every family, in the order of first appearance. */
+/* Calls `each` once for every family that has a series, in the order of first appearance. */
 static void each_family(writer *w, void (*each)(writer *w, const omen_series *first)) {
     for (size_t i = 0; i < w->registry->count; i++) {
         const omen_metrics_source *s = &w->registry->sources[i];
@@ -79,7 +107,7 @@ static void each_family(writer *w, void (*each)(writer *w, const omen_series *fi
             bool seen = k != 0 && strcmp(s->series[k].family, s->series[k - 1].family) == 0;
             for (size_t e = 0; !seen && e < i; e++)
                 for (size_t x = 0; !seen && x < w->registry->sources[e].count; x++) seen = strcmp(w->registry->sources[e].series[x].family, s->series[k].family) == 0;
-            if (!seen) each(w, &s->series[k]);
+            if (!seen && each_series(w, s->series[k].family, NULL) != 0) each(w, &s->series[k]);
         }
     }
 }
@@ -282,8 +310,8 @@ omen_status omen_metrics_write(const omen_metrics_registry *r, omen_metrics_form
     omen_json *json = NULL;
     omen_status s = labels.len == 0 ? OMEN_OK : omen_json_parse(r->mem, labels, &json, err);
     if (s == OMEN_OK && json != NULL) {
-        label_check check = {r, err};
         w.labels = omen_json_root(json);
+        label_check check = {.registry = r, .labels = w.labels, .err = err};
         s = omen_json_is_object(w.labels) ? omen_json_each(w.labels, check_label, &check) : omen_fail(err, OMEN_ERR_INVALID, "labels must be an object of strings");
     }
     if (s == OMEN_OK && format == OMEN_METRICS_PROMETHEUS) {

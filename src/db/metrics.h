@@ -12,6 +12,8 @@
 
 /* Kinds of queries, in the order of omen_read_kind. */
 #define OMEN_QUERY_KINDS 4u
+/* Kinds of failures: a status's tens, less one (input, existence, state, storage, damage, resources, internal). */
+#define OMEN_FAILURE_KINDS 7u
 
 typedef struct omen_engine_metrics {
     omen_counter queries[OMEN_QUERY_KINDS]; /* get, scroll, search, count */
@@ -21,12 +23,22 @@ typedef struct omen_engine_metrics {
     omen_histogram write_duration;
     omen_counter flushes, vectors_indexed, compactions, rows_merged, rows_dropped;
     omen_histogram flush_duration, compaction_duration;
+    omen_counter failures[OMEN_FAILURE_KINDS];
     omen_gauge snapshots;
     /* Set when metrics are scraped. */
     omen_gauge memory_bytes, memory_peak, index_bytes, collections, segments, memtable_rows, memtable_bytes, accuracy;
 } omen_engine_metrics;
 
+/* Counts a call that failed; OMEN_OK and OMEN_PENDING are no failures. */
+static inline void omen_count_failure(omen_engine_metrics *m, omen_status s) {
+    uint32_t kind = (uint32_t)s / 10u - 1u;
+    if (kind < OMEN_FAILURE_KINDS) omen_counter_add(&m->failures[kind], 1);
+}
+
 typedef enum omen_metric_type { OMEN_TYPE_COUNTER, OMEN_TYPE_GAUGE, OMEN_TYPE_HISTOGRAM } omen_metric_type;
+
+/* A gauge of this value has none (yet), and is left out. */
+#define OMEN_GAUGE_NONE INT64_MIN
 
 /* One series of a source: where it lies in the struct, and its constant label. Rows of one family follow each other. */
 typedef struct omen_series {
@@ -56,7 +68,7 @@ extern const size_t omen_engine_series_count, omen_pool_series_count, omen_log_s
 void omen_metrics_init(omen_metrics_registry *r, omen_mem *m);
 void omen_metrics_add(omen_metrics_registry *r, const omen_metrics_source *source);
 /* Appends all sources to `out`. labels: "" or a JSON object of strings, added to every series now; their names must be Prometheus label names
- * ([a-zA-Z_][a-zA-Z0-9_]*, not beginning with "__", not "le"), and not those of the sources. OMEN_ERR_INVALID, _JSON, _MEMORY. */
+ * ([a-zA-Z_][a-zA-Z0-9_]*, not beginning with "__", not "le"), not those of the sources and none twice; values hold no NUL. OMEN_ERR_INVALID, _JSON, _MEMORY. */
 omen_status omen_metrics_write(const omen_metrics_registry *r, omen_metrics_format format, omen_str labels, omen_buf *out, omen_error *err);
 /* Counters and histograms to zero; gauges stay. */
 void omen_metrics_zero(const omen_metrics_registry *r);

@@ -6,7 +6,8 @@
 #define P(field) AT(omen_pool_metrics, field)
 #define L(field) AT(omen_log_metrics, field)
 
-static const char queries[] = "Reads answered, by kind.", query_duration[] = "Time from a read's begin to its answer, by kind.";
+static const char queries[] = "Reads answered, by kind.", query_duration[] = "Time from a read's begin to its answer, by kind.",
+                  failures[] = "Calls that failed, by the class of their status.";
 
 const omen_series omen_engine_series[] = {
     {"omendb_engine_queries_total", queries, OMEN_TYPE_COUNTER, E(queries[0]), "kind", "get"},
@@ -30,6 +31,13 @@ const omen_series omen_engine_series[] = {
     {"omendb_engine_compaction_duration_seconds", "Time of a merge.", OMEN_TYPE_HISTOGRAM, E(compaction_duration), NULL, NULL},
     {"omendb_engine_compaction_rows_merged_total", "Live rows written by merges.", OMEN_TYPE_COUNTER, E(rows_merged), NULL, NULL},
     {"omendb_engine_compaction_rows_dropped_total", "Dead rows left out by merges.", OMEN_TYPE_COUNTER, E(rows_dropped), NULL, NULL},
+    {"omendb_engine_failures_total", failures, OMEN_TYPE_COUNTER, E(failures[0]), "class", "input"},
+    {"omendb_engine_failures_total", failures, OMEN_TYPE_COUNTER, E(failures[1]), "class", "existence"},
+    {"omendb_engine_failures_total", failures, OMEN_TYPE_COUNTER, E(failures[2]), "class", "state"},
+    {"omendb_engine_failures_total", failures, OMEN_TYPE_COUNTER, E(failures[3]), "class", "storage"},
+    {"omendb_engine_failures_total", failures, OMEN_TYPE_COUNTER, E(failures[4]), "class", "damage"},
+    {"omendb_engine_failures_total", failures, OMEN_TYPE_COUNTER, E(failures[5]), "class", "resources"},
+    {"omendb_engine_failures_total", failures, OMEN_TYPE_COUNTER, E(failures[6]), "class", "internal"},
     {"omendb_engine_snapshots", "Snapshots held by operations under way.", OMEN_TYPE_GAUGE, E(snapshots), NULL, NULL},
     {"omendb_engine_collections", "Collections.", OMEN_TYPE_GAUGE, E(collections), NULL, NULL},
     {"omendb_engine_segments", "Segments.", OMEN_TYPE_GAUGE, E(segments), NULL, NULL},
