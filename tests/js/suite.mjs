@@ -218,9 +218,9 @@ export function suite(label, makeOptions) {
     assert.match(JSON.stringify(json), /omendb_engine_queries_total/);
     const text = await db.metrics({ format: "prometheus", labels: { region: "eu" } });
     assert.match(text, /^# TYPE omendb_engine_queries_total counter$/m);
-    assert.match(text, /^omendb_engine_queries_total\{[^}]*region="eu"[^}]*\} 1$/m);
+    assert.match(text, /^omendb_engine_queries_total\{(?=[^}]*region="eu")(?=[^}]*kind="search")[^}]*\} 1$/m);
     await db.resetMetrics();
-    assert.match(await db.metrics({ format: "prometheus" }), /^omendb_engine_queries_total(\{[^}]*\})? 0$/m);
+    assert.match(await db.metrics({ format: "prometheus" }), /^omendb_engine_queries_total\{[^}]*kind="search"[^}]*\} 0$/m);
     assert.match(JSON.stringify(await db.stats()), /"c"/);
     assert.equal(await db.maintain(), false);
     await db.sync();

@@ -1,7 +1,7 @@
 // The engine that forwards to a worker, with a thread of Node.js as the worker.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { afterEach, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { Connection } from "../../js/dist/connection.js";
 import { WorkerEngine } from "../../js/dist/engine/worker.js";
@@ -10,9 +10,14 @@ import { decodeAnswer, encodeRequest } from "../../js/dist/wire.js";
 
 const module = new WebAssembly.Module(readFileSync(new URL("../../js/dist/omendb.wasm", import.meta.url)));
 
+// A test that fails must not leave a thread behind, which would keep the process alive.
+const threads = [];
+afterEach(() => Promise.all(threads.splice(0).map((worker) => worker.terminate())));
+
 /** A thread with the interface of a browser's worker. */
 function thread() {
   const worker = new Worker(new URL("./fixtures/worker-thread.mjs", import.meta.url));
+  threads.push(worker);
   const like = {
     onmessage: null,
     onerror: null,

@@ -1,6 +1,7 @@
 /** The page's side of a database that lives in a worker: an engine that forwards (worker-protocol.ts). */
 import { ERRORS, OmenError, type ErrorCode } from "../errors.js";
 import type { LogLevel } from "../types.js";
+import { encodeError } from "../wire.js";
 import type { Engine } from "./engine.js";
 import type { FromWorker, ToWorker } from "./worker-protocol.js";
 
@@ -58,6 +59,7 @@ export class WorkerEngine implements Engine {
   }
 
   async call(request: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    if (signal?.aborted) return encodeError("OMEN_ERR_CANCELLED", "the call was cancelled before it began");
     let asked = 0;
     const answer = this.#ask(
       (id) => ({ type: "call", id: (asked = id), request }),
@@ -65,8 +67,7 @@ export class WorkerEngine implements Engine {
       request.byteLength === request.buffer.byteLength && request.buffer instanceof ArrayBuffer ? [request.buffer] : [],
     );
     const abort = (): void => this.#post({ type: "abort", id: asked });
-    if (signal?.aborted) abort();
-    else signal?.addEventListener("abort", abort);
+    signal?.addEventListener("abort", abort);
     try {
       return ((await answer) as Extract<FromWorker, { type: "answer" }>).response;
     } finally {
