@@ -34,7 +34,8 @@ node_tests() {
   [ $# -gt 0 ] || return 0
   say "$name"
   rm -f "$tap"
-  node --no-warnings --test --test-concurrency="$JOBS" --test-reporter=tap --test-reporter-destination="$tap" \
+  # A file that hangs is ended, and counted as failed, after twenty minutes.
+  node --no-warnings --test --test-timeout=1200000 --test-concurrency="$JOBS" --test-reporter=tap --test-reporter-destination="$tap" \
     --test-reporter=spec --test-reporter-destination="$BUILD/logs/$name.log" "$@" ||
     sed -n '/failing tests/,$p' "$BUILD/logs/$name.log" | head -120 >&2
   read -r passed failed < <(count_tap "$tap")
@@ -93,7 +94,7 @@ stage_js() {
 stage_js-tests() {
   need_npm
   local files
-  mapfile -t files < <(test_files js/test; test_files tests/js; test_files tests/conformance)
+  mapfile -t files < <(test_files js/test; test_files tests/js; test_files tests/conformance; test_files tests/metrics)
   node_tests js-tests "${files[@]}"
 }
 
