@@ -56,7 +56,7 @@ const omen_series omen_pool_series[] = {
     {"omendb_blocks_evictions_total", "Blocks evicted for the byte budget.", OMEN_TYPE_COUNTER, P(evictions), NULL, NULL},
     {"omendb_blocks_read_bytes_total", "Bytes read from storage for blocks.", OMEN_TYPE_COUNTER, P(bytes_read), NULL, NULL},
     {"omendb_blocks_corrupt_total", "Blocks whose checksum did not hold.", OMEN_TYPE_COUNTER, P(corrupt), NULL, NULL},
-    {"omendb_blocks_count", "Blocks in the pool.", OMEN_TYPE_GAUGE, P(blocks), NULL, NULL},
+    {"omendb_blocks_held", "Blocks in the pool.", OMEN_TYPE_GAUGE, P(blocks), NULL, NULL},
     {"omendb_blocks_bytes", "Bytes of blocks in the pool.", OMEN_TYPE_GAUGE, P(bytes), NULL, NULL},
     {"omendb_blocks_pinned", "Blocks in use by operations under way.", OMEN_TYPE_GAUGE, P(pinned), NULL, NULL},
 };

@@ -433,7 +433,7 @@ TEST(a_database_counts_what_it_does) {
     CHECK(sum_of(text, "omendb_engine_query_duration_seconds_bucket", "+Inf") == 0);
     CHECK(sum_of(text, "omendb_engine_segments", NULL) == 1);
     CHECK(sum_of(text, "omendb_engine_memory_allocated_bytes", NULL) > 0);
-    CHECK(sum_of(text, "omendb_blocks_count", NULL) > 0);
+    CHECK(sum_of(text, "omendb_blocks_held", NULL) > 0);
     /* cap 0 asks for the length; a short buffer gets what fits. */
     size_t needed = 0, again = 0;
     CHECK_OK(omen_metrics(db, OMEN_METRICS_PROMETHEUS, OMEN_STR(""), NULL, 0, &needed));
