@@ -1,4 +1,4 @@
-/* args.c - options and arguments. --name value, --name=value, -n value; "--" ends the options. */
+/* args.c - options and arguments. --name value, --name=value (for values that begin with "--"), -n value; "--" ends the options. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,7 +110,7 @@ static omen_status take_option(const cli_command *c, int argc, char **argv, int 
         return cli_fail(OMEN_ERR_INVALID, "`omendb %s` has no option %.100s; `omendb help %s` lists them", c->name, text, c->name);
     if (o->value == NULL && value != NULL) return cli_fail(OMEN_ERR_INVALID, "option --%s takes no value; leave \"%.100s\" out", o->name, value);
     if (o->value != NULL && value == NULL) {
-        if (*i + 1 == argc) return cli_fail(OMEN_ERR_INVALID, "option --%s needs a value: --%s %s", o->name, o->name, o->value);
+        if (*i + 1 == argc || strncmp(argv[*i + 1], "--", 2) == 0) return cli_fail(OMEN_ERR_INVALID, "option --%s needs a value: --%s %s", o->name, o->name, o->value);
         value = argv[++*i];
     }
     args.given[args.given_count].option = o;

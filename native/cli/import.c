@@ -1,13 +1,15 @@
 /* import.c - import: a file's records into a collection, batch by batch.
  *
- * Batches are written without waiting for each to be durable; the last wait covers them all. When something fails, what was written before is made
- * durable too, so the record to go on with is certain.
+ * Batches are written without waiting for each to be durable; a wait now and then, and at the end, covers them all. When something fails, what was
+ * written before is made durable too if the storage still can, so the record to go on with is certain.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+
+/* Batches between two waits. */
+#define WINDOW 32u
 
 typedef struct import {
     omen_db *db;
@@ -22,7 +24,9 @@ typedef struct import {
     omen_write_mode mode;
     uint64_t first_id, skip, limit, batch_size;
     uint64_t written; /* records in batches that were written */
+    uint64_t durable; /* of these, in batches that are durable for certain */
     uint64_t commit;
+    unsigned waiting; /* batches since the last wait */
     bool created;
 } import;
 
@@ -120,11 +124,19 @@ static omen_status check_fields(const import *m, const cli_record *r) {
     return OMEN_OK;
 }
 
+static omen_status wait_durable(import *m) {
+    CLI_TRY(cli_core(omen_wait(m->db, m->commit)));
+    m->waiting = 0;
+    m->durable = m->written;
+    return OMEN_OK;
+}
+
 static omen_status write_batch(import *m) {
     size_t count = m->batch.count;
     omen_status s = cli_batch_write(&m->batch, m->collection, m->mode, &m->commit);
-    if (s == OMEN_OK) m->written += count;
-    return s;
+    if (s != OMEN_OK) return s;
+    m->written += count;
+    return ++m->waiting < WINDOW ? OMEN_OK : wait_durable(m);
 }
 
 static omen_status transfer(import *m) {
@@ -164,18 +176,21 @@ static void report(const import *m) {
     }
 }
 
+/* Where to go on. Batches that are not durable for certain may be there, whole; writing them again does no harm. */
+static void say_where(const import *m) {
+    uint64_t next = m->skip + m->durable;
+    if (next == 0) cli_after(m->written == 0 ? ". Nothing was written" : ". Begin again");
+    else cli_after(". The %llu records before are written; go on with --skip %llu", (unsigned long long)m->durable, (unsigned long long)next);
+}
+
 static omen_status run(import *m) {
     CLI_TRY(open_collection(m));
     cli_batch_init(&m->batch, m->schema);
     cli_progress_begin("importing", m->source->in.size);
     omen_status s = transfer(m);
-    /* After a failure of the storage waiting fails as well; the first message is the one that counts. */
-    omen_status waited = omen_wait(m->db, m->commit);
-    if (s == OMEN_OK) s = cli_core(waited);
-    else if (m->written != 0 || m->skip != 0)
-        cli_after(waited == OMEN_OK ? ". The %llu records before are written; go on with --skip %llu" : ". Of the %llu records before not all may be durable; begin again, or go on after --skip %llu",
-                  (unsigned long long)m->written, (unsigned long long)(m->skip + (waited == OMEN_OK ? m->written : 0)));
-    else cli_after(". Nothing was written");
+    if (s == OMEN_OK) s = wait_durable(m);
+    else if (m->waiting != 0 && omen_wait(m->db, m->commit) == OMEN_OK) m->durable = m->written;
+    if (s != OMEN_OK) say_where(m);
     cli_progress(m->source->in.offset, m->written);
     cli_progress_end();
     return s;

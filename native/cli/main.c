@@ -22,7 +22,7 @@ const cli_command cli_commands[] = {
      "--vector-field NAME:DIMENSIONS[:METRIC] one that has several vectors in each record. A collection can be added to\n"
      "a database that is there already.\n\n"
      "  omendb create notes --collection notes --dimensions 384 --metric cosine\n"
-     "  omendb create shop --collection items --vector-field title:384 --vector-field photo:512:l2 --text title"},
+     "  omendb create shop --collection items --vector-field title:384 --vector-field photo:512:l2 --text body"},
     {"import", cli_run_import, "DATABASE FILE", 2, 2, "read records from fvecs, npy, JSON lines or CSV",
      "collection dimensions metric field format id-field ids first-id skip limit batch mode vector-columns strings "
      "progress no-progress ",
@@ -97,9 +97,21 @@ omen_status cli_fail(omen_status s, const char *format, ...) {
     return s;
 }
 
-omen_status cli_core(omen_status s) {
-    if (s != OMEN_OK) snprintf(message, sizeof message, "%s", omen_last_error());
+/* A database that stopped writing tells why, "... (OMEN_ERR_FULL: ...)": that is what the program ends with. */
+static omen_status cause(omen_status s) {
+    const char *at = s == OMEN_ERR_POISONED ? strstr(message, "(OMEN_ERR_") : NULL;
+    size_t n = at == NULL ? 0 : strcspn(at + 1, ":)");
+#define X(name, value, text)                                                                                           \
+    if (n == sizeof("OMEN_" #name) - 1 && memcmp(at + 1, "OMEN_" #name, n) == 0) return OMEN_##name;
+    OMEN_STATUS_MAP(X)
+#undef X
     return s;
+}
+
+omen_status cli_core(omen_status s) {
+    if (s == OMEN_OK) return s;
+    snprintf(message, sizeof message, "%s", omen_last_error());
+    return cause(s);
 }
 
 void cli_before(const char *format, ...) {
@@ -275,6 +287,7 @@ static omen_status run(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves (| head) is found by the failing write */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow */
     for (int i = 1; i < argc; i++) cli_json = cli_json || strcmp(argv[i], "--json") == 0; /* also for errors of the arguments */
     omen_status s = run(argc, argv);
     if (s == OMEN_OK) s = cli_output_end();
