@@ -1,7 +1,7 @@
 # ./dev test: stages, each a function stage_NAME, run in this order. A stage that breaks counts as one failure and the
 # others go on, so one run shows everything there is to show.
 
-STAGES='setup native-gcc native-clang asan tsan arm64 wasm wasm-relaxed wasi-command emscripten install tidy js js-tests browser examples golden'
+STAGES='setup native-gcc native-clang asan tsan arm64 wasm wasm-relaxed wasi-command emscripten install cli tidy js js-tests browser examples golden'
 
 # ctest_preset PRESET [ctest options]
 ctest_preset() {
@@ -75,6 +75,15 @@ stage_install() {
   then result install 1 0
   else tail -20 "$log" >&2; result install 0 1
   fi
+}
+
+# The command line of native-gcc.
+stage_cli() {
+  need_node
+  build_presets native-gcc || { result cli 0 1; return 0; }
+  local files
+  mapfile -t files < <(test_files tests/cli)
+  node_tests cli "${files[@]}"
 }
 
 stage_tidy() {
