@@ -38,27 +38,54 @@ list(FILTER zstd_sources EXCLUDE REGEX "/(zstdmt_compress|pool|threading|zstd_ld
 list(APPEND zstd_sources ${PROJECT_SOURCE_DIR}/cmake/deps/zstd_left_out.c)
 set(xxhash_source ${xxhash_SOURCE_DIR}/xxhash.c)
 set(yyjson_source ${yyjson_SOURCE_DIR}/src/yyjson.c)
-if(OMEN_WASM OR OMEN_EMSCRIPTEN)
-  # The changes made to a pinned source, all to keep the module small: 10 KB of table give way to the few lines that
-  # compute them, and the variants for indented text give way to the plain ones. (They read the same; asked to write
-  # indented text, they write it without.)
-  file(READ ${yyjson_source} text)
-  foreach(change
-      "static const u64 pow10_sig_table\\[\\] = {[^}]*}[\;]|#include \"yyjson_pow10.h\"\n"
-      "doc = read_root_pretty\\(|doc = read_root_minify("
-      "[*][)]yyjson_write_pretty\\(|*)yyjson_write_minify("
-      "[*][)]yyjson_mut_write_pretty\\(|*)yyjson_mut_write_minify(")
-    string(REGEX MATCH "^([^|]*)[|](.*)$" change "${change}")
+
+# omen_patch(OUT file "regex|replacement"...): a copy of a pinned source with small changes, in the build folder; OUT
+# is set to its path. A change that no longer applies stops the build.
+function(omen_patch out file)
+  file(READ ${file} text)
+  foreach(change ${ARGN})
+    string(REGEX MATCH "^(.*)[|](.*)$" matched "${change}")
+    set(regex "${CMAKE_MATCH_1}")
     set(with "${CMAKE_MATCH_2}")
-    string(REGEX REPLACE "${CMAKE_MATCH_1}" "${with}" patched "${text}")
+    string(REGEX REPLACE "${regex}" "${with}" patched "${text}")
     if(patched STREQUAL text)
-      message(FATAL_ERROR "yyjson.c has no '${CMAKE_MATCH_1}' to replace; adapt cmake/deps.cmake")
+      message(FATAL_ERROR "${file} has no '${regex}' to replace; adapt cmake/deps.cmake")
     endif()
     set(text "${patched}")
   endforeach()
-  set(yyjson_source ${CMAKE_CURRENT_BINARY_DIR}/yyjson_small.c)
-  file(CONFIGURE OUTPUT ${yyjson_source} CONTENT "${patched}" @ONLY)
-  set_source_files_properties(${yyjson_source} PROPERTIES INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/cmake/deps)
+  get_filename_component(name ${file} NAME_WE)
+  set(copy ${CMAKE_CURRENT_BINARY_DIR}/pinned/${name}_small.c)
+  file(CONFIGURE OUTPUT ${copy} CONTENT "${text}" @ONLY)
+  set(${out} ${copy} PARENT_SCOPE)
+endfunction()
+
+# WebAssembly is downloaded, so there what is never reached goes; what is computed and written stays the same, byte for
+# byte, which tests/unit/base/pinned_test.c checks in every build.
+set(zstd_compress_source ${zstd_SOURCE_DIR}/lib/compress/zstd_compress.c)
+if(OMEN_WASM OR OMEN_EMSCRIPTEN)
+  # 10 KB of table give way to the few lines that compute them, and the variants for indented text to the plain ones
+  # (which read the same; asked to write indented text, they write it without).
+  omen_patch(yyjson_source ${yyjson_source}
+    "static const u64 pow10_sig_table\\[\\] = {[^}]*}[\;]|#include \"yyjson_pow10.h\""
+    "doc = read_root_pretty\\(|doc = read_root_minify("
+    "[*][)]yyjson_write_pretty\\(|*)yyjson_write_minify("
+    "[*][)]yyjson_mut_write_pretty\\(|*)yyjson_mut_write_minify(")
+  set_source_files_properties(${yyjson_source} PROPERTIES
+    INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/cmake/deps COMPILE_OPTIONS -Oz)
+  # Never asked for: a target size of compressed blocks, splitting blocks (levels of 16 and more), collecting sequences
+  # or getting them from elsewhere, long-distance matching, dictionaries.
+  list(REMOVE_ITEM zstd_sources ${zstd_compress_source})
+  omen_patch(zstd_compress_source ${zstd_compress_source}
+    "if \\(ZSTD_useTargetCBlockSize\\(&cctx->appliedParams\\)\\) {|if (0) {"
+    "if \\(ZSTD_blockSplitterEnabled\\(&cctx->appliedParams\\)\\) {|if (0) {"
+    "if \\(zc->seqCollector.collectSequences\\) {|if (0) {"
+    "if \\(ZSTD_hasExtSeqProd\\(&zc->appliedParams\\)\\) {|if (0) {"
+    "if \\(zc->externSeqStore.pos < zc->externSeqStore.size\\) {|if (0) {"
+    "if \\(zc->appliedParams.ldmParams.enableLdm == ZSTD_ps_enable\\) {|if (0) {"
+    "if \\(\\(dict==NULL\\) [|][|] \\(dictSize<8\\)\\) {|if (1) {")
+  list(APPEND zstd_sources ${zstd_compress_source})
+  set_property(SOURCE ${zstd_compress_source} PROPERTY INCLUDE_DIRECTORIES
+    ${zstd_SOURCE_DIR}/lib/compress ${zstd_SOURCE_DIR}/lib/common)
 endif()
 
 add_library(omen_deps OBJECT ${zstd_sources} ${xxhash_source} ${yyjson_source})
@@ -75,7 +102,7 @@ endif()
 # Blocks are compressed one by one without dictionary or history, so the block compressors for those cases are never
 # called. Naming the plain one in their place lets the linker drop them. (Were one called, its output would still be
 # valid, only larger.)
-set_source_files_properties(${zstd_SOURCE_DIR}/lib/compress/zstd_compress.c PROPERTIES COMPILE_DEFINITIONS
+set_property(SOURCE ${zstd_compress_source} PROPERTY COMPILE_DEFINITIONS
   "ZSTD_compressBlock_fast_extDict=ZSTD_compressBlock_fast;ZSTD_compressBlock_fast_dictMatchState=ZSTD_compressBlock_fast")
 # What users of the headers must see as well as the libraries themselves. yyjson marks nearly everything always_inline;
 # left to the compiler it is a third of the size and no slower.
@@ -89,7 +116,6 @@ if(OMEN_WASM OR OMEN_EMSCRIPTEN)
     HUF_FORCE_DECOMPRESS_X1 ZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT ZSTD_NO_INLINE)
   # With SIMD on, xxHash would include an emulation of NEON that these tools do not have.
   set_source_files_properties(${xxhash_source} PROPERTIES COMPILE_OPTIONS -mno-simd128)
-  set_source_files_properties(${yyjson_source} PROPERTIES COMPILE_OPTIONS -Oz)
 endif()
 # SYSTEM: their warnings are not ours to fix.
 target_include_directories(omen_deps SYSTEM PUBLIC
