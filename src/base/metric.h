@@ -10,9 +10,16 @@
 typedef struct omen_counter { _Atomic uint64_t value; } omen_counter;
 typedef struct omen_gauge { _Atomic int64_t value; } omen_gauge;
 
-static inline void omen_counter_add(omen_counter *c, uint64_t n) { atomic_fetch_add_explicit(&c->value, n, memory_order_relaxed); }
+/* With OMEN_NO_METRICS nothing is counted: only for measuring what counting costs (tests/bench). */
+#ifdef OMEN_NO_METRICS
+#define OMEN_METRIC_ADD(cell, n) ((void)(cell), (void)(n))
+#else
+#define OMEN_METRIC_ADD(cell, n) atomic_fetch_add_explicit((cell), (n), memory_order_relaxed)
+#endif
+
+static inline void omen_counter_add(omen_counter *c, uint64_t n) { OMEN_METRIC_ADD(&c->value, n); }
 static inline uint64_t omen_counter_get(const omen_counter *c) { return atomic_load_explicit(&c->value, memory_order_relaxed); }
-static inline void omen_gauge_add(omen_gauge *g, int64_t n) { atomic_fetch_add_explicit(&g->value, n, memory_order_relaxed); }
+static inline void omen_gauge_add(omen_gauge *g, int64_t n) { OMEN_METRIC_ADD(&g->value, n); }
 static inline void omen_gauge_set(omen_gauge *g, int64_t n) { atomic_store_explicit(&g->value, n, memory_order_relaxed); }
 static inline int64_t omen_gauge_get(const omen_gauge *g) { return atomic_load_explicit(&g->value, memory_order_relaxed); }
 
@@ -36,8 +43,8 @@ static inline uint32_t omen_hist_bucket(uint64_t ns) {
     return 1u + (log2 - OMEN_HIST_MIN_LOG2) * OMEN_HIST_SUB + sub;
 }
 static inline void omen_hist_record(omen_histogram *h, uint64_t ns) {
-    atomic_fetch_add_explicit(&h->sum_ns, ns, memory_order_relaxed);
-    atomic_fetch_add_explicit(&h->buckets[omen_hist_bucket(ns)], 1, memory_order_relaxed);
+    OMEN_METRIC_ADD(&h->sum_ns, ns);
+    OMEN_METRIC_ADD(&h->buckets[omen_hist_bucket(ns)], 1);
 }
 /* Exclusive upper bound of a bucket in ns; UINT64_MAX for the last. */
 uint64_t omen_hist_upper(uint32_t bucket);
