@@ -1,10 +1,179 @@
-/** Storage in a browser. */
-import { OmenError } from "../errors.js";
-import type { StorageAdapter } from "./storage.js";
+/**
+ * Storage in the origin private file system, in a worker: one folder for each database below `omendb/`, one synchronous access handle for each open file.
+ * Finding and removing files waits; reading and writing does not.
+ *
+ * `flush` is the sync. Entries of a folder have no sync of their own: browsers record a new file before they hand out its handle. A handle is
+ * exclusive, so the database cannot be opened for reading while it is open for writing either.
+ */
+import { OmenError, asOmenError } from "../errors.js";
+import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
+import { takeWebLock } from "./web-lock.js";
 
+const FOLDER = "omendb";
+
+/** TypeScript's DOM types leave out what only workers have. */
+interface AccessHandle {
+  read(into: Uint8Array, options: { at: number }): number;
+  write(bytes: Uint8Array, options: { at: number }): number;
+  truncate(size: number): void;
+  getSize(): number;
+  flush(): void;
+  close(): void;
+}
+type WorkerFileHandle = FileSystemFileHandle & { createSyncAccessHandle(options?: { mode: string }): Promise<AccessHandle> };
+
+const nameOf = (error: unknown): unknown => (error as { name?: unknown } | null)?.name;
+
+/** What the browser said, as ours. */
+function failed(error: unknown, doing: string): OmenError {
+  const name = nameOf(error);
+  if (name === "NotFoundError") return new OmenError("OMEN_ERR_NOT_FOUND", `${doing}: it is not there`, { cause: error });
+  if (name === "NoModificationAllowedError") {
+    return new OmenError("OMEN_ERR_BUSY", `${doing}: another tab or worker has it open; close the database there first`, { cause: error });
+  }
+  if (name === "SecurityError") return new OmenError("OMEN_ERR_UNSUPPORTED", `${doing}: this page may not use the file system (a private window?); use storage: "indexeddb"`, { cause: error });
+  return asOmenError(error, doing);
+}
+
+class OpfsFile implements StorageFile {
+  #handle: AccessHandle;
+  #name: string;
+
+  constructor(handle: AccessHandle, name: string) {
+    this.#handle = handle;
+    this.#name = name;
+  }
+
+  #do<T>(doing: string, action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw failed(error, `${doing} ${this.#name}`);
+    }
+  }
+
+  size(): number {
+    return this.#do("asking for the size of", () => this.#handle.getSize());
+  }
+
+  readAt(offset: number, into: Uint8Array): number {
+    return this.#do("reading", () => this.#handle.read(into, { at: offset }));
+  }
+
+  writeAt(offset: number, bytes: Uint8Array): void {
+    const written = this.#do("writing", () => this.#handle.write(bytes, { at: offset }));
+    // Where the quota ends, some browsers write a part and throw nothing.
+    if (written !== bytes.length) throw new OmenError("OMEN_ERR_FULL", `writing ${this.#name}: the browser took ${written} of ${bytes.length} bytes; free some space`);
+  }
+
+  truncate(size: number): void {
+    this.#do("cutting", () => this.#handle.truncate(size));
+  }
+
+  sync(): void {
+    this.#do("syncing", () => this.#handle.flush());
+  }
+
+  close(): void {
+    this.#handle.close();
+  }
+}
+
+class OpfsStorage implements Storage {
+  readonly synchronous = false;
+  #folder: FileSystemDirectoryHandle;
+  #release: () => void;
+  #readOnly: boolean;
+
+  constructor(folder: FileSystemDirectoryHandle, release: () => void, readOnly: boolean) {
+    this.#folder = folder;
+    this.#release = release;
+    this.#readOnly = readOnly;
+  }
+
+  async list(): Promise<string[]> {
+    const names: string[] = [];
+    const keys = (this.#folder as unknown as { keys(): AsyncIterable<string> }).keys();
+    for await (const name of keys) names.push(name);
+    return names;
+  }
+
+  async openFile(name: string, mode: "read" | "write" | "create"): Promise<StorageFile> {
+    if (this.#readOnly && mode !== "read") throw new OmenError("OMEN_ERR_READ_ONLY", `${name}: the storage is open for reading only`);
+    try {
+      if (mode === "create" && (await this.#has(name))) throw new OmenError("OMEN_ERR_EXISTS", `${name} exists already`);
+      const handle = (await this.#folder.getFileHandle(name, { create: mode === "create" })) as WorkerFileHandle;
+      return new OpfsFile(await handle.createSyncAccessHandle(mode === "read" && this.#readOnly ? { mode: "read-only" } : undefined), name);
+    } catch (error) {
+      throw failed(error, `opening ${name}`);
+    }
+  }
+
+  async #has(name: string): Promise<boolean> {
+    try {
+      await this.#folder.getFileHandle(name);
+      return true;
+    } catch (error) {
+      if (nameOf(error) === "NotFoundError") return false;
+      throw error;
+    }
+  }
+
+  async remove(name: string): Promise<void> {
+    if (this.#readOnly) throw new OmenError("OMEN_ERR_READ_ONLY", `${name}: the storage is open for reading only`);
+    try {
+      await this.#folder.removeEntry(name);
+    } catch (error) {
+      if (nameOf(error) !== "NotFoundError") throw failed(error, `removing ${name}`);
+    }
+  }
+
+  syncDirectory(): void {}
+
+  close(): void {
+    this.#release();
+  }
+}
+
+class OpfsAdapter implements StorageAdapter {
+  readonly kind = "opfs";
+
+  async #parent(create: boolean): Promise<FileSystemDirectoryHandle> {
+    const { FileSystemFileHandle: handle } = globalThis as { FileSystemFileHandle?: { prototype: object } };
+    if (handle === undefined || !("createSyncAccessHandle" in handle.prototype)) {
+      throw new OmenError("OMEN_ERR_UNSUPPORTED", 'OPFS needs a dedicated worker of a newer browser; use storage: "indexeddb"');
+    }
+    const root = await navigator.storage.getDirectory();
+    return root.getDirectoryHandle(FOLDER, { create });
+  }
+
+  async open(name: string, { create, readOnly }: StorageOpenOptions): Promise<Storage> {
+    const release = readOnly ? () => undefined : await takeWebLock(this.kind, name);
+    try {
+      const parent = await this.#parent(create && !readOnly);
+      const folder = await parent.getDirectoryHandle(encodeURIComponent(name), { create: create && !readOnly });
+      return new OpfsStorage(folder, release, readOnly);
+    } catch (error) {
+      release();
+      if (nameOf(error) === "NotFoundError") throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database "${name}" in this origin's file system`, { cause: error });
+      throw failed(error, `opening "${name}"`);
+    }
+  }
+
+  async destroy(name: string): Promise<void> {
+    const release = await takeWebLock(this.kind, name);
+    try {
+      const parent = await this.#parent(false);
+      await parent.removeEntry(encodeURIComponent(name), { recursive: true });
+    } catch (error) {
+      if (nameOf(error) !== "NotFoundError") throw failed(error, `removing "${name}"`);
+    } finally {
+      release();
+    }
+  }
+}
+
+/** Storage in the origin private file system. Works in dedicated workers; in a page OmenDB runs in one by itself. */
 export function opfs(): StorageAdapter {
-  const refuse = async (): Promise<never> => {
-    throw new OmenError("OMEN_ERR_UNSUPPORTED", 'this version has no storage "opfs"; use storage: "memory"');
-  };
-  return { kind: "opfs", open: refuse, destroy: refuse };
+  return new OpfsAdapter();
 }
