@@ -3,15 +3,12 @@
  * Handles of files and storages are small numbers; they travel through the core as pointers that nobody follows. */
 #include "host.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
+#include "heap.h"
 #include "imports.h"
-
-#define ALIGNMENT 64u
-#define PAGE 65536u
 
 static uint32_t number_of(const void *handle) { return (uint32_t)(uintptr_t)handle; }
 
@@ -19,59 +16,37 @@ static omen_status status_of(int32_t answer) { return answer < 0 ? (omen_status)
 
 /* ---- memory ---- */
 
-#ifndef __EMSCRIPTEN__
-void *sbrk(intptr_t increment);
-
-/* In place of the C library's, which grows the module's memory by just what is asked for: every growth detaches all views of
- * the memory and makes a JavaScript engine look for garbage, so it grows by an eighth more than what is there. The allocator
- * calls it with multiples of the page size and never gives memory back. */
-void *sbrk(intptr_t increment) {
-    static uintptr_t end; /* of what was handed out; 0: nothing yet */
-    uintptr_t size = (uintptr_t)__builtin_wasm_memory_size(0) * PAGE;
-    if (end == 0) end = size;
-    if (increment == 0) return (void *)end;
-    uintptr_t at = end;
-    uintptr_t left = size - at; /* size is 0 when the memory has its full 4 GiB: the difference is right all the same */
-    if (increment < 0 || (uintptr_t)increment > UINTPTR_MAX - PAGE) return (void *)-1;
-    if ((uintptr_t)increment > left) {
-        size_t need = ((uintptr_t)increment - left + PAGE - 1) / PAGE;
-        size_t ahead = need + __builtin_wasm_memory_size(0) / 8;
-        if (__builtin_wasm_memory_grow(0, ahead) == SIZE_MAX && __builtin_wasm_memory_grow(0, need) == SIZE_MAX)
-            return (void *)-1;
-    }
-    end = at + (uintptr_t)increment;
-    return (void *)at;
-}
-#endif
-
-void *omen_wasm_alloc(size_t size) {
-    if (size == 0 || size > SIZE_MAX - ALIGNMENT) return NULL;
-    /* aligned_alloc wants a multiple of the alignment; whole lines also keep neighbours apart. */
-    return aligned_alloc(ALIGNMENT, (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1));
-}
-
-void omen_wasm_free(void *p) { free(p); }
-
 static void *host_alloc(void *ctx, size_t size) {
     (void)ctx;
-    return omen_wasm_alloc(size);
+    return omen_heap_alloc(size);
 }
 
-/* realloc would lose the alignment, so what does not fit in place moves by hand. */
 static void *host_resize(void *ctx, void *p, size_t old_size, size_t new_size) {
     (void)ctx;
-    if (p != NULL && new_size <= malloc_usable_size(p) && new_size >= old_size / 2) return p;
-    void *moved = omen_wasm_alloc(new_size);
-    if (moved == NULL || p == NULL) return moved;
-    memcpy(moved, p, old_size < new_size ? old_size : new_size);
-    free(p);
-    return moved;
+    return omen_heap_resize(p, old_size, new_size);
 }
 
 static void host_free(void *ctx, void *p, size_t size) {
     (void)ctx;
-    (void)size;
-    free(p);
+    omen_heap_free(p, size);
+}
+
+/* JavaScript gives no sizes back: they stand in front, in a line of their own so that the piece stays aligned. */
+#define FRONT 64u
+
+void *omen_wasm_alloc(size_t size) {
+    if (size > SIZE_MAX / 2) return NULL;
+    char *p = omen_heap_alloc(size + FRONT);
+    if (p == NULL) return NULL;
+    memcpy(p, &size, sizeof size);
+    return p + FRONT;
+}
+
+void omen_wasm_free(void *p) {
+    size_t size;
+    if (p == NULL) return;
+    memcpy(&size, (char *)p - FRONT, sizeof size);
+    omen_heap_free((char *)p - FRONT, size + FRONT);
 }
 
 /* ---- time, entropy, log ---- */
