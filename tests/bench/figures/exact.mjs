@@ -17,7 +17,7 @@ export async function measure(wanted) {
   let missing;
   if (wanted.has("exact.vs_faiss")) {
     try {
-      const faiss = peer("faiss_flat.cpp", ["-fopenmp", "-lfaiss"], { needs: "/usr/include/faiss/IndexFlat.h", packages: "libfaiss-dev, libopenblas-dev, g++" });
+      const faiss = peer("faiss_flat.cpp", ["-fopenmp", "-lfaiss", "-lopenblas"], { needs: "/usr/include/faiss/IndexFlat.h", packages: "libfaiss-dev, libopenblas-dev, g++" });
       for (const dims of [768, 128]) runners[`faiss${dims}`] = () => json(faiss, [ROWS, dims, QUERIES], { env: { OMP_NUM_THREADS: "1" } });
     } catch (error) {
       if (!(error instanceof Missing)) throw error;
