@@ -1,8 +1,10 @@
-# Adding up what the runners say. Every stage leaves "passed failed name" in build/results; the sum is the last line.
+# Adding up what the runners say. Every stage leaves "passed failed name" in a folder of this run; the sum is the last line.
 
-RESULTS=$BUILD/results
-
-results_begin() { rm -rf "$RESULTS"; mkdir -p "$RESULTS" "$BUILD/logs"; }
+results_begin() {
+  mkdir -p "$BUILD/logs"
+  RESULTS=$(mktemp -d)
+  trap 'rm -rf "$RESULTS"' EXIT
+}
 
 # result NAME PASSED FAILED
 result() {
