@@ -27,13 +27,22 @@ static double median(double *v, size_t n) {
     return v[n / 2];
 }
 
-/* The plain loop: eight independent integer sums over the bytes, which the compiler makes as wide as the machine. */
+/* The plain loop: eight independent integer sums of 64 bytes each, as wide as the machine has registers; what memory gives is what it shows. */
+typedef uint64_t lanes __attribute__((vector_size(64)));
 static uint64_t sink;
-static void read_all(const uint64_t *p, size_t words) {
-    uint64_t s[8] = {0};
-    for (size_t i = 0; i + 8 <= words; i += 8)
-        for (size_t k = 0; k < 8; k++) s[k] += p[i + k];
-    for (size_t k = 0; k < 8; k++) sink += s[k];
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+static void read_all(const lanes *p, size_t count) {
+    lanes s[8] = {{0}};
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        s[0] += p[i], s[1] += p[i + 1], s[2] += p[i + 2], s[3] += p[i + 3];
+        s[4] += p[i + 4], s[5] += p[i + 5], s[6] += p[i + 6], s[7] += p[i + 7];
+    }
+    for (; i < count; i++) s[0] += p[i];
+    lanes all = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    for (int k = 0; k < 8; k++) sink += all[k];
 }
 
 int main(int argc, char **argv) {
@@ -53,7 +62,9 @@ int main(int argc, char **argv) {
     s.vector_count = 1;
     s.vectors = &f;
     must(omen_collection_open(db, OMEN_STR("bench"), &s, &c), "collection");
-    float *data = malloc(rows * dims * sizeof *data);
+    size_t bytes = (rows * dims * sizeof(float) + 63) / 64 * 64;
+    float *data = aligned_alloc(64, bytes);
+    memset(data, 0, bytes);
     omen_id *ids = malloc(rows * sizeof *ids);
     srand(1);
     for (size_t i = 0; i < rows * dims; i++) data[i] = (float)(rand() % 2000 - 1000) / 1000.0f;
@@ -73,7 +84,7 @@ int main(int argc, char **argv) {
         double t1 = now();
         omen_results_free(r);
         double t2 = now();
-        read_all((const uint64_t *)(const void *)data, rows * dims / 2);
+        read_all((const lanes *)(const void *)data, bytes / sizeof(lanes));
         double t3 = now();
         if (i >= 3) ours[i - 3] = t1 - t, plain[i - 3] = t3 - t2;
     }
