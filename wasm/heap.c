@@ -17,7 +17,7 @@ static const uint16_t class_bytes[] = {64, 128, 192, 256, 384, 512, 768, 1024, 1
 static piece *pieces[CLASSES];
 static run *runs; /* in order of address */
 
-#ifdef __EMSCRIPTEN__
+#if defined(__EMSCRIPTEN__) && !defined(OMEN_HEAP_MORE)
 /* The memory is shared with the rest of the program, whose allocator gives us runs. */
 #include <stdlib.h>
 static int more(size_t need, uintptr_t *at, size_t *size) {
