@@ -38,7 +38,7 @@ static void *host_resize(void *ctx, void *p, size_t old_size, size_t new_size) {
     }
 #endif
     void *n = host_alloc(ctx, new_size);
-    if (n == NULL) return NULL;
+    if (n == NULL || p == NULL) return n;
     memcpy(n, p, old_size < new_size ? old_size : new_size);
     host_free(ctx, p, old_size);
     return n;

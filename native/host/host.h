@@ -14,9 +14,10 @@ omen_status omen_posix_storage_open(void *ctx, const char *path, uint32_t flags,
 /* OMEN_ERR_FULL, _NOT_FOUND, _EXISTS, _READ_ONLY, _MEMORY or _IO for errno. */
 omen_status omen_posix_status(int error);
 
-/* lockfile.c: the file `lock` of a folder. *name is what to give to omen_lockfile_release (malloc). */
-omen_status omen_lockfile_take(const char *folder, char **name);
-void omen_lockfile_release(char *name);
+/* lockfile.c: the writer's lock of a folder (docs/LOCK.md). OMEN_ERR_BUSY, _READ_ONLY, _FULL, _MEMORY, _IO. */
+typedef struct omen_lockfile omen_lockfile;
+omen_status omen_lockfile_take(const char *folder, omen_lockfile **out);
+void omen_lockfile_release(omen_lockfile *l);
 
 /* maintainer.c */
 void omen_maintainer_wake(void *ctx);

@@ -11,7 +11,7 @@
 
 typedef struct folder {
     int fd;
-    char *lock; /* NULL: read-only */
+    omen_lockfile *lock; /* NULL: read-only */
 } folder;
 
 struct omen_file {
@@ -138,16 +138,36 @@ static const omen_storage_ops ops = {sizeof ops,    storage_list,  storage_file,
 
 /* Makes the folder's own entry durable in its parent. */
 static omen_status sync_parent(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *parent = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    if (parent == NULL) return OMEN_ERR_MEMORY;
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    omen_status s = fd < 0 || fsync(fd) != 0 ? omen_posix_status(errno) : OMEN_OK;
+    if (fd >= 0) close(fd);
+    free(parent);
+    return s;
+}
+
+static omen_status make_one(const char *path) {
+    if (mkdir(path, 0755) == 0) return sync_parent(path);
+    return errno == EEXIST ? OMEN_OK : omen_posix_status(errno);
+}
+
+/* Makes a folder and those above it. */
+static omen_status make_folder(const char *path) {
     char *copy = strdup(path);
     if (copy == NULL) return OMEN_ERR_MEMORY;
     size_t n = strlen(copy);
     while (n > 1 && copy[n - 1] == '/') copy[--n] = '\0';
-    char *slash = strrchr(copy, '/');
-    if (slash == copy) slash[1] = '\0';
-    else if (slash != NULL) *slash = '\0';
-    int fd = open(slash == NULL ? "." : copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    omen_status s = fd < 0 || fsync(fd) != 0 ? omen_posix_status(errno) : OMEN_OK;
-    if (fd >= 0) close(fd);
+    omen_status s = make_one(copy);
+    for (size_t i = 1; s == OMEN_ERR_NOT_FOUND && i < n; i++) {
+        if (copy[i] != '/' || copy[i - 1] == '/') continue;
+        copy[i] = '\0';
+        omen_status above = make_one(copy);
+        copy[i] = '/';
+        if (above != OMEN_OK && above != OMEN_ERR_READ_ONLY) s = above; /* a folder that may not be written to may hold one that may */
+    }
+    if (s == OMEN_ERR_NOT_FOUND) s = make_one(copy);
     free(copy);
     return s;
 }
@@ -156,12 +176,8 @@ omen_status omen_posix_storage_open(void *ctx, const char *path, uint32_t flags,
     (void)ctx;
     if (path[0] == '\0') return OMEN_ERR_INVALID;
     if ((flags & OMEN_STORAGE_CREATE) != 0 && (flags & OMEN_STORAGE_READ_ONLY) == 0) {
-        if (mkdir(path, 0755) == 0) {
-            omen_status s = sync_parent(path);
-            if (s != OMEN_OK) return s;
-        } else if (errno != EEXIST) {
-            return omen_posix_status(errno);
-        }
+        omen_status made = make_folder(path);
+        if (made != OMEN_OK) return made;
     }
     folder *f = calloc(1, sizeof *f);
     if (f == NULL) return OMEN_ERR_MEMORY;

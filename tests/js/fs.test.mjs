@@ -1,7 +1,7 @@
 // The file system storage: files, the writer's lock between processes, and what a killed process leaves behind.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, beforeEach, test } from "node:test";
@@ -128,10 +128,41 @@ test("a lock is stale when its process number belongs to another process by now,
     [JSON.stringify({ pid: "1" }), true],
   ]) {
     writeFileSync(path.join(folder, "lock"), text);
+    utimesSync(path.join(folder, "lock"), 1, 1);
     if (stale) (await adapter.open(name, writing)).close();
     else await assert.rejects(adapter.open(name, writing), { code: "OMEN_ERR_BUSY" }, text);
     rmSync(path.join(folder, "lock"), { force: true });
   }
+});
+
+test("a lock that is just being written is somebody's", async () => {
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, "lock"), '{"pid":');
+  await assert.rejects(adapter.open(name, writing), { code: "OMEN_ERR_BUSY" });
+  utimesSync(path.join(folder, "lock"), 1, 1);
+  (await adapter.open(name, writing)).close();
+});
+
+test("taking over goes on where another was killed at it", async () => {
+  mkdirSync(folder);
+  const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+  const text = (nonce) => `{"pid":${dead},"start":"1","nonce":"${nonce}"}\n`;
+  const successor = (of) => {
+    let hash = 0xcbf29ce484222325n;
+    for (const byte of Buffer.from(of)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+    return path.join(folder, `.lock-after-${hash.toString(16).padStart(16, "0")}`);
+  };
+  writeFileSync(path.join(folder, "lock"), text("a"));
+  writeFileSync(successor(text("a")), text("b"));
+  writeFileSync(successor(text("b")), text("c"));
+  const storage = await adapter.open(name, writing);
+  assert.deepEqual(readdirSync(folder), ["lock"]);
+  assert.equal(JSON.parse(readFileSync(path.join(folder, "lock"), "utf8")).pid, process.pid);
+  storage.close();
+  // A successor that lives is as good as the lock.
+  writeFileSync(path.join(folder, "lock"), text("a"));
+  writeFileSync(successor(text("a")), JSON.stringify({ pid: process.pid, start: "" }));
+  await assert.rejects(adapter.open(name, writing), { code: "OMEN_ERR_BUSY" });
 });
 
 test("destroying removes what is the database's and nothing else", async () => {

@@ -5,14 +5,8 @@
  * Reads and writes are synchronous: they end in the page cache, and a turn of the event loop would cost more than they do. Syncs
  * are not: they wait for the disk, the event loop goes on meanwhile, and what is written until then shares the next one.
  *
- * The writer's lock is the file `lock`: one line of JSON, {"pid": 123, "start": "456789"}, `start` being field 22 of
- * /proc/<pid>/stat ("" where there is none). It is held while a process with this number and start is alive, so the lock of a
- * killed process is no obstacle:
- *   take     write a file of one's own, link it to `lock` (fails when that exists; the content is there from the first moment)
- *   held     the process lives: OMEN_ERR_BUSY
- *   stale    rename `lock` away, make sure that what was moved is what was found stale, remove it, take again
- *   release  remove `lock`
- * Process numbers mean something on one machine only: do not write to one folder from two machines.
+ * The writer's lock is the file `lock`; docs/LOCK.md says how it is taken. Native programs follow the same rules, so a folder has one
+ * writer whoever it is.
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -21,11 +15,13 @@ import { OmenError, asOmenError } from "../errors.js";
 import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
 
 const LOCK = "lock";
+/** How long a lock may take to be written. */
+const WRITING_MS = 5000;
+/** Locks that were left behind one after the other, by processes killed while they took over. */
+const CHAIN_MAX = 16;
 /** Files that belong to a database: what the core calls its files. */
 const OURS = /^(manifest-[01]|(log|seg)-[0-9a-f]{16})$/;
 const NAME = /^[a-z0-9-][a-z0-9.-]{0,62}$/;
-
-let counter = 0;
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
 
@@ -84,6 +80,13 @@ function holderOf(text: string): number | undefined {
   return pid;
 }
 
+/** Without hard links a lock is made in two steps, so one whose text is not complete is somebody's for a while. */
+function isBeingWritten(file: string, text: string): boolean {
+  if (text.includes("}")) return false;
+  const found = fs.statSync(file, { throwIfNoEntry: false });
+  return found !== undefined && Date.now() - found.mtimeMs < WRITING_MS;
+}
+
 const readIfThere = (file: string): string | undefined => {
   try {
     return fs.readFileSync(file, "utf8");
@@ -94,7 +97,7 @@ const readIfThere = (file: string): string | undefined => {
 };
 
 /** Whether the link was made; false when `to` exists. */
-function link(from: string, to: string): boolean {
+function link(from: string, to: string, text: string): boolean {
   try {
     fs.linkSync(from, to);
     return true;
@@ -102,9 +105,9 @@ function link(from: string, to: string): boolean {
     const code = codeOf(error);
     if (code === "EEXIST") return false;
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "ENOSYS") throw error;
-    // A file system without hard links: create it, which is as exclusive, if not as complete from the first moment.
+    // A file system without hard links: create it, which is as exclusive, if not complete from the first moment.
     try {
-      fs.writeFileSync(to, fs.readFileSync(from), { flag: "wx" });
+      fs.writeFileSync(to, text, { flag: "wx" });
       return true;
     } catch (created) {
       if (codeOf(created) === "EEXIST") return false;
@@ -113,40 +116,65 @@ function link(from: string, to: string): boolean {
   }
 }
 
-/** Takes the lock of a folder. @throws OmenError `OMEN_ERR_BUSY` */
-function takeLock(folder: string): void {
+/** Where the successor of a dead lock is made: FNV-1a (Fowler, Noll, Vo, 1991) of its text names it. */
+function successorOf(folder: string, text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(text, "utf8")) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  return path.join(folder, `.lock-after-${hash.toString(16).padStart(16, "0")}`);
+}
+
+/** One round: true when the lock is ours, false when something has changed meanwhile, and the holder's number when it is taken. */
+function tryLock(folder: string, mine: string, text: string): boolean | { holder: number | undefined } {
   const lock = path.join(folder, LOCK);
-  const busy = (pid: number | undefined): OmenError =>
-    new OmenError(
+  const chain: string[] = [];
+  let at = lock;
+  while (!link(mine, at, text)) {
+    const found = readIfThere(at);
+    if (found === undefined) return false;
+    const holder = holderOf(found);
+    if (holder !== undefined || isBeingWritten(at, found) || chain.length === CHAIN_MAX) return { holder };
+    chain.push(found);
+    at = successorOf(folder, found);
+  }
+  if (chain.length === 0) return true;
+  // The link is ours, if what it follows is still what was found: everybody who took over before has replaced `lock` itself.
+  const between = chain.slice(0, -1).map((dead) => successorOf(folder, dead));
+  if ([lock, ...between].some((file, i) => readIfThere(file) !== chain[i])) {
+    fs.rmSync(at, { force: true });
+    return false;
+  }
+  fs.renameSync(at, lock);
+  for (const dead of between) fs.rmSync(dead, { force: true });
+  return true;
+}
+
+/** Takes the lock of a folder and answers its text. @throws OmenError `OMEN_ERR_BUSY` */
+function takeLock(folder: string): string {
+  const nonce = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString("hex");
+  const text = `${JSON.stringify({ pid: process.pid, start: startOf(process.pid), nonce })}\n`;
+  const mine = path.join(folder, `.lock-${process.pid}-${nonce}`);
+  fs.writeFileSync(mine, text, { flag: "wx" });
+  try {
+    let pid: number | undefined;
+    for (let round = 0; round < 100; round++) {
+      const taken = tryLock(folder, mine, text);
+      if (taken === true) return text;
+      if (taken === false) continue;
+      pid = taken.holder;
+      break;
+    }
+    throw new OmenError(
       "OMEN_ERR_BUSY",
       `"${folder}" is open for writing in ${pid === process.pid ? "this process" : `process ${pid ?? "(another)"}`}; close it there first, or open it with readOnly: true`,
     );
-  const mine = path.join(folder, `.lock-${process.pid}-${++counter}`);
-  fs.writeFileSync(mine, `${JSON.stringify({ pid: process.pid, start: startOf(process.pid) })}\n`);
-  try {
-    for (let round = 0; round < 3; round++) {
-      if (link(mine, lock)) return;
-      const found = readIfThere(lock);
-      if (found === undefined) continue;
-      const holder = holderOf(found);
-      if (holder !== undefined) throw busy(holder);
-      const moved = path.join(folder, `.lock-stale-${process.pid}-${++counter}`);
-      try {
-        fs.renameSync(lock, moved);
-      } catch (error) {
-        if (codeOf(error) === "ENOENT") continue;
-        throw error;
-      }
-      // Between reading and moving, another process may have taken the stale lock and put its own there: give it back.
-      const stale = readIfThere(moved) === found;
-      if (!stale) link(moved, lock);
-      fs.rmSync(moved, { force: true });
-      if (!stale) throw busy(undefined);
-    }
-    throw busy(undefined);
   } finally {
     fs.rmSync(mine, { force: true });
   }
+}
+
+function releaseLock(folder: string, text: string): void {
+  const lock = path.join(folder, LOCK);
+  if (readIfThere(lock) === text) fs.rmSync(lock, { force: true });
 }
 
 // ---- files ----
@@ -235,11 +263,12 @@ class FsFile implements StorageFile {
 class FsStorage implements Storage {
   readonly synchronous = false;
   #folder: string;
-  #readOnly: boolean;
+  /** The text of the lock; undefined when it is open for reading only. */
+  #lock: string | undefined;
 
-  constructor(folder: string, readOnly: boolean) {
+  constructor(folder: string, lock: string | undefined) {
     this.#folder = folder;
-    this.#readOnly = readOnly;
+    this.#lock = lock;
   }
 
   list(): string[] {
@@ -262,13 +291,13 @@ class FsStorage implements Storage {
   }
 
   close(): void {
-    if (this.#readOnly) return;
-    this.#readOnly = true;
-    fs.rmSync(path.join(this.#folder, LOCK), { force: true });
+    if (this.#lock === undefined) return;
+    releaseLock(this.#folder, this.#lock);
+    this.#lock = undefined;
   }
 
   #mayWrite(): void {
-    if (this.#readOnly) throw new OmenError("OMEN_ERR_READ_ONLY", `"${this.#folder}" is open for reading only`);
+    if (this.#lock === undefined) throw new OmenError("OMEN_ERR_READ_ONLY", `"${this.#folder}" is open for reading only`);
   }
 }
 
@@ -298,20 +327,19 @@ export class FsAdapter implements StorageAdapter {
         syncFolder(path.dirname(folder));
       });
     }
-    if (!readOnly) attempt(`locking ${folder}`, () => takeLock(folder));
-    return new FsStorage(folder, readOnly);
+    return new FsStorage(folder, readOnly ? undefined : attempt(`locking ${folder}`, () => takeLock(folder)));
   }
 
   async destroy(name: string): Promise<void> {
     const folder = this.folderOf(name);
     if (!fs.existsSync(folder)) return;
     attempt(`removing ${folder}`, () => {
-      takeLock(folder);
+      const lock = takeLock(folder);
       try {
         for (const file of fs.readdirSync(folder)) if (OURS.test(file)) fs.rmSync(path.join(folder, file));
         syncFolder(folder);
       } finally {
-        fs.rmSync(path.join(folder, LOCK), { force: true });
+        releaseLock(folder, lock);
       }
       // The folder itself goes only when nothing of somebody else's is in it.
       if (fs.readdirSync(folder).length === 0) fs.rmdirSync(folder);
