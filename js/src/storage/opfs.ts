@@ -163,7 +163,8 @@ class OpfsAdapter implements StorageAdapter {
   async destroy(name: string): Promise<void> {
     const release = await takeWebLock(this.kind, name);
     try {
-      const parent = await this.#parent(false);
+      // Needs no synchronous handles, so it works in a page too.
+      const parent = await (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER);
       await parent.removeEntry(encodeURIComponent(name), { recursive: true });
     } catch (error) {
       if (nameOf(error) !== "NotFoundError") throw failed(error, `removing "${name}"`);
