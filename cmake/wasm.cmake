@@ -59,7 +59,8 @@ function(omen_wasm_optimize target)
       COMMAND ${CMAKE_COMMAND} -E rename $<TARGET_FILE:${target}>.small $<TARGET_FILE:${target}>)
   endif()
 endfunction()
-set(link_flags -Wl,--gc-sections,--strip-all,-O2,-z,stack-size=1048576)
+# The inliner of the link step is held back: what is worth it was inlined when each file was compiled.
+set(link_flags -Wl,--gc-sections,--strip-all,-O2,-z,stack-size=1048576,-mllvm,-inline-threshold=-50)
 
 if(OMEN_WASM_KIND STREQUAL "reactor")
   file(GLOB host CONFIGURE_DEPENDS wasm/*.c)
