@@ -170,46 +170,58 @@ omen_status omen_json_print(omen_mem *m, const omen_json_val *v, omen_buf *out) 
     return s;
 }
 
-/* RFC 7396, section 2. The recursion is as deep as the JSON, which is at most OMEN_MAX_JSON_DEPTH. NULL: out of memory. */
-static yyjson_mut_val *merge(yyjson_mut_doc *doc, yyjson_mut_val *target, yyjson_val *patch) {
-    if (!yyjson_is_obj(patch)) return yyjson_val_mut_copy(doc, patch);
-    if (!yyjson_mut_is_obj(target)) target = yyjson_mut_obj(doc);
-    yyjson_obj_iter it = yyjson_obj_iter_with(patch);
-    for (yyjson_val *key; target != NULL && (key = yyjson_obj_iter_next(&it)) != NULL;) {
+/* A value as it is, into a writer. */
+static void write_value(omen_jw *w, omen_mem *m, yyjson_val *v) {
+    yyjson_alc alc = allocator(m);
+    size_t len;
+    char *text = yyjson_val_write_opts(v, YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
+    if (text == NULL) w->status = OMEN_ERR_MEMORY;
+    else omen_jw_raw(w, (omen_str){text, len});
+    json_release(m, text);
+}
+
+/* RFC 7396, section 2, straight into the writer: members of the target in their order, then those that are new. A target that is no object counts as
+ * empty; of members named twice in a patch the first counts. The recursion is as deep as the patch, which is at most OMEN_MAX_JSON_DEPTH. */
+static void merge(omen_jw *w, omen_mem *m, yyjson_val *target, yyjson_val *patch) {
+    if (!yyjson_is_obj(patch)) {
+        write_value(w, m, patch);
+        return;
+    }
+    omen_jw_object(w);
+    yyjson_obj_iter it = yyjson_obj_iter_with(target);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;) {
+        yyjson_val *old = yyjson_obj_iter_get_val(key), *v = yyjson_obj_getn(patch, yyjson_get_str(key), yyjson_get_len(key));
+        if (yyjson_is_null(v)) continue;
+        omen_jw_key_str(w, (omen_str){yyjson_get_str(key), yyjson_get_len(key)});
+        if (v == NULL) write_value(w, m, old);
+        else merge(w, m, old, v);
+    }
+    it = yyjson_obj_iter_with(patch);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;) {
         yyjson_val *v = yyjson_obj_iter_get_val(key);
         const char *name = yyjson_get_str(key);
         size_t len = yyjson_get_len(key);
-        if (yyjson_is_null(v)) {
-            yyjson_mut_obj_remove_keyn(target, name, len);
-            continue;
-        }
-        yyjson_mut_val *merged = merge(doc, yyjson_mut_obj_getn(target, name, len), v);
-        yyjson_mut_val *copy = yyjson_mut_strncpy(doc, name, len);
-        if (merged == NULL || copy == NULL || !yyjson_mut_obj_put(target, copy, merged)) return NULL;
+        if (yyjson_is_null(v) || yyjson_obj_getn(target, name, len) != NULL || yyjson_obj_getn(patch, name, len) != v) continue;
+        omen_jw_key_str(w, (omen_str){name, len});
+        merge(w, m, NULL, v);
     }
-    return target;
-}
-
-static omen_status write_merged(omen_mem *m, yyjson_doc *target, yyjson_doc *patch, omen_buf *out) {
-    yyjson_alc alc = allocator(m);
-    omen_status s = OMEN_ERR_MEMORY;
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(&alc);
-    if (doc == NULL) return s;
-    yyjson_mut_val *start = target == NULL ? yyjson_mut_obj(doc) : yyjson_val_mut_copy(doc, yyjson_doc_get_root(target));
-    yyjson_mut_val *root = start == NULL ? NULL : patch == NULL ? start : merge(doc, start, yyjson_doc_get_root(patch));
-    size_t len;
-    char *text = root == NULL ? NULL : yyjson_mut_val_write_opts(root, YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
-    if (text != NULL) s = omen_buf_append(out, text, len);
-    json_release(m, text);
-    yyjson_mut_doc_free(doc);
-    return s;
+    omen_jw_object_end(w);
 }
 
 omen_status omen_json_merge(omen_mem *m, omen_str target, omen_str patch, omen_buf *out, omen_error *err) {
     yyjson_doc *t = NULL, *p = NULL;
+    size_t before = out->len;
+    omen_jw w;
+    if (patch.len == 0) patch = OMEN_STR("{}");
     omen_status s = target.len == 0 ? OMEN_OK : read_doc(m, target, &t, err);
-    if (s == OMEN_OK && patch.len != 0) s = read_doc(m, patch, &p, err);
-    if (s == OMEN_OK && write_merged(m, t, p, out) != OMEN_OK) s = omen_fail(err, OMEN_ERR_MEMORY, "out of memory merging JSON");
+    if (s == OMEN_OK) s = read_doc(m, patch, &p, err);
+    if (s == OMEN_OK) {
+        omen_jw_begin(&w, out);
+        merge(&w, m, yyjson_doc_get_root(t), yyjson_doc_get_root(p));
+        s = omen_jw_end(&w);
+        if (s != OMEN_OK) out->len = before;
+        if (s != OMEN_OK) omen_fail(err, s, "out of memory merging JSON");
+    }
     yyjson_doc_free(t);
     yyjson_doc_free(p);
     return s;

@@ -45,7 +45,7 @@ typedef struct omen_jw {
     omen_buf *out;
     omen_status status;
     uint32_t depth;
-    uint64_t first; /* bit per depth: nothing written yet at this level */
+    uint64_t first[2]; /* bit per depth: nothing written yet at this level */
     bool after_key;
 } omen_jw;
 void omen_jw_begin(omen_jw *w, omen_buf *out);

@@ -5,23 +5,25 @@ static void raw(omen_jw *w, const void *bytes, size_t len) {
     if (w->status == OMEN_OK) w->status = omen_buf_append(w->out, bytes, len);
 }
 
+static uint64_t bit(const omen_jw *w) { return UINT64_C(1) << (w->depth % 64); }
+
 /* The comma before a value or key, unless it is the first at its level or follows a key. */
 static void separate(omen_jw *w) {
     if (w->after_key) {
         w->after_key = false;
         return;
     }
-    uint64_t bit = UINT64_C(1) << w->depth;
-    if ((w->first & bit) == 0 && w->depth != 0) raw(w, ",", 1);
-    w->first &= ~bit;
+    uint64_t *first = &w->first[w->depth / 64];
+    if ((*first & bit(w)) == 0 && w->depth != 0) raw(w, ",", 1);
+    *first &= ~bit(w);
 }
 
 static void open(omen_jw *w, const char *bracket) {
     separate(w);
     raw(w, bracket, 1);
-    OMEN_ASSERT(w->depth < 63);
+    OMEN_ASSERT(w->depth < 127);
     w->depth++;
-    w->first |= UINT64_C(1) << w->depth;
+    w->first[w->depth / 64] |= bit(w);
 }
 
 static void shut(omen_jw *w, const char *bracket) {
@@ -30,7 +32,7 @@ static void shut(omen_jw *w, const char *bracket) {
     raw(w, bracket, 1);
 }
 
-void omen_jw_begin(omen_jw *w, omen_buf *out) { *w = (omen_jw){.out = out, .first = 1}; }
+void omen_jw_begin(omen_jw *w, omen_buf *out) { *w = (omen_jw){.out = out, .first = {1}}; }
 void omen_jw_object(omen_jw *w) { open(w, "{"); }
 void omen_jw_object_end(omen_jw *w) { shut(w, "}"); }
 void omen_jw_array(omen_jw *w) { open(w, "["); }
