@@ -146,8 +146,37 @@ export interface OpenOptions extends DatabaseOptions, CallOptions {
   log?: (level: LogLevel, line: string) => void;
 }
 
-/** What metrics are, as an object: families by name. */
-export type Metrics = { [name: string]: unknown };
+/** Names and values that tell the series of a family apart: `db_id`, `kind`, and the labels that were asked for. */
+export type MetricLabels = { [name: string]: string };
+
+/** A number that only rises until it is reset (counter), or one that goes up and down (gauge). */
+export interface NumberFamily {
+  type: "counter" | "gauge";
+  help: string;
+  series: { labels: MetricLabels; value: number }[];
+}
+
+/** Durations in seconds. Quantiles are interpolated within buckets that are an eighth to a quarter of their value wide. */
+export interface HistogramFamily {
+  type: "histogram";
+  help: string;
+  series: {
+    labels: MetricLabels;
+    count: number;
+    sum: number;
+    p50: number;
+    p90: number;
+    p99: number;
+    p999: number;
+    /** Those that hold something: upper bound in seconds (`null`: none), how many lie in this bucket alone. */
+    buckets: [upper: number | null, count: number][];
+  }[];
+}
+
+export type MetricFamily = NumberFamily | HistogramFamily;
+
+/** What metrics are, as an object: families by name, as docs/METRICS.md lists them. */
+export type Metrics = { [name: string]: MetricFamily };
 
 /** What the database holds: collections, segments, sizes. */
 export type Stats = { [name: string]: unknown };

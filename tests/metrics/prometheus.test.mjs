@@ -1,6 +1,6 @@
 // The Prometheus text as other people's parsers read it, beside the JSON of the same metrics: both engines, one content.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -193,3 +193,19 @@ function groupOf({ labels }) {
   const { le, ...rest } = labels;
   return labelKey(rest);
 }
+
+test("docs/METRICS.md lists every family with its type and labels", { skip: unbuilt }, async (t) => {
+  const page = readFileSync(new URL("../../docs/METRICS.md", import.meta.url), "utf8");
+  const listed = new Map([...page.matchAll(/^\| `(omendb_\w+)` \| (\w+) \| (?:`(\w+)`[^|]*)? ?\|/gm)].map(([, name, type, label]) => [name, { type, label }]));
+  const metrics = await (await busy(t, "wasm")).metrics();
+  assert.deepEqual([...listed.keys()].sort(), Object.keys(metrics).sort());
+  for (const [name, { type, label }] of listed) {
+    assert.equal(metrics[name].type, type, name);
+    for (const { labels } of metrics[name].series) {
+      assert.deepEqual(Object.keys(labels), label === undefined ? ["db_id"] : ["db_id", label], name);
+      const [row] = page.match(new RegExp(`^\\| \`${name}\`.*$`, "m"));
+      const rowOfLabel = page.match(new RegExp(`^\\|[^\\n]*\`${label}\`: [^|]*$|\`${label}\`: [^|]*\\|`, "m"))?.[0] ?? row;
+      if (label !== undefined) assert.ok(rowOfLabel.includes(labels[label]), `${name}: ${label} ${labels[label]}`);
+    }
+  }
+});
