@@ -103,7 +103,7 @@ stage_js() {
 stage_js-tests() {
   need_npm
   local files
-  mapfile -t files < <(test_files js/test; test_files tests/js; test_files tests/conformance; test_files tests/metrics)
+  mapfile -t files < <(test_files js/test; test_files tests/js; test_files tests/conformance; test_files tests/metrics; test_files tests/bench)
   node_tests js-tests "${files[@]}"
 }
 
