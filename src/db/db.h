@@ -68,7 +68,7 @@ struct omen_db {
     uint64_t next_file;
     uint64_t log_first_epoch; /* the manifest's: older logs are not needed */
     uint64_t flushed_lsn;     /* every LSN up to here lies in segments */
-    omen_job *job;
+    _Atomic(omen_job *) job;  /* changed under the maintenance lock */
     bool maintenance_failed;  /* a job failed: nothing more is tried, and writes are refused */
 
     omen_lock sync_lock;
@@ -110,6 +110,8 @@ typedef struct omen_snapshot {
 } omen_snapshot;
 void omen_snapshot_take(omen_db *db, omen_snapshot *out);
 void omen_snapshot_release(omen_snapshot *s); /* zeroed is fine */
+/* The current version, a reference: maintenance may replace it at any moment. End with omen_version_drop. */
+omen_db_version *omen_version_current(omen_db *db);
 /* Makes build(arg, current) the current version, under the version lock, so that no change is lost. OMEN_ERR_MEMORY when it answers NULL. */
 omen_status omen_version_update(omen_db *db, omen_db_version *(*build)(void *arg, const omen_db_version *current), void *arg, omen_error *err);
 void omen_version_drop(omen_db *db, omen_db_version *v); /* unref; the files of parts that went become garbage */
@@ -185,6 +187,7 @@ omen_status omen_poisoned(omen_db *db, omen_error *err); /* OMEN_OK, or OMEN_ERR
 /* One step of the most urgent job. force_merge: all parts of each collection are to become one. *more: there is more to do.
  * Repeat on PENDING. */
 omen_status omen_maintain_step(omen_db *db, bool force_merge, bool *more, omen_error *err);
+uint32_t omen_frozen_count(omen_db *db);
 bool omen_maintain_due(omen_db *db); /* whether wake is worth a call */
 bool omen_unsynced(omen_db *db);     /* a group commit waits for its time */
 /* Waits for frozen generations up to `generation`. Step: repeat on PENDING. */

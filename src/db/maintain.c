@@ -61,6 +61,13 @@ static omen_status pick_job(omen_db *db, bool force, omen_error *err) {
     return st;
 }
 
+uint32_t omen_frozen_count(omen_db *db) {
+    omen_lock_take(&db->version_lock);
+    uint32_t n = db->frozen_count;
+    omen_lock_drop(&db->version_lock);
+    return n;
+}
+
 bool omen_maintain_due(omen_db *db) {
     omen_lock_take(&db->version_lock);
     bool due = db->frozen_count != 0 || db->orphans.len != 0 || db->garbage.len != 0;

@@ -172,6 +172,13 @@ static omen_status read_manifest(omen_open_op *op, omen_error *err) {
         omen_manifest_payload(db->manifest, &payload, &len);
         return omen_manifest_decode(&db->mem, &op->arena, payload, len, &op->body, err);
     }
+    /* The manifest is durable before the first log is created: one without the other is no new database. */
+    for (size_t i = 0; i < op->files.names.len / sizeof(omen_file_name); i++) {
+        const omen_file_name *f = (const omen_file_name *)(const void *)op->files.names.data + i;
+        uint64_t n;
+        if (omen_log_file_parse(f->text, &n) || omen_segment_file_parse(f->text, &n))
+            return omen_fail(err, OMEN_ERR_CORRUPT, "\"%.200s\" holds %s but no manifest; restore manifest-0 and manifest-1 from a backup", op->path, f->text);
+    }
     if (op->files.foreign)
         return omen_fail(err, OMEN_ERR_FOREIGN, "\"%.200s\" holds files that are not OmenDB's, and no database; choose an empty or another place", op->path);
     if (!db->options.create || db->options.read_only)

@@ -2,9 +2,11 @@
  * The moment depends on the writes alone (logical bytes), never on time or on how far maintenance has got. */
 #include "db/write.h"
 
-bool omen_rotate_due(const omen_db *db) {
+bool omen_rotate_due(omen_db *db) {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < db->current->count; i++) bytes += omen_memtable_bytes(omen_coll_active(db->current->colls[i]));
+    omen_db_version *now = omen_version_current(db);
+    for (uint32_t i = 0; i < now->count; i++) bytes += omen_memtable_bytes(omen_coll_active(now->colls[i]));
+    omen_version_drop(db, now);
     return bytes >= db->options.memtable_bytes;
 }
 
@@ -31,7 +33,7 @@ static omen_db_version *with_new_tables(void *arg, const omen_db_version *curren
 
 omen_status omen_freeze_tables(omen_db *db, uint64_t next_epoch, omen_error *err) {
     freeze f = {db->active_generation + 1};
-    OMEN_ASSERT(db->frozen_count + 1 < OMEN_MAX_TABLES);
+    OMEN_ASSERT(omen_frozen_count(db) + 1 < OMEN_MAX_TABLES);
     OMEN_TRY(omen_version_update(db, with_new_tables, &f, err));
     omen_lock_take(&db->version_lock);
     db->frozen[db->frozen_count++] = (omen_frozen){db->active_generation, db->active_first_epoch, next_epoch - 1, db->next_lsn - 1};

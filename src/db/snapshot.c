@@ -8,6 +8,13 @@ void omen_snapshot_take(omen_db *db, omen_snapshot *out) {
     omen_gauge_add(&db->metrics.snapshots, 1);
 }
 
+omen_db_version *omen_version_current(omen_db *db) {
+    omen_lock_take(&db->version_lock);
+    omen_db_version *v = omen_version_ref(db->current);
+    omen_lock_drop(&db->version_lock);
+    return v;
+}
+
 void omen_snapshot_release(omen_snapshot *s) {
     if (s->version == NULL) return;
     omen_gauge_add(&s->db->metrics.snapshots, -1);

@@ -250,15 +250,15 @@ static omen_status logged(omen_write_op *op, uint64_t lsn, omen_error *err) {
     return s == OMEN_OK ? s : omen_poison(db, s, err);
 }
 
-static omen_status append_rows(omen_write_op *op, omen_error *err) {
+/* `now` is held, so that its active table stays while it is written; only the write whose turn it is (us) ever puts another in its place. */
+static omen_status append_rows_to(omen_write_op *op, const omen_db_version *now, omen_error *err) {
     omen_db *db = op->db;
     bool erase = op->kind == OMEN_KIND_DELETE;
-    const omen_coll_version *v = omen_version_find(db->current, op->coll->id);
+    const omen_coll_version *v = omen_version_find(now, op->coll->id);
     if (v == NULL)
         return omen_fail(err, OMEN_ERR_CLOSED, "collection \"%.*s\" was dropped; open it again to create it anew", (int)op->coll->name.len, op->coll->name.data);
     op->count = op->rows.count;
     if (op->rows.count == 0) return OMEN_OK;
-    /* The active table is only ever replaced by the write whose turn it is: us. */
     omen_memtable *table = omen_coll_active(v);
     omen_memtable_batch batch;
     OMEN_TRY(omen_memtable_prepare(table, &op->rows, erase, &batch, err));
@@ -270,6 +270,13 @@ static omen_status append_rows(omen_write_op *op, omen_error *err) {
     omen_counter_add(erase ? &db->metrics.deletes : &db->metrics.writes, op->rows.count);
     omen_counter_add(&db->metrics.write_batches, 1);
     return logged(op, db->next_lsn + op->rows.count - 1, err);
+}
+
+static omen_status append_rows(omen_write_op *op, omen_error *err) {
+    omen_db_version *now = omen_version_current(op->db);
+    omen_status s = append_rows_to(op, now, err);
+    omen_version_drop(op->db, now);
+    return s;
 }
 
 typedef struct change { omen_coll *coll; uint32_t id; uint64_t generation; } change;
@@ -297,16 +304,17 @@ omen_status omen_collection_add(omen_db *db, omen_coll *coll, omen_error *err) {
 
 /* Takes it out. Its parts are kept until a manifest without them is durable: their files must not go earlier. */
 omen_status omen_collection_remove(omen_db *db, uint32_t id, omen_error *err) {
-    omen_coll_version *v = omen_version_find(db->current, id);
-    if (v == NULL) return OMEN_OK;
     omen_lock_take(&db->version_lock);
-    omen_status s = omen_buf_reserve(&db->orphans, v->part_count * sizeof(omen_part *));
-    for (uint32_t p = 0; s == OMEN_OK && p < v->part_count; p++) {
+    const omen_coll_version *v = omen_version_find(db->current, id);
+    uint32_t parts = v == NULL ? 0 : v->part_count;
+    omen_status s = omen_buf_reserve(&db->orphans, parts * sizeof(omen_part *));
+    for (uint32_t p = 0; s == OMEN_OK && p < parts; p++) {
         omen_part *part = omen_part_ref(v->parts[p].part);
         (void)omen_buf_append(&db->orphans, &part, sizeof(omen_part *));
     }
     omen_lock_drop(&db->version_lock);
     if (s != OMEN_OK) return omen_fail(err, s, "out of memory");
+    if (v == NULL) return OMEN_OK;
     change c = {NULL, id, 0};
     return omen_version_update(db, without_collection, &c, err);
 }
@@ -331,7 +339,10 @@ static omen_status append_schema(omen_write_op *op, uint32_t action, uint32_t id
 static omen_status create_collection(omen_write_op *op, omen_error *err) {
     omen_db *db = op->db;
     OMEN_TRY(omen_poisoned(db, err));
-    if (db->current->count >= OMEN_MAX_COLLECTIONS)
+    omen_db_version *now = omen_version_current(db);
+    bool full = now->count >= OMEN_MAX_COLLECTIONS;
+    omen_version_drop(db, now);
+    if (full)
         return omen_fail(err, OMEN_ERR_LIMIT, "the database has %u collections, which is the most it can have; drop one first", OMEN_MAX_COLLECTIONS);
     omen_coll *coll = omen_coll_new(&db->mem, db->next_collection_id, op->name, &op->schema.schema, err);
     if (coll == NULL) return err->status;
@@ -366,10 +377,9 @@ static omen_status append_stage(omen_write_op *op, omen_error *err) {
 }
 
 /* A collection that is there needs no write; a drop needs its id. *done: nothing is left to do. */
-static omen_status look_up_collection(omen_write_op *op, bool *done, omen_error *err) {
-    const omen_coll_version *v = omen_version_find_name(op->db->current, op->name);
+static omen_status look_up_in(omen_write_op *op, const omen_db_version *now, bool *done, omen_error *err) {
+    const omen_coll_version *v = omen_version_find_name(now, op->name);
     bool create = op->kind == OMEN_KIND_CREATE;
-    *done = false;
     if (v == NULL) {
         if (create && op->has_schema) {
             if (!op->db->options.read_only) return OMEN_OK;
@@ -385,6 +395,14 @@ static omen_status look_up_collection(omen_write_op *op, bool *done, omen_error 
     if (op->has_schema) OMEN_TRY(omen_schema_match(&v->coll->schema.schema, &op->schema.schema, op->name, err));
     op->taken = omen_coll_ref(v->coll);
     return OMEN_OK;
+}
+
+static omen_status look_up_collection(omen_write_op *op, bool *done, omen_error *err) {
+    omen_db_version *now = omen_version_current(op->db);
+    *done = false;
+    omen_status s = look_up_in(op, now, done, err);
+    omen_version_drop(op->db, now);
+    return s;
 }
 
 /* ---- the steps ---- */
@@ -404,7 +422,7 @@ static omen_status take_turn(omen_write_op *op, bool *help, omen_error *err) {
         op->read = true;
     }
     if (op->kind == OMEN_KIND_ROTATE ? db->active_records != 0 && !op->rotated : omen_rotate_due(db)) {
-        if (db->frozen_count >= OMEN_MAX_FROZEN) {
+        if (omen_frozen_count(db) >= OMEN_MAX_FROZEN) {
             *help = true;
             return OMEN_OK;
         }

@@ -46,7 +46,7 @@ omen_status omen_collection_add(omen_db *db, omen_coll *coll, omen_error *err);
 omen_status omen_collection_remove(omen_db *db, uint32_t id, omen_error *err);
 
 /* Freezing (rotate.c). The write lock is held. */
-bool omen_rotate_due(const omen_db *db);
+bool omen_rotate_due(omen_db *db);
 /* Freezes the active tables and begins the next log epoch. Step: repeat on PENDING; nothing has changed until it answers OK. */
 omen_status omen_rotate(omen_db *db, omen_error *err);
 /* Only the tables, between two epochs of a recovery: what is replayed next belongs to `next_epoch`. */
