@@ -8,8 +8,8 @@ static omen_status begin(omen_job_coll *c, omen_error *err) {
     c->rows = omen_arena_alloc(&c->arena, entries * sizeof *c->rows + 8, 8);
     c->row_cap = entries;
     c->dead = omen_arena_alloc(&c->arena, c->v->part_count * sizeof *c->dead + 8, 8);
+    if (c->dead != NULL) memset(c->dead, 0, c->v->part_count * sizeof *c->dead); /* whatever happens next, it is looked at in the end */
     if (c->rows == NULL || c->dead == NULL) return out_of_memory(err);
-    memset(c->dead, 0, c->v->part_count * sizeof *c->dead);
     return OMEN_OK;
 }
 
