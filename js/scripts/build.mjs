@@ -39,7 +39,9 @@ for (const [from, to] of [
 
 // The addon of this machine, where it is built; without it the package takes WebAssembly.
 if (existsSync("../build/native-gcc/omendb.node")) {
-  cpSync("../build/native-gcc/omendb.node", `${fresh}/prebuilds/${process.platform}-${process.arch}/omendb.node`);
+  const { glibcVersionRuntime } = process.report.getReport().header;
+  const libc = process.platform === "linux" ? (glibcVersionRuntime === undefined ? "-musl" : "-gnu") : "";
+  cpSync("../build/native-gcc/omendb.node", `${fresh}/prebuilds/${process.platform}-${process.arch}${libc}/omendb.node`);
 }
 
 run(tsc, "-p", "tsconfig.json", "--outDir", fresh);

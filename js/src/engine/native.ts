@@ -2,85 +2,133 @@
  * The native engine: the core as a Node-API addon (native/node/addon.c), one binary for Node.js, Bun and Deno. It opens folders itself; work runs
  * on the engine's own threads, never on the event loop.
  */
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { OmenError } from "../errors.js";
+import { OmenError, asOmenError } from "../errors.js";
 import { dist } from "../here.js";
 import { encodeError } from "../wire.js";
 import type { Engine } from "./engine.js";
 
 interface Addon {
+  readonly version: string;
+  readonly kernels: string;
   create(): unknown;
-  call(engine: unknown, request: Uint8Array): Promise<Uint8Array>;
+  /** Calls begin in the order they are made. */
+  call(engine: unknown, request: Uint8Array, id: number): Promise<Uint8Array | undefined>;
+  /** A call that has not begun never will; it resolves with undefined. */
+  cancel(engine: unknown, id: number): void;
   destroy(engine: unknown): void;
-  kernels(): string;
 }
 
-class NativeEngine implements Engine {
+const cancelled = (): Uint8Array<ArrayBuffer> => encodeError("OMEN_ERR_CANCELLED", "the call was cancelled");
+
+/** An engine of the addon. Garbage collection closes it too, but when is anybody's guess. */
+export class NativeEngine implements Engine {
   readonly kind = "native";
   readonly kernels: string;
   #addon: Addon;
   #engine: unknown;
   #open = new Set<Promise<unknown>>();
-  #closed = false;
+  #nextId = 1;
+  #closed: Promise<void> | undefined;
 
   constructor(addon: Addon) {
     this.#addon = addon;
     this.#engine = addon.create();
-    this.kernels = addon.kernels();
+    this.kernels = addon.kernels;
   }
 
-  /** A call that is aborted is answered at once; what it had begun natively runs to its end. */
   call(request: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    if (this.#closed) return Promise.resolve(encodeError("OMEN_ERR_CLOSED", "the engine is closed"));
-    if (signal?.aborted) return Promise.resolve(encodeError("OMEN_ERR_CANCELLED", "the operation was cancelled"));
-    const answer = this.#addon.call(this.#engine, request);
-    this.#open.add(answer);
-    const done = answer.finally(() => this.#open.delete(answer));
-    if (signal === undefined) return done;
-    done.catch(() => undefined);
+    if (this.#closed !== undefined) return Promise.reject(new OmenError("OMEN_ERR_CLOSED", "the database is closed; open it again"));
+    if (signal?.aborted) return Promise.resolve(encodeError("OMEN_ERR_CANCELLED", "the call was cancelled before it began"));
+    const id = this.#nextId;
+    this.#nextId = (id + 1) >>> 0;
+    let running: Promise<Uint8Array | undefined>;
+    try {
+      running = this.#addon.call(this.#engine, request, id);
+    } catch (error) {
+      return Promise.resolve(encodeError("OMEN_ERR_MEMORY", (error as Error).message));
+    }
+    this.#open.add(running);
     return new Promise((resolve, reject) => {
-      const cancel = (): void => resolve(encodeError("OMEN_ERR_CANCELLED", "the operation was cancelled"));
-      signal.addEventListener("abort", cancel, { once: true });
-      done.then(resolve, reject).finally(() => signal.removeEventListener("abort", cancel));
+      // Answered at once; what has begun natively runs to its end, and nobody hears of it.
+      const cancel = (): void => {
+        this.#addon.cancel(this.#engine, id);
+        resolve(cancelled());
+      };
+      const end = (): void => {
+        this.#open.delete(running);
+        signal?.removeEventListener("abort", cancel);
+      };
+      signal?.addEventListener("abort", cancel);
+      running.then(
+        (response) => {
+          end();
+          resolve(response ?? cancelled());
+        },
+        (error: unknown) => {
+          end();
+          reject(asOmenError(error));
+        },
+      );
     });
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
     await Promise.allSettled(this.#open);
-    // The addon's own count falls in the same turn as the last promise settles.
     this.#addon.destroy(this.#engine);
   }
 }
 
-/** Where an addon for this machine may lie, most specific first. */
-function candidates(): string[] {
-  const machine = `${process.platform}-${process.arch}`;
-  const named = process.env["OMENDB_NATIVE"];
-  return [...(named ? [named] : []), fileURLToPath(new URL(`prebuilds/${machine}/omendb.node`, dist)), `@omendb/native-${machine}/omendb.node`];
+/** `linux-x64-gnu`, `darwin-arm64`, …: on Linux a binary fits one C library. */
+function machine(): string {
+  const name = `${process.platform}-${process.arch}`;
+  if (process.platform !== "linux") return name;
+  try {
+    if (readFileSync("/usr/bin/ldd", "latin1").includes("musl")) return `${name}-musl`;
+  } catch {
+    // No such program: then it is not Alpine.
+  }
+  return `${name}-gnu`;
 }
+
+/** Where an addon for this machine may lie: in the package, or in one of its own beside it. */
+const candidates = (): string[] => [fileURLToPath(new URL(`prebuilds/${machine()}/omendb.node`, dist)), `@omendb/native-${machine()}/omendb.node`];
 
 let loaded: Addon | undefined;
 
-/** Loads the addon. @throws OmenError `OMEN_ERR_UNSUPPORTED` where none fits */
-export async function loadNative(): Promise<Engine> {
+function load(named: string | undefined): Addon {
   const require = createRequire(dist);
-  let reason = "";
-  for (const candidate of loaded ? [] : candidates()) {
+  for (const candidate of named ? [named] : candidates()) {
     try {
-      loaded = require(candidate) as Addon;
-      break;
+      const addon = require(candidate) as Addon;
+      const { version } = require("../package.json") as { version: string };
+      if (addon.version === version) return addon;
+      throw new OmenError("OMEN_ERR_VERSION", `${candidate} is of version ${addon.version}, the package of ${version}; install both in one version`);
     } catch (error) {
-      const missing = (error as { code?: unknown }).code === "MODULE_NOT_FOUND";
-      if (!missing) reason = (error as Error).message;
+      // That there is none is no failure, unless it was named.
+      if (named || (error as { code?: unknown }).code !== "MODULE_NOT_FOUND") throw asOmenError(error, `the native engine ${candidate} does not load`);
     }
   }
-  if (loaded === undefined) {
-    const why = reason === "" ? `this package holds no native engine for ${process.platform}-${process.arch}` : `the native engine does not load: ${reason}`;
-    throw new OmenError("OMEN_ERR_UNSUPPORTED", `${why}; use engine: "wasm", or name an addon in OMENDB_NATIVE`);
-  }
+  throw new OmenError(
+    "OMEN_ERR_UNSUPPORTED",
+    `this package holds no native engine for ${machine()}; use engine: "wasm" (or "auto"), or build the addon and name it in the variable OMENDB_NATIVE`,
+  );
+}
+
+/**
+ * Loads the addon.
+ * @param named a path, such as the variable OMENDB_NATIVE holds; only this one is tried then
+ * @throws OmenError `OMEN_ERR_UNSUPPORTED` where none fits; what loading failed with where one is there
+ */
+export async function loadNative(named?: string): Promise<Engine> {
+  loaded ??= load(named);
   return new NativeEngine(loaded);
 }

@@ -1,4 +1,4 @@
-/** OmenDB on Deno. Needs --allow-read and --allow-write for the folder; --allow-env for OMENDB_* variables. */
+/** OmenDB on Deno. Needs --allow-read and --allow-write for the folder; --allow-env for OMENDB_* variables; --allow-ffi for the native engine. */
 import { createDestroy, createOpen } from "../open.js";
 import { systemPlatform } from "./system.js";
 
@@ -7,12 +7,14 @@ export * from "../index.js";
 /** As much of Deno as is used here. */
 declare const Deno: {
   env: { get(name: string): string | undefined };
-  permissions: { querySync(permission: { name: "env"; variable: string }): { state: string } };
+  permissions: { querySync(permission: { name: "env"; variable: string } | { name: "ffi" }): { state: string } };
 };
 
 /** Without the permission a variable counts as not set: nobody should be asked for each. */
-const platform = systemPlatform("Deno", (variable) =>
-  Deno.permissions.querySync({ name: "env", variable }).state === "granted" ? Deno.env.get(variable) : undefined,
+const platform = systemPlatform(
+  "Deno",
+  (variable) => (Deno.permissions.querySync({ name: "env", variable }).state === "granted" ? Deno.env.get(variable) : undefined),
+  () => Deno.permissions.querySync({ name: "ffi" }).state === "granted",
 );
 
 /** Opens a database: by default the folder of this name, created when it is absent. */

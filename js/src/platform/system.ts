@@ -28,10 +28,10 @@ async function wasmEngine(log: (level: LogLevel, line: string) => void): Promise
 }
 
 /** The native engine; undefined where none fits and none was asked for. */
-async function nativeEngine(required: boolean, log: (level: LogLevel, line: string) => void): Promise<Engine | undefined> {
+async function nativeEngine(required: boolean, named: string | undefined, log: (level: LogLevel, line: string) => void): Promise<Engine | undefined> {
   try {
     const { loadNative } = await import("../engine/native.js");
-    return await loadNative();
+    return await loadNative(named === "" ? undefined : named);
   } catch (error) {
     if (required) throw error;
     // That there is none for this machine is no news; that one is there and does not load is.
@@ -40,8 +40,11 @@ async function nativeEngine(required: boolean, log: (level: LogLevel, line: stri
   }
 }
 
-/** The platform of a runtime with a file system. */
-export function systemPlatform(name: string, environment: (variable: string) => string | undefined): Platform {
+/**
+ * The platform of a runtime with a file system.
+ * @param mayLoad whether the runtime lets libraries be loaded; where it does not, the native engine is not tried unless it is asked for
+ */
+export function systemPlatform(name: string, environment: (variable: string) => string | undefined, mayLoad: () => boolean = () => true): Platform {
   const platform: Platform = {
     name,
     environment,
@@ -50,8 +53,8 @@ export function systemPlatform(name: string, environment: (variable: string) => 
     readText: (file) => readFile(file, "utf8"),
     async connect(request) {
       const adapter = await adapterOf(platform, request.storage);
-      if (request.engine !== "wasm" && adapter instanceof FsAdapter) {
-        const engine = await nativeEngine(request.engine === "native", request.log);
+      if ((request.engine === "native" || (request.engine === "auto" && mayLoad())) && adapter instanceof FsAdapter) {
+        const engine = await nativeEngine(request.engine === "native", environment("OMENDB_NATIVE"), request.log);
         if (engine !== undefined) return { engine, place: { path: adapter.folderOf(request.name) } };
       } else if (request.engine === "native") {
         throw new OmenError("OMEN_ERR_UNSUPPORTED", `the native engine opens folders, not storage "${adapter.kind}"; use storage: "fs", or engine: "wasm"`);
