@@ -8,7 +8,7 @@ export const figures = {
   "write.single": { what: "one record at a time at level full, against the disk's own fdatasync rate", unit: "of fdatasync", bar: 0.9, better: "higher" },
 };
 
-const VECTORS = 200_000, RECORDS = 500, RUNS = 5;
+const VECTORS = 200_000, RECORDS = 1000, RUNS = 5;
 
 /** The loadable extension of npm sqlite-vec for this machine, and a program that writes through it. */
 function sqliteVec() {
