@@ -1,14 +1,17 @@
 // The Prometheus text as other people's parsers read it, beside the JSON of the same metrics: both engines, one content.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { labelKey, parsers, promtool } from "./parsers.mjs";
 
 const dist = new URL("../../js/dist/platform/node.js", import.meta.url);
 const unbuilt = existsSync(dist) ? false : "js/dist is not built (./dev test builds it)";
 const { open } = unbuilt ? {} : await import(dist);
+const command = fileURLToPath(new URL("../../build/native-gcc/omendb", import.meta.url));
 const engines = {
   wasm: unbuilt,
   native: unbuilt || (existsSync(new URL("../prebuilds", dist)) ? false : "the native engine is not built"),
@@ -192,6 +195,18 @@ function checkHistograms({ name, samples }) {
 function groupOf({ labels }) {
   const { le, ...rest } = labels;
   return labelKey(rest);
+}
+
+for (const [parserName, { parse, missing }] of Object.entries(parsers)) {
+  test(`command line: ${parserName} reads it`, { skip: missing || (!existsSync(command) && "the command line is not built (./dev build native-gcc)") }, (t) => {
+    const root = mkdtempSync(path.join(tmpdir(), "omendb-metrics-"));
+    t.after(() => rmSync(root, { recursive: true, force: true }));
+    const omendb = (...args) => execFileSync(command, args, { encoding: "utf8" });
+    omendb("create", path.join(root, "db"), "--collection", "things", "--dimensions", "3");
+    const families = parse(omendb("metrics", path.join(root, "db"), "--prometheus", "--label", `path=${HOSTILE.backslash}`, "--label", `lines=${HOSTILE.newline}`));
+    assert.equal(valueOf(families, "omendb_engine_collections"), 1);
+    for (const { labels } of samplesOf(families)) assert.deepEqual([labels.path, labels.lines], [HOSTILE.backslash, HOSTILE.newline]);
+  });
 }
 
 test("docs/METRICS.md lists every family with its type and labels", { skip: unbuilt }, async (t) => {
