@@ -4,7 +4,6 @@
 #ifndef OMEN_NODE_LANES_H
 #define OMEN_NODE_LANES_H
 
-#include <node_api.h>
 #include <stdbool.h>
 
 #include "omendb_native.h"
@@ -14,7 +13,7 @@ typedef enum lane { LANE_READ, LANE_WRITE, LANE_WHOLE, LANES } lane;
 /* A call on its way. */
 typedef struct job {
     struct job *next;
-    napi_deferred deferred;
+    void *deferred; /* the addon's */
     omen_call *call; /* freed when it is done */
     uint32_t id;
     lane lane;
