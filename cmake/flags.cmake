@@ -38,14 +38,16 @@ if(OMEN_FUZZ)
 endif()
 
 # The optimisation level is chosen per target: ordinary code, kernels, and the pinned libraries. In WebAssembly, where
-# every byte is downloaded, -Os is a tenth smaller than -O2 and was measured as fast for the libraries; -Oz is not (zstd
-# halves its speed), but does no harm to ordinary code.
+# every byte is downloaded, everything but the kernels is compiled for size. It halves zstd's speed, which is that of
+# documents, never of vectors.
 # They are no cache variables of ours, so that changing them here changes every build folder; a preset may set them.
 set(optimize_default -O2)
 set(deps_optimize_default -O2)
+set(kernel_optimize_default -O3)
 if(OMEN_WASM OR OMEN_EMSCRIPTEN)
   set(optimize_default -Oz -fno-vectorize -fno-slp-vectorize)
   set(deps_optimize_default -Oz)
+  set(kernel_optimize_default -O2) # their loops say themselves how far to unroll
 endif()
 if(NOT DEFINED OMEN_OPTIMIZE)
   set(OMEN_OPTIMIZE ${optimize_default})
@@ -54,7 +56,7 @@ if(NOT DEFINED OMEN_DEPS_OPTIMIZE)
   set(OMEN_DEPS_OPTIMIZE ${deps_optimize_default})
 endif()
 if(NOT DEFINED OMEN_KERNEL_OPTIMIZE)
-  set(OMEN_KERNEL_OPTIMIZE -O3)
+  set(OMEN_KERNEL_OPTIMIZE ${kernel_optimize_default})
 endif()
 
 # omen_compile(target): our own code: warnings are errors.

@@ -55,7 +55,7 @@ function(omen_wasm_optimize target)
       list(APPEND features --enable-relaxed-simd)
     endif()
     add_custom_command(TARGET ${target} POST_BUILD
-      COMMAND ${OMEN_WASM_OPT} ${features} --gufa-optimizing -Oz $<TARGET_FILE:${target}> -o $<TARGET_FILE:${target}>.small
+      COMMAND ${OMEN_WASM_OPT} ${features} --flatten --rereloop --gufa-optimizing -Oz -Oz --converge $<TARGET_FILE:${target}> -o $<TARGET_FILE:${target}>.small
       COMMAND ${CMAKE_COMMAND} -E rename $<TARGET_FILE:${target}>.small $<TARGET_FILE:${target}>)
   endif()
 endfunction()
@@ -63,6 +63,9 @@ endfunction()
 set(link_flags -Wl,--gc-sections,--strip-all,-O2,-z,stack-size=1048576,-mllvm,-inline-threshold=-50)
 
 if(OMEN_WASM_KIND STREQUAL "reactor")
+  # What JavaScript has already, or never asks for.
+  target_compile_definitions(omen_core PRIVATE OMEN_BARE_STATUS)
+  target_compile_definitions(omen_wasm_kernels PRIVATE OMEN_ONE_KERNEL_SET)
   file(GLOB host CONFIGURE_DEPENDS wasm/*.c)
   if(host)
     omen_wasm_module(omendb_wasm ${host})
