@@ -1,6 +1,6 @@
 #include "api/engine.h"
 
-#define EACH(type, var, buf) for (type *var = (type *)(void *)(buf).data, *var##_end = var + (buf).len / sizeof *var; var < var##_end; var++)
+#define EACH(type, var, buf) for (type *var = (type *)(void *)(buf).data, *var##_end = var == NULL ? NULL : var + (buf).len / sizeof *var; var < var##_end; var++)
 
 /* Removes *at from a buffer of elements. */
 static void cut(omen_buf *b, void *at, size_t size) {
