@@ -12,6 +12,7 @@ void cli_batch_init(cli_batch *b, const omen_schema *schema) {
 void cli_batch_free(cli_batch *b) {
     free(b->ids);
     free(b->documents);
+    free(b->places);
     free(b->text);
     for (uint32_t f = 0; f < OMEN_MAX_VECTOR_FIELDS; f++) free(b->vectors[f]);
 }
@@ -27,7 +28,9 @@ static omen_status grow(cli_batch *b) {
     if (ids != NULL) b->ids = ids;
     omen_str *documents = realloc(b->documents, capacity * sizeof *documents);
     if (documents != NULL) b->documents = documents;
-    if (ids == NULL || documents == NULL) return cli_no_memory();
+    size_t *places = realloc(b->places, 2 * capacity * sizeof *places);
+    if (places != NULL) b->places = places;
+    if (ids == NULL || documents == NULL || places == NULL) return cli_no_memory();
     for (uint32_t f = 0; f < b->schema->vector_count; f++) {
         float *v = realloc(b->vectors[f], capacity * b->schema->vectors[f].dimensions * sizeof *v);
         if (v == NULL) return cli_no_memory();
@@ -37,9 +40,9 @@ static omen_status grow(cli_batch *b) {
     return OMEN_OK;
 }
 
-/* Keeps text. It moves when more comes, so until the batch is written its place is an offset. */
-static omen_status keep(cli_batch *b, omen_str text, omen_str *out) {
-    if (b->text_len + text.len > b->text_capacity) {
+/* Keeps text and answers its place. */
+static omen_status keep(cli_batch *b, omen_str text, size_t *place) {
+    if (b->text == NULL || b->text_len + text.len > b->text_capacity) {
         size_t capacity = b->text_capacity == 0 ? 4096 : b->text_capacity;
         while (capacity < b->text_len + text.len) capacity *= 2;
         char *larger = realloc(b->text, capacity);
@@ -48,7 +51,7 @@ static omen_status keep(cli_batch *b, omen_str text, omen_str *out) {
         b->text_capacity = capacity;
     }
     if (text.len != 0) memcpy(b->text + b->text_len, text.data, text.len);
-    *out = (omen_str){(const char *)(uintptr_t)(b->text_len + 1), text.len};
+    *place = b->text_len;
     b->text_len += text.len;
     b->bytes += text.len;
     return OMEN_OK;
@@ -56,10 +59,10 @@ static omen_status keep(cli_batch *b, omen_str text, omen_str *out) {
 
 omen_status cli_batch_add(cli_batch *b, const cli_record *r) {
     CLI_TRY(grow(b));
-    omen_id *id = &b->ids[b->count];
-    *id = r->id;
-    if (r->id.text.data != NULL) CLI_TRY(keep(b, r->id.text, &id->text));
-    CLI_TRY(keep(b, r->document, &b->documents[b->count]));
+    b->ids[b->count] = r->id;
+    b->documents[b->count] = r->document;
+    CLI_TRY(keep(b, r->id.text, &b->places[2 * b->count]));
+    CLI_TRY(keep(b, r->document, &b->places[2 * b->count + 1]));
     for (uint32_t f = 0; f < b->schema->vector_count; f++) {
         size_t n = b->schema->vectors[f].dimensions;
         if ((r->given >> f & 1u) == 0) continue;
@@ -76,8 +79,8 @@ omen_status cli_batch_write(cli_batch *b, omen_collection *c, omen_write_mode mo
     const float *vectors[OMEN_MAX_VECTOR_FIELDS];
     if (b->count == 0) return OMEN_OK;
     for (size_t i = 0; i < b->count; i++) {
-        if (b->ids[i].text.data != NULL) b->ids[i].text.data = b->text + ((uintptr_t)b->ids[i].text.data - 1);
-        b->documents[i].data = b->text + ((uintptr_t)b->documents[i].data - 1);
+        if (b->ids[i].text.data != NULL) b->ids[i].text.data = b->text + b->places[2 * i];
+        b->documents[i].data = b->text + b->places[2 * i + 1];
     }
     for (uint32_t f = 0; f < b->schema->vector_count; f++) vectors[f] = (b->given >> f & 1u) != 0 ? b->vectors[f] : NULL;
     omen_batch batch = {.count = b->count, .ids = b->ids, .vectors = vectors, .documents = b->documents};

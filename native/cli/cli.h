@@ -232,11 +232,13 @@ typedef struct cli_batch {
     const omen_schema *schema;
     size_t count, capacity, bytes;
     uint32_t given;
-    omen_id *ids;       /* text.data is an offset into `text` + 1 until it is written */
-    omen_str *documents; /* likewise */
+    omen_id *ids;
+    omen_str *documents;
     float *vectors[OMEN_MAX_VECTOR_FIELDS];
+    /* The text of ids and documents. It moves while it grows, so until the batch is written there are places in it. */
     char *text;
     size_t text_len, text_capacity;
+    size_t *places; /* two for each record */
 } cli_batch;
 
 void cli_batch_init(cli_batch *b, const omen_schema *schema);
