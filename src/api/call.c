@@ -481,7 +481,7 @@ static omen_status answer_metrics(omen_call *c) {
     const omen_json_val *v = omen_json_get(c->request.root, "labels");
     omen_status s = OMEN_OK;
     if (v != NULL && !omen_json_is_null(v)) {
-        s = omen_json_print(&c->engine->mem, v, &text);
+        s = omen_json_print(v, &text);
         labels = (omen_str){(const char *)text.data, text.len};
     }
     if (s == OMEN_OK) s = omen_db_metrics(c->db, f, labels, &c->text, &c->err);

@@ -2,6 +2,8 @@
 
 #include <yyjson.h>
 
+#include "base/sort.h"
+
 struct omen_json {
     omen_mem *mem;
     yyjson_doc *doc;
@@ -60,13 +62,13 @@ static omen_status depth_check(omen_str text, omen_error *err) {
     return OMEN_OK;
 }
 
-static omen_status read_doc(omen_mem *m, omen_str text, yyjson_doc **out, omen_error *err) {
+static omen_status read_doc(omen_mem *m, omen_str text, yyjson_read_flag flags, yyjson_doc **out, omen_error *err) {
     yyjson_alc alc = allocator(m);
     yyjson_read_err e;
     *out = NULL;
     if (text.len == 0) return omen_fail(err, OMEN_ERR_JSON, "JSON is empty");
     OMEN_TRY(depth_check(text, err));
-    *out = yyjson_read_opts((char *)(uintptr_t)text.data, text.len, YYJSON_READ_NOFLAG, &alc, &e);
+    *out = yyjson_read_opts((char *)(uintptr_t)text.data, text.len, flags, &alc, &e);
     if (*out != NULL) return OMEN_OK;
     if (e.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory reading JSON");
     return omen_fail(err, OMEN_ERR_JSON, "malformed JSON at byte %zu: %s", e.pos, e.msg);
@@ -74,7 +76,7 @@ static omen_status read_doc(omen_mem *m, omen_str text, yyjson_doc **out, omen_e
 
 omen_status omen_json_check(omen_mem *m, omen_str text, bool object, omen_error *err) {
     yyjson_doc *doc;
-    OMEN_TRY(read_doc(m, text, &doc, err));
+    OMEN_TRY(read_doc(m, text, YYJSON_READ_NOFLAG, &doc, err));
     bool good = !object || yyjson_is_obj(yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
     return good ? OMEN_OK : omen_fail(err, OMEN_ERR_JSON, "JSON at byte 0 is not an object; wrap the value in {...}");
@@ -83,7 +85,7 @@ omen_status omen_json_check(omen_mem *m, omen_str text, bool object, omen_error 
 omen_status omen_json_parse(omen_mem *m, omen_str text, omen_json **out, omen_error *err) {
     yyjson_doc *doc;
     *out = NULL;
-    OMEN_TRY(read_doc(m, text, &doc, err));
+    OMEN_TRY(read_doc(m, text, YYJSON_READ_NOFLAG, &doc, err));
     omen_json *j = omen_alloc(m, sizeof *j);
     if (j == NULL) {
         yyjson_doc_free(doc);
@@ -102,6 +104,14 @@ void omen_json_free(omen_json *j) {
 
 static yyjson_val *val(const omen_json_val *v) { return (yyjson_val *)(uintptr_t)v; }
 
+/* Of a string, or of a number that was kept as text. */
+static omen_str text_of(yyjson_val *v) { return (omen_str){unsafe_yyjson_get_str(v), unsafe_yyjson_get_len(v)}; }
+
+static int compare(omen_str a, omen_str b) {
+    int c = memcmp(a.data, b.data, OMEN_MIN(a.len, b.len));
+    return c != 0 ? c : a.len < b.len ? -1 : a.len > b.len;
+}
+
 const omen_json_val *omen_json_root(const omen_json *j) { return yyjson_doc_get_root(j->doc); }
 const omen_json_val *omen_json_get(const omen_json_val *object, const char *key) { return yyjson_obj_get(val(object), key); }
 bool omen_json_is_object(const omen_json_val *v) { return yyjson_is_obj(val(v)); }
@@ -110,7 +120,7 @@ bool omen_json_is_null(const omen_json_val *v) { return yyjson_is_null(val(v)); 
 
 bool omen_json_str(const omen_json_val *v, omen_str *out) {
     if (!yyjson_is_str(val(v))) return false;
-    *out = (omen_str){yyjson_get_str(val(v)), yyjson_get_len(val(v))};
+    *out = text_of(val(v));
     return true;
 }
 
@@ -146,7 +156,7 @@ const omen_json_val *omen_json_at(const omen_json_val *array, size_t i) { return
 omen_status omen_json_each(const omen_json_val *object, omen_status (*each)(void *arg, omen_str key, const omen_json_val *v), void *arg) {
     yyjson_obj_iter it = yyjson_obj_iter_with(val(object));
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;)
-        OMEN_TRY(each(arg, (omen_str){yyjson_get_str(key), yyjson_get_len(key)}, yyjson_obj_iter_get_val(key)));
+        OMEN_TRY(each(arg, text_of(key), yyjson_obj_iter_get_val(key)));
     return OMEN_OK;
 }
 
@@ -161,50 +171,110 @@ const omen_json_val *omen_json_next(omen_json_iter *it) {
     return v;
 }
 
-omen_status omen_json_print(omen_mem *m, const omen_json_val *v, omen_buf *out) {
-    yyjson_alc alc = allocator(m);
-    size_t len;
-    char *text = yyjson_val_write_opts(val(v), YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
-    omen_status s = text == NULL ? OMEN_ERR_MEMORY : omen_buf_append(out, text, len);
-    json_release(m, text);
+/* A value as it is. The recursion is as deep as the JSON, which is at most OMEN_MAX_JSON_DEPTH. */
+static void write_value(omen_jw *w, yyjson_val *v) {
+    if (yyjson_is_obj(v)) {
+        yyjson_obj_iter it = yyjson_obj_iter_with(v);
+        omen_jw_object(w);
+        for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;) {
+            omen_jw_key_str(w, text_of(key));
+            write_value(w, yyjson_obj_iter_get_val(key));
+        }
+        omen_jw_object_end(w);
+    } else if (yyjson_is_arr(v)) {
+        yyjson_arr_iter it = yyjson_arr_iter_with(v);
+        omen_jw_array(w);
+        for (yyjson_val *each; (each = yyjson_arr_iter_next(&it)) != NULL;) write_value(w, each);
+        omen_jw_array_end(w);
+    } else if (yyjson_is_str(v)) {
+        omen_jw_str(w, text_of(v));
+    } else if (yyjson_is_raw(v)) {
+        omen_jw_raw(w, text_of(v));
+    } else if (yyjson_is_bool(v)) {
+        omen_jw_bool(w, yyjson_get_bool(v));
+    } else if (yyjson_is_uint(v)) {
+        omen_jw_u64(w, yyjson_get_uint(v));
+    } else if (yyjson_is_sint(v)) {
+        omen_jw_i64(w, yyjson_get_sint(v));
+    } else if (yyjson_is_real(v)) {
+        omen_jw_f64(w, yyjson_get_real(v));
+    } else {
+        omen_jw_null(w);
+    }
+}
+
+omen_status omen_json_print(const omen_json_val *v, omen_buf *out) {
+    size_t before = out->len;
+    omen_jw w;
+    omen_jw_begin(&w, out);
+    write_value(&w, val(v));
+    omen_status s = omen_jw_end(&w);
+    if (s != OMEN_OK) out->len = before;
     return s;
 }
 
-/* A value as it is, into a writer. */
-static void write_value(omen_jw *w, omen_mem *m, yyjson_val *v) {
-    yyjson_alc alc = allocator(m);
-    size_t len;
-    char *text = yyjson_val_write_opts(v, YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
-    if (text == NULL) w->status = OMEN_ERR_MEMORY;
-    else omen_jw_raw(w, (omen_str){text, len});
-    json_release(m, text);
+/* A member of a patch. Sorted by name, so that merging large objects takes n log n and not n squared steps. */
+typedef struct member {
+    yyjson_val *key;
+    bool used; /* the target has this name too */
+} member;
+
+/* By name; of equal names the one that stands first in the text (values lie in one array, in order). */
+static bool member_less(void *arg, const void *a, const void *b) {
+    yyjson_val *x = ((const member *)a)->key, *y = ((const member *)b)->key;
+    (void)arg;
+    int c = compare(text_of(x), text_of(y));
+    return c != 0 ? c < 0 : x < y;
+}
+
+/* The first member of this name, or NULL. */
+static member *find(member *sorted, size_t count, yyjson_val *key) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (compare(text_of(sorted[mid].key), text_of(key)) < 0) low = mid + 1;
+        else high = mid;
+    }
+    return low < count && compare(text_of(sorted[low].key), text_of(key)) == 0 ? &sorted[low] : NULL;
 }
 
 /* RFC 7396, section 2, straight into the writer: members of the target in their order, then those that are new. A target that is no object counts as
- * empty; of members named twice in a patch the first counts. The recursion is as deep as the patch, which is at most OMEN_MAX_JSON_DEPTH. */
+ * empty; of members named twice in a patch the first counts. The recursion is as deep as the patch. */
 static void merge(omen_jw *w, omen_mem *m, yyjson_val *target, yyjson_val *patch) {
     if (!yyjson_is_obj(patch)) {
-        write_value(w, m, patch);
+        write_value(w, patch);
         return;
     }
     omen_jw_object(w);
-    yyjson_obj_iter it = yyjson_obj_iter_with(target);
+    size_t count = yyjson_obj_size(patch), n = 0;
+    member *members = count == 0 ? NULL : omen_alloc(m, count * sizeof *members);
+    if (members == NULL && count != 0) {
+        w->status = OMEN_ERR_MEMORY;
+        omen_jw_object_end(w);
+        return;
+    }
+    yyjson_obj_iter it = yyjson_obj_iter_with(patch);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;) members[n++] = (member){key, false};
+    omen_sort(members, count, sizeof *members, member_less, NULL);
+    it = yyjson_obj_iter_with(target);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;) {
-        yyjson_val *old = yyjson_obj_iter_get_val(key), *v = yyjson_obj_getn(patch, yyjson_get_str(key), yyjson_get_len(key));
+        member *in_patch = find(members, count, key);
+        yyjson_val *v = in_patch == NULL ? NULL : yyjson_obj_iter_get_val(in_patch->key);
+        if (in_patch != NULL) in_patch->used = true;
         if (yyjson_is_null(v)) continue;
-        omen_jw_key_str(w, (omen_str){yyjson_get_str(key), yyjson_get_len(key)});
-        if (v == NULL) write_value(w, m, old);
-        else merge(w, m, old, v);
+        omen_jw_key_str(w, text_of(key));
+        if (v == NULL) write_value(w, yyjson_obj_iter_get_val(key));
+        else merge(w, m, yyjson_obj_iter_get_val(key), v);
     }
     it = yyjson_obj_iter_with(patch);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&it)) != NULL;) {
+        member *first = find(members, count, key);
         yyjson_val *v = yyjson_obj_iter_get_val(key);
-        const char *name = yyjson_get_str(key);
-        size_t len = yyjson_get_len(key);
-        if (yyjson_is_null(v) || yyjson_obj_getn(target, name, len) != NULL || yyjson_obj_getn(patch, name, len) != v) continue;
-        omen_jw_key_str(w, (omen_str){name, len});
+        if (first->key != key || first->used || yyjson_is_null(v)) continue;
+        omen_jw_key_str(w, text_of(key));
         merge(w, m, NULL, v);
     }
+    omen_free(m, members, count * sizeof *members);
     omen_jw_object_end(w);
 }
 
@@ -213,14 +283,17 @@ omen_status omen_json_merge(omen_mem *m, omen_str target, omen_str patch, omen_b
     size_t before = out->len;
     omen_jw w;
     if (patch.len == 0) patch = OMEN_STR("{}");
-    omen_status s = target.len == 0 ? OMEN_OK : read_doc(m, target, &t, err);
-    if (s == OMEN_OK) s = read_doc(m, patch, &p, err);
+    /* Numbers pass through as they were written: reading them would round those that no double holds. */
+    omen_status s = target.len == 0 ? OMEN_OK : read_doc(m, target, YYJSON_READ_NUMBER_AS_RAW, &t, err);
+    if (s == OMEN_OK) s = read_doc(m, patch, YYJSON_READ_NUMBER_AS_RAW, &p, err);
     if (s == OMEN_OK) {
         omen_jw_begin(&w, out);
         merge(&w, m, yyjson_doc_get_root(t), yyjson_doc_get_root(p));
         s = omen_jw_end(&w);
-        if (s != OMEN_OK) out->len = before;
-        if (s != OMEN_OK) omen_fail(err, s, "out of memory merging JSON");
+        if (s != OMEN_OK) {
+            out->len = before;
+            omen_fail(err, s, "out of memory merging JSON");
+        }
     }
     yyjson_doc_free(t);
     yyjson_doc_free(p);

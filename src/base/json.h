@@ -9,7 +9,8 @@
 omen_status omen_json_check(omen_mem *m, omen_str text, bool object, omen_error *err);
 
 /* RFC 7396 merge of `patch` into `target` (both checked objects, either may be empty text = no document), appended to
- * `out` as compact JSON. */
+ * `out` as compact JSON. Numbers keep the digits they were written with. OMEN_ERR_JSON, OMEN_ERR_MEMORY; then `out` is as
+ * before. */
 omen_status omen_json_merge(omen_mem *m, omen_str target, omen_str patch, omen_buf *out, omen_error *err);
 
 /* Reading: a parsed document and borrowed values. */
@@ -37,7 +38,7 @@ omen_json_iter omen_json_iter_of(const omen_json_val *array);
 const omen_json_val *omen_json_next(omen_json_iter *it); /* NULL at the end */
 
 /* Appends a value as compact JSON. OMEN_ERR_MEMORY. */
-omen_status omen_json_print(omen_mem *m, const omen_json_val *v, omen_buf *out);
+omen_status omen_json_print(const omen_json_val *v, omen_buf *out);
 
 /* Writing: appends to a buffer; commas are put by the writer. Misuse (a value without a key in an object) asserts. The
  * first allocation failure is kept and answered by omen_jw_end. Doubles are printed shortest round-trip (yyjson). */
@@ -45,7 +46,8 @@ typedef struct omen_jw {
     omen_buf *out;
     omen_status status;
     uint32_t depth;
-    uint64_t first[2]; /* bit per depth: nothing written yet at this level */
+    uint64_t first[2];  /* bit per depth: nothing written yet at this level */
+    uint64_t object[2]; /* bit per depth: an object, whose values need keys */
     bool after_key;
 } omen_jw;
 void omen_jw_begin(omen_jw *w, omen_buf *out);
