@@ -1,4 +1,5 @@
-/* The module's allocator over a memory of its own: against a list of what is in use. */
+/* The module's allocator over a memory of its own: against a list of what is in use. Native only (see tests/CMakeLists.txt): what is
+ * tested is arithmetic on addresses, and 64 MiB of it. */
 #include "test.h"
 
 static int test_more(size_t need, uintptr_t *at, size_t *size);
