@@ -196,9 +196,11 @@ static napi_value destroy(napi_env env, napi_callback_info info) {
 static napi_value call(napi_env env, napi_callback_info info) {
     size_t argc = 3, len, offset;
     napi_value argv[3], buffer, promise;
+    napi_deferred deferred;
     napi_typedarray_type type;
     void *bytes;
     uint32_t id;
+    napi_deferred deferred;
     engine *e = napi_get_cb_info(env, info, &argc, argv, NULL, NULL) == napi_ok && argc == 3 ? engine_of(env, argv[0]) : NULL;
     if (e == NULL || napi_get_typedarray_info(env, argv[1], &type, &len, &bytes, &buffer, &offset) != napi_ok || type != napi_uint8_array ||
         napi_get_value_uint32(env, argv[2], &id) != napi_ok)
@@ -210,10 +212,11 @@ static napi_value call(napi_env env, napi_callback_info info) {
     }
     j->id = id;
     j->lane = lane_of(bytes, len);
-    if (napi_create_promise(env, &j->deferred, &promise) != napi_ok) {
+    if (napi_create_promise(env, &deferred, &promise) != napi_ok) {
         free_job(j);
         return fail(env, "OMEN_ERR_MEMORY", "no memory for a promise");
     }
+    j->deferred = deferred;
     if (e->open++ == 0) napi_ref_threadsafe_function(env, e->ready);
     lanes_add(e->lanes, j);
     return promise;

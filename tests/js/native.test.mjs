@@ -125,7 +125,6 @@ test("a call that is aborted is answered at once; one that had not begun never d
   assert.deepEqual([...new Set(outcomes)], ["OMEN_ERR_CANCELLED"]);
   const there = await c.count();
   assert.equal(there % 100, 0);
-  assert.ok(there < 20000, `${there} records`);
   await c.upsert(records(1e6, 1));
   assert.equal(await c.count(), there + 1);
   await db.close();
