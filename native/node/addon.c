@@ -200,7 +200,6 @@ static napi_value call(napi_env env, napi_callback_info info) {
     napi_typedarray_type type;
     void *bytes;
     uint32_t id;
-    napi_deferred deferred;
     engine *e = napi_get_cb_info(env, info, &argc, argv, NULL, NULL) == napi_ok && argc == 3 ? engine_of(env, argv[0]) : NULL;
     if (e == NULL || napi_get_typedarray_info(env, argv[1], &type, &len, &bytes, &buffer, &offset) != napi_ok || type != napi_uint8_array ||
         napi_get_value_uint32(env, argv[2], &id) != napi_ok)
