@@ -24,7 +24,10 @@ enum { LONG = 4096, SHORT = 256 };
 
 typedef uint32_t move_table[4][256];
 static move_table move_long, move_short;
-static _Atomic int ready;
+
+/* How far the tables are. The thread that comes first fills them; one that comes meanwhile goes on in one stream. */
+enum { EMPTY, FILLING, READY };
+static _Atomic int state;
 
 /* The map's images of single bits, then of every byte by linearity. */
 static void fill(move_table t, size_t n) {
@@ -43,6 +46,16 @@ static void fill(move_table t, size_t n) {
         }
 }
 
+static bool tables_ready(void) {
+    int seen = atomic_load_explicit(&state, memory_order_acquire);
+    if (seen == READY) return true;
+    if (seen == FILLING || !atomic_compare_exchange_strong(&state, &seen, FILLING)) return false;
+    fill(move_long, LONG);
+    fill(move_short, SHORT);
+    atomic_store_explicit(&state, READY, memory_order_release);
+    return true;
+}
+
 static uint32_t move(move_table t, uint32_t c) { return t[0][c & 0xFF] ^ t[1][c >> 8 & 0xFF] ^ t[2][c >> 16 & 0xFF] ^ t[3][c >> 24]; }
 
 /* Three streams of n bytes each, one after the other at p. */
@@ -59,13 +72,10 @@ static uint32_t three(uint32_t c, const uint8_t *p, size_t n, move_table t) {
 uint32_t NAME(uint32_t crc, const void *bytes, size_t len) {
     const uint8_t *p = bytes;
     uint32_t c = ~crc;
-    if (len >= 3 * SHORT && atomic_load_explicit(&ready, memory_order_acquire) == 0) {
-        fill(move_long, LONG); /* threads that come at once write the same values */
-        fill(move_short, SHORT);
-        atomic_store_explicit(&ready, 1, memory_order_release);
+    if (len >= 3 * SHORT && tables_ready()) {
+        for (; len >= 3 * LONG; len -= 3 * LONG, p += 3 * LONG) c = three(c, p, LONG, move_long);
+        for (; len >= 3 * SHORT; len -= 3 * SHORT, p += 3 * SHORT) c = three(c, p, SHORT, move_short);
     }
-    for (; len >= 3 * LONG; len -= 3 * LONG, p += 3 * LONG) c = three(c, p, LONG, move_long);
-    for (; len >= 3 * SHORT; len -= 3 * SHORT, p += 3 * SHORT) c = three(c, p, SHORT, move_short);
     for (; len >= 8; len -= 8, p += 8) c = STEP8(c, omen_get64(p));
     for (; len != 0; len--, p++) c = STEP1(c, *p);
     return ~c;

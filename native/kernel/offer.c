@@ -41,26 +41,18 @@ uint32_t omen_crc32c_native(uint32_t crc, const void *p, size_t len) {
     return f(crc, p, len);
 }
 
-/* __builtin_cpu_supports also asks whether the system saves the registers. */
-static size_t list(const omen_kernels **into) {
-    size_t n = 0;
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        into[n++] = &omen_kernels_avx512;
-    if (__builtin_cpu_supports("avx2")) into[n++] = &omen_kernels_avx2;
-#elif defined(__aarch64__)
-    into[n++] = &omen_kernels_neon;
-#endif
-    into[n++] = &omen_kernels_scalar;
-    return n;
-}
-
 const omen_kernels *const *omen_kernels_offer(void) {
-    static const omen_kernels *offered[4];
-    static _Atomic int ready;
-    if (atomic_load_explicit(&ready, memory_order_acquire) == 0) {
-        list(offered); /* threads that come at once write the same list */
-        atomic_store_explicit(&ready, 1, memory_order_release);
-    }
-    return offered;
+#if defined(__x86_64__)
+    static const omen_kernels *const all[] = {&omen_kernels_avx512, &omen_kernels_avx2, &omen_kernels_scalar, NULL};
+    /* __builtin_cpu_supports also asks whether the system saves the registers. Every processor with AVX-512 has AVX2. */
+    if (!__builtin_cpu_supports("avx2")) return all + 2;
+    bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    return all + (wide ? 0 : 1);
+#elif defined(__aarch64__)
+    static const omen_kernels *const all[] = {&omen_kernels_neon, &omen_kernels_scalar, NULL};
+    return all;
+#else
+    static const omen_kernels *const all[] = {&omen_kernels_scalar, NULL};
+    return all;
+#endif
 }

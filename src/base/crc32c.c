@@ -7,24 +7,34 @@
 #define POLYNOMIAL 0x82F63B78u /* Castagnoli's, bit-reversed */
 
 static uint32_t table[8][256];
-static _Atomic int ready;
 
-/* Two threads may fill it at once: they write the same values. */
-static void fill(void) {
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-        for (int bit = 0; bit < 8; bit++) c = (c >> 1) ^ ((c & 1) != 0 ? POLYNOMIAL : 0);
-        table[0][i] = c;
-    }
+/* How far the tables are. The thread that comes first fills them; one that comes meanwhile does without. */
+enum { EMPTY, FILLING, READY };
+static _Atomic int state;
+
+static uint32_t next_bits(uint32_t c) {
+    for (int bit = 0; bit < 8; bit++) c = (c >> 1) ^ ((c & 1) != 0 ? POLYNOMIAL : 0);
+    return c;
+}
+
+static bool tables_ready(void) {
+    int seen = atomic_load_explicit(&state, memory_order_acquire);
+    if (seen == READY) return true;
+    if (seen == FILLING || !atomic_compare_exchange_strong(&state, &seen, FILLING)) return false;
+    for (uint32_t i = 0; i < 256; i++) table[0][i] = next_bits(i);
     for (uint32_t k = 1; k < 8; k++)
         for (uint32_t i = 0; i < 256; i++) table[k][i] = (table[k - 1][i] >> 8) ^ table[0][table[k - 1][i] & 0xFF];
-    atomic_store_explicit(&ready, 1, memory_order_release);
+    atomic_store_explicit(&state, READY, memory_order_release);
+    return true;
 }
 
 uint32_t omen_crc32c_portable(uint32_t crc, const void *bytes, size_t len) {
     const uint8_t *p = bytes;
-    if (atomic_load_explicit(&ready, memory_order_acquire) == 0) fill();
     crc = ~crc;
+    if (!tables_ready()) {
+        for (; len != 0; len--, p++) crc = next_bits(crc ^ *p);
+        return ~crc;
+    }
     for (; len >= 8; len -= 8, p += 8) {
         uint32_t a = omen_get32(p) ^ crc, b = omen_get32(p + 4);
         crc = table[7][a & 0xFF] ^ table[6][a >> 8 & 0xFF] ^ table[5][a >> 16 & 0xFF] ^ table[4][a >> 24] ^ table[3][b & 0xFF] ^
