@@ -59,6 +59,10 @@ function(omen_wasm_optimize target)
       COMMAND ${CMAKE_COMMAND} -E rename $<TARGET_FILE:${target}>.small $<TARGET_FILE:${target}>)
   endif()
 endfunction()
+# Node 20's node:wasi corrupts its own heap after a module's memory has grown, so commands have from the start what they
+# are going to need. (Only touched pages count.)
+set(OMEN_WASI_MEMORY -Wl,--initial-memory=268435456)
+
 # The inliner of the link step is held back: what is worth it was inlined when each file was compiled.
 set(link_flags -Wl,--gc-sections,--strip-all,-O2,-z,stack-size=1048576,-mllvm,-inline-threshold=-50)
 
@@ -78,7 +82,7 @@ elseif(OMEN_WASM_KIND STREQUAL "command")
   file(GLOB command CONFIGURE_DEPENDS wasm/command/*.c)
   if(command)
     omen_wasm_module(omendb_command ${command})
-    target_link_options(omendb_command PRIVATE ${link_flags})
+    target_link_options(omendb_command PRIVATE ${link_flags} ${OMEN_WASI_MEMORY})
     set_target_properties(omendb_command PROPERTIES OUTPUT_NAME omendb-command)
     omen_wasm_optimize(omendb_command)
   endif()
