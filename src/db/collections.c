@@ -1,0 +1,42 @@
+/* collections.c - collections come and go: by writes, and by recovery, which repeats them. */
+#include "db/write.h"
+
+typedef struct change { omen_coll *coll; uint32_t id; uint64_t generation; } change;
+
+static omen_db_version *with_collection(void *arg, const omen_db_version *current) {
+    const change *c = arg;
+    omen_coll_version *v = omen_coll_version_new(current->mem, c->coll, 0);
+    if (v == NULL) return NULL;
+    v->tables[0] = (omen_table_state){c->generation, omen_memtable_new(current->mem, &c->coll->schema)};
+    v->table_count = v->tables[0].table != NULL;
+    if (v->table_count == 0) {
+        omen_coll_version_unref(v, NULL);
+        return NULL;
+    }
+    return omen_version_with(current, c->coll->id, v);
+}
+
+static omen_db_version *without_collection(void *arg, const omen_db_version *current) { return omen_version_with(current, ((const change *)arg)->id, NULL); }
+
+/* Adds a collection to the current version; also used by recovery. */
+omen_status omen_collection_add(omen_db *db, omen_coll *coll, omen_error *err) {
+    change c = {coll, coll->id, db->active_generation};
+    return omen_version_update(db, with_collection, &c, err);
+}
+
+/* Takes it out. Its parts are kept until a manifest without them is durable: their files must not go earlier. */
+omen_status omen_collection_remove(omen_db *db, uint32_t id, omen_error *err) {
+    omen_lock_take(&db->version_lock);
+    const omen_coll_version *v = omen_version_find(db->current, id);
+    uint32_t parts = v == NULL ? 0 : v->part_count;
+    omen_status s = omen_buf_reserve(&db->orphans, parts * sizeof(omen_part *));
+    for (uint32_t p = 0; s == OMEN_OK && p < parts; p++) {
+        omen_part *part = omen_part_ref(v->parts[p].part);
+        (void)omen_buf_append(&db->orphans, &part, sizeof(omen_part *));
+    }
+    omen_lock_drop(&db->version_lock);
+    if (s != OMEN_OK) return omen_fail(err, s, "out of memory");
+    if (v == NULL) return OMEN_OK;
+    change c = {NULL, id, 0};
+    return omen_version_update(db, without_collection, &c, err);
+}
