@@ -4,7 +4,8 @@
 
 #include "cli/cli.h"
 
-#define TEXT_MAX ((size_t)64 << 20)
+#define TEXT_MAX ((size_t)64 << 20)   /* of a line */
+#define BYTES_MAX ((size_t)256 << 20) /* of a batch */
 
 static omen_status open_both(cli_access access, omen_db **db, omen_collection **c) {
     CLI_TRY(cli_database_open(access, db));
@@ -50,7 +51,8 @@ static omen_status add(upsert *u, const char *text, size_t len) {
             return cli_fail(OMEN_ERR_INVALID, "the record has no \"%.*s\"; it needs a vector of %u numbers", (int)u->schema->vectors[f].name.len, u->schema->vectors[f].name.data,
                             u->schema->vectors[f].dimensions);
     if (u->batch.count != 0 && u->batch.given != r.given) return cli_fail(OMEN_ERR_INVALID, "the records of one batch have different vectors; update them apart");
-    if (u->batch.count == OMEN_MAX_BATCH) return cli_fail(OMEN_ERR_TOO_LARGE, "more than %u records in one batch; use `omendb import` for so many", OMEN_MAX_BATCH);
+    if (u->batch.count == OMEN_MAX_BATCH || u->batch.bytes > BYTES_MAX)
+        return cli_fail(OMEN_ERR_TOO_LARGE, "one batch holds %u records or %zu MiB; use `omendb import` for more", OMEN_MAX_BATCH, BYTES_MAX >> 20);
     return cli_batch_add(&u->batch, &r);
 }
 
