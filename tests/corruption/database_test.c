@@ -1,0 +1,145 @@
+/* Every byte of every file of a small database, damaged: the database opens and answers what was written, or says OMEN_ERR_CORRUPT, _FOREIGN or _VERSION
+ * with the place. It never answers anything else, and never asks for wild amounts of memory.
+ *
+ * One thing cannot be told: a log whose last frames are damaged and that nothing vouches for looks like a log that was torn. Damage there may take
+ * away the newest writes, whole batches at a time, as a crash would; such cases are counted, and are allowed in log files alone. */
+#include "test.h"
+
+#include "script.h"
+
+enum { STEPS = 26, LOG_STEPS_FROM = 22 };
+
+static script_state after[STEPS + 1];
+static unsigned long cases, refused, unharmed, older;
+
+/* A database with segments (flushed and merged), tombstones, and a log with records that are nowhere else. */
+static fault_storage *build(void) {
+    fault_host *h = fault_host_new(1);
+    script s;
+    script_state state = {{0}};
+    CHECK_STATUS(script_open(&s, h, OMEN_DURABILITY_GROUP, true), OMEN_OK);
+    for (unsigned n = 0; n < STEPS; n++) {
+        after[n] = state;
+        CHECK_STATUS(script_step(&s, n, &state), OMEN_OK);
+    }
+    after[STEPS] = state;
+    script_close(&s);
+    fault_storage *image = fault_storage_crash(fault_host_image(h, "db"), FAULT_CRASH_DURABLE, 1);
+    fault_host_free(h);
+    return image;
+}
+
+static bool is_log(const char *name) { return strncmp(name, "log-", 4) == 0; }
+
+/* Opens the image and reads everything; takes it. */
+static void examine(fault_storage *image, const char *name, size_t at, const char *how) {
+    fault_host *h = fault_host_new(1);
+    script s;
+    script_state found;
+    const char *why = "";
+    fault_host_set_image(h, "db", image);
+    cases++;
+    omen_status st = script_open(&s, h, OMEN_DURABILITY_GROUP, false);
+    bool said = st == OMEN_ERR_CORRUPT || st == OMEN_ERR_FOREIGN || st == OMEN_ERR_VERSION;
+    if (st == OMEN_OK) {
+        bool read = script_read(&s, &found, &why);
+        omen_status checked = omen_check(s.db);
+        said = !read && strstr(why, "damaged") != NULL;
+        if (read && memcmp(&found, &after[STEPS], sizeof found) == 0) unharmed++;
+        else if (said || checked == OMEN_ERR_CORRUPT) refused++;
+        else {
+            bool earlier = false;
+            for (unsigned n = LOG_STEPS_FROM; read && n < STEPS; n++) earlier = earlier || memcmp(&found, &after[n], sizeof found) == 0;
+            older += earlier && is_log(name);
+            if (!(earlier && is_log(name))) test_fail(__FILE__, __LINE__, name), printf("     %s of %s at %zu: wrong answers (%s)\n", how, name, at, why);
+        }
+    } else if (said) {
+        refused++;
+        CHECK(omen_last_error()[0] != '\0');
+    } else {
+        test_fail(__FILE__, __LINE__, name);
+        printf("     %s of %s at %zu: %s: %s\n", how, name, at, omen_status_name(st), omen_last_error());
+    }
+    script_close(&s);
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+}
+
+typedef void damage(fault_storage *image, const char *name, size_t at, uint8_t old);
+static void zero(fault_storage *image, const char *name, size_t at, uint8_t old) { (void)old, fault_storage_set(image, name, at, 0); }
+static void ones(fault_storage *image, const char *name, size_t at, uint8_t old) { (void)old, fault_storage_set(image, name, at, 0xFF); }
+static void flip(fault_storage *image, const char *name, size_t at, uint8_t old) { (void)old, fault_storage_xor(image, name, at, (uint8_t)(1u << (at % 8))); }
+
+static void each_byte(const fault_storage *image, const char *name, size_t len) {
+    static damage *const kinds[] = {zero, ones, flip};
+    static const char *const names[] = {"00", "FF", "a flipped bit"};
+    /* Large sections are alike inside: beyond 8 KiB every 7th byte is enough. */
+    for (size_t at = 0; at < len; at += at < 8192 || at + 2048 > len ? 1 : 7)
+        for (size_t k = 0; k < 3; k++) {
+            fault_storage *copy = fault_storage_clone(image);
+            kinds[k](copy, name, at, 0);
+            examine(copy, name, at, names[k]);
+        }
+}
+
+static void each_length(const fault_storage *image, const char *name, size_t len) {
+    for (size_t to = 0; to < len; to += to < 256 || to + 256 > len ? 1 : 61) {
+        fault_storage *copy = fault_storage_clone(image);
+        fault_storage_cut(copy, name, to);
+        examine(copy, name, to, "truncation");
+    }
+    fault_storage *copy = fault_storage_clone(image);
+    fault_storage_delete(copy, name);
+    examine(copy, name, 0, "removal");
+}
+
+TEST(every_byte_and_length_of_every_file) {
+    fault_storage *image = build();
+    for (size_t i = 0; i < fault_storage_count(image); i++) {
+        const char *name = fault_storage_name(image, i);
+        size_t len;
+        if (fault_storage_data(image, name, &len) == NULL) continue;
+        unsigned long before = cases;
+        each_byte(image, name, len);
+        each_length(image, name, len);
+        printf("     %-22s %7zu bytes, %lu cases\n", name, len, cases - before);
+    }
+    printf("     %lu cases: %lu refused, %lu unharmed, %lu as after a torn log\n", cases, refused, unharmed, older);
+    CHECK(refused > cases / 4);
+    CHECK(unharmed > 0);
+    fault_storage_free(image);
+}
+
+TEST(a_folder_of_other_files_is_foreign) {
+    fault_host *h = fault_host_new(1);
+    script s;
+    fault_storage_put(fault_host_image(h, "db"), "holiday.jpg", "JFIF", 4);
+    CHECK_STATUS(script_open(&s, h, OMEN_DURABILITY_GROUP, true), OMEN_ERR_FOREIGN);
+    script_close(&s);
+    fault_storage_put(fault_host_image(h, "db"), "manifest-0", "this is a text of somebody else, and long enough to be looked at by anyone", 72);
+    CHECK_STATUS(script_open(&s, h, OMEN_DURABILITY_GROUP, true), OMEN_ERR_FOREIGN);
+    script_close(&s);
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+}
+
+/* Damage that a checksum does not notice: the tests above would find it. */
+TEST(wrong_answers_would_be_noticed) {
+    fault_storage *image = build();
+    fault_host *h = fault_host_new(1);
+    script s;
+    script_state found;
+    const char *why = "";
+    fault_host_set_image(h, "db", image);
+    CHECK_STATUS(script_open(&s, h, OMEN_DURABILITY_GROUP, false), OMEN_OK);
+    float row[SCRIPT_DIMS] = {1};
+    const float *vectors[] = {row};
+    omen_id id = OMEN_ID_INT(3);
+    omen_str doc = OMEN_STR("{\"v\":77}");
+    CHECK_STATUS(omen_upsert(s.c, &(omen_batch){.count = 1, .ids = &id, .vectors = vectors, .documents = &doc}), OMEN_OK);
+    CHECK(!script_read(&s, &found, &why));
+    script_close(&s);
+    fault_host_free(h);
+}
+
+TEST_MAIN()
