@@ -21,8 +21,8 @@ void omen_hasher_update(omen_hasher *h, const void *p, size_t len);
 omen_hash128 omen_hasher_digest(const omen_hasher *h);
 void omen_hasher_free(omen_hasher *h);
 
-/* CRC32C of len bytes, continuing `crc` (0 at the start): crc32c(crc32c(0,a),b) == crc32c(0,ab). Portable, slicing by 8
- * (Kounavis and Berry 2005); the faster form is in the kernel table. */
+/* CRC32C of len bytes, continuing `crc` (0 at the start): crc32c(crc32c(0,a),b) == crc32c(0,ab). Portable, slicing by
+ * 16 (after Kounavis and Berry 2005); the processor's own form is in the kernel table. */
 uint32_t omen_crc32c_portable(uint32_t crc, const void *p, size_t len);
 
 #endif

@@ -6,6 +6,7 @@
  *   PARTIAL(p, n) loads n < WIDTH floats and zeros
  *   SUM(v)        the lanes of one vector by the tree: + WIDTH / 2, ..., + 1
  *   CRC           omen_kernels.crc32c
+ *   PASS          optional: accumulators that one pass over a row keeps busy, a divisor of 32 / WIDTH; all when not given
  *
  * Accumulator g holds lanes g * WIDTH .. g * WIDTH + WIDTH - 1, so adding accumulators pairwise by halves, and then the lanes of the last one,
  * is the tree + 16, + 8, + 4, + 2, + 1.
@@ -13,19 +14,26 @@
 #include "kernel/kernel.h"
 
 #define GROUPS (32 / WIDTH)
+#ifndef PASS
+#define PASS GROUPS
+#endif
 
 /* One row. Rows are read one after another, strictly ahead: summing several at once shares the loads of q, but the interleaved streams were half
  * as fast from memory. `square` is a constant where this is inlined, and every loop over groups is unrolled. */
 static inline __attribute__((always_inline)) float sum_row(const float *q, const float *row, size_t dim, const bool square) {
     VEC acc[GROUPS];
-    size_t i = 0;
+    size_t i = dim / 32 * 32;
     for (size_t g = 0; g < GROUPS; g++) acc[g] = ZERO;
-    for (; i + 32 <= dim; i += 32) {
 #pragma GCC unroll 8
-        for (size_t g = 0; g < GROUPS; g++) {
-            VEC a = LOAD(q + i + g * WIDTH), x = LOAD(row + i + g * WIDTH);
-            if (square) x = a = SUB(a, x);
-            acc[g] = ADD(acc[g], MUL(a, x));
+    for (size_t from = 0; from < GROUPS; from += PASS) {
+        const float *ahead_q = q + from * WIDTH, *ahead_row = row + from * WIDTH;
+        for (size_t n = dim / 32; n != 0; n--, ahead_q += 32, ahead_row += 32) {
+#pragma GCC unroll 8
+            for (size_t g = 0; g < PASS; g++) {
+                VEC a = LOAD(ahead_q + g * WIDTH), x = LOAD(ahead_row + g * WIDTH);
+                if (square) x = a = SUB(a, x);
+                acc[from + g] = ADD(acc[from + g], MUL(a, x));
+            }
         }
     }
     for (size_t g = 0; i < dim; g++, i += WIDTH) {
