@@ -19,6 +19,8 @@ function schemaRequest(schema: Schema): CollectionSchema {
   const fields = Object.entries({ ...(vector === undefined ? {} : { vector }), ...vectors });
   return {
     vectors: fields.map(([name, field]) => {
+      const other = Object.keys(field ?? {}).find((key) => key !== "dimensions" && key !== "metric");
+      if (other !== undefined) throw new OmenError("OMEN_ERR_INVALID", `vector field "${name}" has no option "${other}"; there are dimensions and metric`);
       const { dimensions, metric = "cosine" } = (field ?? {}) as { dimensions?: unknown; metric?: unknown };
       if (typeof dimensions !== "number" || !Number.isInteger(dimensions) || dimensions < 1 || dimensions > 65_535) {
         throw new OmenError("OMEN_ERR_INVALID", `dimensions of vector field "${name}" is ${String(dimensions)}; it must be an integer from 1 to 65,535`);

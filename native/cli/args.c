@@ -27,7 +27,7 @@ static const option options[] = {
     {"dimensions", 'd', "N", "how many numbers a vector has", false},
     {"metric", 'm', "NAME", "cosine (default), l2 or ip", false},
     {"vector-field", 0, "NAME:N[:METRIC]", "a vector field; may be given several times", false},
-    {"text", 0, "NAMES", "full-text fields, separated by commas", false},
+    {"text", 0, "NAMES", "names of text fields, separated by commas: kept in the schema, not searched yet", false},
     {"database-id", 0, "HEX", "32 hex digits: the id of the new database, for reproducible files", false},
     {"field", 0, "NAME", "the vector field; may be left out when there is only one", false},
     {"format", 'f', "NAME", "fvecs, npy, jsonl or csv; otherwise the name of the file tells", false},

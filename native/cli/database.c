@@ -125,6 +125,8 @@ omen_status cli_collection_open(omen_db *db, omen_collection **out) {
     if (name[0] == '\0' && cli_option("collection", NULL) == NULL)
         s = cli_fail(OMEN_ERR_NOT_FOUND, "the database has no collection yet; make one with `omendb create %.200s --collection NAME --dimensions N`", cli_positional(0));
     else s = cli_core(omen_collection_open(db, str(name), NULL, out));
+    if (s == OMEN_ERR_NOT_FOUND && name[0] != '\0')
+        s = cli_fail(s, "there is no collection \"%.128s\"; `omendb collections %.200s` lists those there are", name, cli_positional(0));
     free(name);
     return s;
 }

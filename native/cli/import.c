@@ -22,7 +22,7 @@ typedef struct import {
     size_t id_capacity;
     cli_batch batch;
     omen_write_mode mode;
-    uint64_t first_id, skip, limit, batch_size;
+    uint64_t first_id, skip, limit, batch_size, numbered;
     uint64_t written; /* records in batches that were written */
     uint64_t durable; /* of these, in batches that are durable for certain */
     uint64_t commit;
@@ -110,6 +110,7 @@ static omen_status next_record(import *m, cli_record *r, bool *end) {
     if (r->has_id) return OMEN_OK;
     if (m->first_id + row > INT64_MAX) return cli_fail(OMEN_ERR_ID, "--first-id is so large that the ids of the rows are no 64-bit integers");
     r->id = OMEN_ID_INT((int64_t)(m->first_id + row));
+    m->numbered++;
     return OMEN_OK;
 }
 
@@ -173,6 +174,8 @@ static void report(const import *m) {
         cli_json_end();
     } else {
         printf("imported %llu records into \"%.*s\"\n", (unsigned long long)m->written, (int)name.len, name.data);
+        if (m->numbered != 0 && m->source->line != 0) /* lines could have had ids, and numbers replace records that have them */
+            cli_note("%llu records had no id and got row numbers; --id-field names the key or column that holds it", (unsigned long long)m->numbered);
     }
 }
 

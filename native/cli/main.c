@@ -33,6 +33,7 @@ const cli_command cli_commands[] = {
      "  CSV          a header line; the vector is a JSON array in the column \"vector\", or lies in the columns v0, v1, ...\n"
      "               (another prefix: --vector-columns); numbers, true and false keep their type unless --strings; a\n"
      "               column \"document\" may hold a JSON object of metadata; empty cells are left out\n\n"
+     "A record of JSON lines or CSV without an id gets its row number too; --id-field names the key or column of the id.\n\n"
      "Records are written in batches, each whole or not at all. When a record is refused, what was written before stays, and\n"
      "the message says with which --skip to go on.\n\n"
      "  omendb import sift base.fvecs --metric l2\n"

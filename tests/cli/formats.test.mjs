@@ -79,6 +79,9 @@ test("JSON lines: ids, metadata, blank lines; numbered where there is no id", { 
   assert.deepEqual(json(["get", db, "x"]).records[0].metadata, { a: { b: [1] } });
   assert.deepEqual(vectors(db, 1), [[3, 4]]);
   assert.equal(ok(["get", db, "9007199254740993"]), '9007199254740993  {"t":"é"}\n');
+  assert.match(omendb(["import", db, file(t, "b.jsonl", '{"key":"k","vector":[1,2]}')]).err, /^1 records had no id .*--id-field/);
+  assert.equal(omendb(["import", db, file(t, "c.jsonl", '{"id":"k","vector":[1,2]}')]).err, "");
+  assert.match(fails(20, ["count", db, "-c", "nope"]).message, /no collection "nope"; `omendb collections /);
   const other = database(t);
   ok(["import", other, "-", "--format", "jsonl", "--id-field", "key", "--field", "emb"], { input: '{"key":"k","emb":[1,2],"id":"stays"}' });
   assert.deepEqual(json(["get", other, "k"]).records[0].metadata, { id: "stays" });

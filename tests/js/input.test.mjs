@@ -78,6 +78,7 @@ for (const dimensions of [0, -1, 1.5, 65_536, "2", undefined]) {
 }
 refused("an unknown metric", "OMEN_ERR_INVALID", /must be "l2", "ip" or "cosine"/, () => db.collection("new", { vector: { dimensions: 2, metric: "hamming" } }));
 refused("an unknown key of a schema", "OMEN_ERR_INVALID", /there are vector, vectors and text/, () => db.collection("new", { vektor: { dimensions: 2 } }));
+refused("an unknown key of a vector field", "OMEN_ERR_INVALID", /no option "index"; there are dimensions and metric/, () => db.collection("new", { vector: { dimensions: 2, index: "graph" } }));
 refused("malformed JSON", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: ['{"a": }'] }));
 refused("JSON that is no object", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: ["[1]"] }));
 refused("JSON too deep", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: [`{"a":${"[".repeat(70)}${"]".repeat(70)}}`] }));
