@@ -12,7 +12,7 @@
  */
 import { OmenError, asOmenError } from "../errors.js";
 import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
-import { takeWebLock } from "./web-lock.js";
+import { noLock, takeWebLock } from "./web-lock.js";
 
 type ChunkKey = [name: string, sequence: number, offset: number, length: number];
 
@@ -94,7 +94,7 @@ class IndexedDbStorage implements Storage {
   #db: IDBDatabase;
   #name: string;
   #epoch: number;
-  #release: () => void;
+  #release: () => Promise<void>;
   #contents = new Map<string, Content>();
   #sequence = 1;
   #staged: Change[] = [];
@@ -104,7 +104,7 @@ class IndexedDbStorage implements Storage {
   /** Why nothing can be written any more. */
   #lost: OmenError | undefined;
 
-  constructor(db: IDBDatabase, name: string, epoch: number, readOnly: boolean, release: () => void) {
+  constructor(db: IDBDatabase, name: string, epoch: number, readOnly: boolean, release: () => Promise<void>) {
     this.#db = db;
     this.#name = name;
     this.#epoch = epoch;
@@ -175,7 +175,7 @@ class IndexedDbStorage implements Storage {
     await this.#tail.catch(() => undefined);
     this.#db.onclose = this.#db.onversionchange = null;
     this.#db.close();
-    this.#release();
+    await this.#release();
   }
 
   mayWrite(name: string): void {
@@ -230,19 +230,26 @@ class IndexedDbStorage implements Storage {
           tx.abort();
           return;
         }
-        for (const change of changes) {
-          if ("put" in change) chunks.put(change.chunk.data!, change.put);
-          else if ("drop" in change) chunks.delete(change.drop);
-          else if ("size" in change) files.put(change.bytes, change.size);
-          else if ("forget" in change) files.delete(change.forget);
-          else {
-            const old = chunks.get(change.cut);
-            old.onsuccess = () => {
-              chunks.delete(change.cut);
-              if (old.result !== undefined) chunks.put((old.result as Uint8Array).slice(0, change.length), change.to);
-            };
+        // In order: what follows a cut may cut or drop what the cut puts there.
+        const next = (from: number): void => {
+          for (let i = from; i < changes.length; i++) {
+            const change = changes[i]!;
+            if ("put" in change) chunks.put(change.chunk.data!, change.put);
+            else if ("drop" in change) chunks.delete(change.drop);
+            else if ("size" in change) files.put(change.bytes, change.size);
+            else if ("forget" in change) files.delete(change.forget);
+            else {
+              const old = chunks.get(change.cut);
+              old.onsuccess = () => {
+                chunks.delete(change.cut);
+                if (old.result !== undefined) chunks.put((old.result as Uint8Array).slice(0, change.length), change.to);
+                next(i + 1);
+              };
+              return;
+            }
           }
-        }
+        };
+        next(0);
       };
     });
   }
@@ -366,7 +373,7 @@ class IndexedDbAdapter implements StorageAdapter {
 
   async open(name: string, { create, readOnly }: StorageOpenOptions): Promise<Storage> {
     if (typeof indexedDB === "undefined") throw new OmenError("OMEN_ERR_UNSUPPORTED", 'there is no IndexedDB here; use storage: "memory"');
-    const release = readOnly ? () => undefined : await takeWebLock(this.kind, name);
+    const release = readOnly ? noLock : await takeWebLock(this.kind, name);
     try {
       const db = await connect(name, create && !readOnly);
       if (db === undefined) throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database "${name}" in this origin's IndexedDB`);
@@ -374,7 +381,7 @@ class IndexedDbAdapter implements StorageAdapter {
       await storage.load();
       return storage;
     } catch (error) {
-      release();
+      await release();
       throw asOmenError(error, `opening "${name}" in IndexedDB`);
     }
   }
@@ -386,7 +393,7 @@ class IndexedDbAdapter implements StorageAdapter {
     } catch (error) {
       throw asOmenError(error, `removing "${name}" from IndexedDB`);
     } finally {
-      release();
+      await release();
     }
   }
 }

@@ -98,7 +98,7 @@ export class MemoryAdapter implements StorageAdapter {
   async open(name: string, { create, readOnly }: StorageOpenOptions): Promise<Storage> {
     let place = this.#places.get(name);
     if (place === undefined) {
-      if (!create) throw new OmenError("OMEN_ERR_NOT_FOUND", `no database "${name}" in memory; open it with create: true`);
+      if (!create || readOnly) throw new OmenError("OMEN_ERR_NOT_FOUND", `no database "${name}" in memory; open it with create: true`);
       place = { files: new Map(), hasWriter: false };
       this.#places.set(name, place);
     }

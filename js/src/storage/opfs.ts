@@ -7,7 +7,7 @@
  */
 import { OmenError, asOmenError } from "../errors.js";
 import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
-import { takeWebLock } from "./web-lock.js";
+import { noLock, takeWebLock } from "./web-lock.js";
 
 const FOLDER = "omendb";
 
@@ -38,10 +38,17 @@ function failed(error: unknown, doing: string): OmenError {
 class OpfsFile implements StorageFile {
   #handle: AccessHandle;
   #name: string;
+  #writable: boolean;
 
-  constructor(handle: AccessHandle, name: string) {
+  constructor(handle: AccessHandle, name: string, writable: boolean) {
     this.#handle = handle;
     this.#name = name;
+    this.#writable = writable;
+  }
+
+  /** Firefox has no handles that only read, so that is held here. */
+  #mayWrite(): void {
+    if (!this.#writable) throw new OmenError("OMEN_ERR_READ_ONLY", `${this.#name} is open for reading only`);
   }
 
   #do<T>(doing: string, action: () => T): T {
@@ -61,12 +68,14 @@ class OpfsFile implements StorageFile {
   }
 
   writeAt(offset: number, bytes: Uint8Array): void {
+    this.#mayWrite();
     const written = this.#do("writing", () => this.#handle.write(bytes, { at: offset }));
     // Where the quota ends, some browsers write a part and throw nothing.
     if (written !== bytes.length) throw new OmenError("OMEN_ERR_FULL", `writing ${this.#name}: the browser took ${written} of ${bytes.length} bytes; free some space`);
   }
 
   truncate(size: number): void {
+    this.#mayWrite();
     this.#do("cutting", () => this.#handle.truncate(size));
   }
 
@@ -82,10 +91,10 @@ class OpfsFile implements StorageFile {
 class OpfsStorage implements Storage {
   readonly synchronous = false;
   #folder: FileSystemDirectoryHandle;
-  #release: () => void;
+  #release: () => Promise<void>;
   #readOnly: boolean;
 
-  constructor(folder: FileSystemDirectoryHandle, release: () => void, readOnly: boolean) {
+  constructor(folder: FileSystemDirectoryHandle, release: () => Promise<void>, readOnly: boolean) {
     this.#folder = folder;
     this.#release = release;
     this.#readOnly = readOnly;
@@ -103,7 +112,7 @@ class OpfsStorage implements Storage {
     try {
       if (mode === "create" && (await this.#has(name))) throw new OmenError("OMEN_ERR_EXISTS", `${name} exists already`);
       const handle = (await this.#folder.getFileHandle(name, { create: mode === "create" })) as WorkerFileHandle;
-      return new OpfsFile(await handle.createSyncAccessHandle(mode === "read" && this.#readOnly ? { mode: "read-only" } : undefined), name);
+      return new OpfsFile(await handle.createSyncAccessHandle(mode === "read" && this.#readOnly ? { mode: "read-only" } : undefined), name, mode !== "read");
     } catch (error) {
       throw failed(error, `opening ${name}`);
     }
@@ -130,8 +139,8 @@ class OpfsStorage implements Storage {
 
   syncDirectory(): void {}
 
-  close(): void {
-    this.#release();
+  close(): Promise<void> {
+    return this.#release();
   }
 }
 
@@ -148,13 +157,13 @@ class OpfsAdapter implements StorageAdapter {
   }
 
   async open(name: string, { create, readOnly }: StorageOpenOptions): Promise<Storage> {
-    const release = readOnly ? () => undefined : await takeWebLock(this.kind, name);
+    const release = readOnly ? noLock : await takeWebLock(this.kind, name);
     try {
       const parent = await this.#parent(create && !readOnly);
       const folder = await parent.getDirectoryHandle(encodeURIComponent(name), { create: create && !readOnly });
       return new OpfsStorage(folder, release, readOnly);
     } catch (error) {
-      release();
+      await release();
       if (nameOf(error) === "NotFoundError") throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database "${name}" in this origin's file system`, { cause: error });
       throw failed(error, `opening "${name}"`);
     }
@@ -169,7 +178,7 @@ class OpfsAdapter implements StorageAdapter {
     } catch (error) {
       if (nameOf(error) !== "NotFoundError") throw failed(error, `removing "${name}"`);
     } finally {
-      release();
+      await release();
     }
   }
 }
