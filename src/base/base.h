@@ -15,14 +15,15 @@
 #define OMEN_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define OMEN_MAX(a, b) ((a) > (b) ? (a) : (b))
 
-/* Where a failure is explained. Every operation carries one; the first failure's text is kept. */
+/* Where a failure is explained. Every operation carries one, zeroed at its start; a later failure replaces an earlier one. */
 typedef struct omen_error {
     omen_status status;
     char text[400];
 } omen_error;
 
-/* Sets status and text and answers status. `format` knows %s (char*), %.*s (int, char*), %u (uint32_t), %llu
- * (unsigned long long), %lld, %x (uint32_t), %zu, %d and %%. err may be NULL. */
+/* Sets status and text and answers status. `format` knows %s, %.*s and %.20s (char*), %u (uint32_t), %llu
+ * (unsigned long long), %lld, %x (uint32_t), %zu, %d and %%. Arguments may point into err. err may be NULL; it is left as it
+ * is by OMEN_OK and OMEN_PENDING. */
 omen_status omen_fail(omen_error *err, omen_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same formatter into a buffer; always ends in NUL, answers the length that was needed. */

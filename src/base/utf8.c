@@ -4,6 +4,7 @@ static bool tail(uint8_t c) { return (c & 0xC0) == 0x80; }
 
 /* Table 3-7 of the Unicode Standard: well-formed byte sequences. */
 bool omen_utf8_valid(const void *bytes, size_t len) {
+    if (len == 0) return true; /* bytes may be NULL, which nothing may be added to */
     const uint8_t *p = bytes, *end = p + len;
     while (p < end) {
         if (end - p >= 8 && (omen_get64(p) & UINT64_C(0x8080808080808080)) == 0) {
