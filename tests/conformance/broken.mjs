@@ -96,6 +96,25 @@ export const mistakes = {
     }),
   "forgets to remove": (good) => wrap(good, { storage: () => ({ remove() {} }) }),
   "keeps the lock": (good) => wrap(good, { storage: () => ({ close() {} }) }),
-  "takes no lock": (good) => wrap(good, { place: (adapter) => ({ open: (name, options) => adapter.open(name, { ...options, readOnly: true }) }) }),
+  "lets two writers in": (good) =>
+    wrap(good, {
+      place: (adapter) => {
+        const open = new Map();
+        return {
+          async open(name, options) {
+            if (open.has(name) && !options.readOnly) return open.get(name);
+            const storage = await adapter.open(name, options);
+            if (options.readOnly) return storage;
+            const close = storage.close.bind(storage);
+            storage.close = () => {
+              open.delete(name);
+              close();
+            };
+            open.set(name, storage);
+            return storage;
+          },
+        };
+      },
+    }),
   "destroys nothing": (good) => wrap(good, { place: () => ({ destroy: async () => undefined }) }),
 };

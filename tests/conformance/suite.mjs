@@ -501,7 +501,7 @@ export async function runSuite(adapter, prefix, { deadline = 60_000 } = {}) {
       await Promise.race([run(adapter, { name: `${prefix}-${i}` }), late]);
       results.push({ name });
     } catch (error) {
-      results.push({ name, error: String(error?.stack ?? error) });
+      results.push({ name, error: `${error}\n${error?.stack ?? ""}` });
     } finally {
       clearTimeout(timer);
     }
