@@ -11,7 +11,7 @@
  *   specified: callers compare through omen_distance_key.
  *
  * Shapes: q has dim floats; rows has count rows of dim floats each, without padding, row-major; out has count floats.
- * No alignment is required of any pointer; 64-byte aligned data is fastest. count 0 is fine. No function keeps state.
+ * No alignment is required of q, rows and p, not even that of a float; 64-byte aligned data is fastest. out is an array of float. count 0 is fine. No function keeps state.
  */
 #ifndef OMEN_KERNEL_KERNEL_H
 #define OMEN_KERNEL_KERNEL_H

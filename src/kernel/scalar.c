@@ -11,10 +11,17 @@ static float add_lanes(float lane[LANES]) {
     return lane[0];
 }
 
+/* p[i], at any alignment. */
+static float at(const float *p, size_t i) {
+    float v;
+    memcpy(&v, (const uint8_t *)p + i * sizeof v, sizeof v);
+    return v;
+}
+
 static void dot(const float *q, const float *rows, size_t count, size_t dim, float *out) {
     for (size_t r = 0; r < count; r++, rows += dim) {
         float lane[LANES] = {0};
-        for (size_t i = 0; i < dim; i++) lane[i % LANES] += q[i] * rows[i];
+        for (size_t i = 0; i < dim; i++) lane[i % LANES] += at(q, i) * at(rows, i);
         out[r] = add_lanes(lane);
     }
 }
@@ -23,7 +30,7 @@ static void l2(const float *q, const float *rows, size_t count, size_t dim, floa
     for (size_t r = 0; r < count; r++, rows += dim) {
         float lane[LANES] = {0};
         for (size_t i = 0; i < dim; i++) {
-            float d = q[i] - rows[i];
+            float d = at(q, i) - at(rows, i);
             lane[i % LANES] += d * d;
         }
         out[r] = add_lanes(lane);
@@ -35,7 +42,7 @@ static bool all_finite(const float *p, size_t n) {
     uint32_t bad = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t u;
-        memcpy(&u, &p[i], sizeof u);
+        memcpy(&u, (const uint8_t *)p + i * sizeof u, sizeof u);
         bad |= (u & 0x7F800000u) == 0x7F800000u;
     }
     return bad == 0;

@@ -51,6 +51,50 @@ TEST(every_set_gives_the_bits_of_the_scalar_one) {
     }
 }
 
+/* Small whole numbers sum without rounding, so here every order gives the one right answer. */
+TEST(the_scalar_set_computes_what_it_says) {
+    for (size_t dim = 0; dim <= 300; dim++) {
+        int64_t dot[3] = {0}, l2[3] = {0};
+        float got[3];
+        for (size_t i = 0; i < dim; i++) q_room[i] = (float)test_rand_below(101) - 50;
+        for (size_t i = 0; i < 3 * dim; i++) {
+            row_room[i] = (float)test_rand_below(101) - 50;
+            int64_t a = (int64_t)q_room[i % dim], b = (int64_t)row_room[i];
+            dot[i / dim] += a * b;
+            l2[i / dim] += (a - b) * (a - b);
+        }
+        omen_kernels_scalar.dot_f32(q_room, row_room, 3, dim, got);
+        for (int r = 0; r < 3; r++) CHECK_BITS(got[r], (float)dot[r]);
+        omen_kernels_scalar.l2_f32(q_room, row_room, 3, dim, got);
+        for (int r = 0; r < 3; r++) CHECK_BITS(got[r], (float)l2[r]);
+    }
+}
+
+/* Every count of rows, and pointers that are not even aligned as floats. */
+TEST(no_count_and_no_alignment_changes_the_bits) {
+    static const size_t dims[] = {0, 1, 3, 4, 5, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 384};
+    static uint8_t q[1 + 384 * 4 + 3], rows[MAX_ROWS * 384 * 4 + 4];
+    float numbers[384 * MAX_ROWS], want[MAX_ROWS], got[MAX_ROWS];
+    for (const omen_kernels *const *k = omen_kernels_offer(); *k != NULL; k++)
+        for (size_t d = 0; d < sizeof dims / sizeof *dims; d++)
+            for (size_t count = 0; count <= MAX_ROWS; count++)
+                for (size_t off = 0; off < 4; off++) {
+                    size_t dim = dims[d];
+                    const float *qp = (const float *)(const void *)(q + (off * 3) % 4), *rp = (const float *)(const void *)(rows + off);
+                    for (size_t i = 0; i < dim * count; i++) numbers[i] = number(2);
+                    memcpy(rows + off, numbers, dim * count * 4);
+                    for (size_t i = 0; i < dim; i++) numbers[i] = number(0);
+                    memcpy(q + (off * 3) % 4, numbers, dim * 4);
+                    omen_kernels_scalar.dot_f32(qp, rp, count, dim, want);
+                    (*k)->dot_f32(qp, rp, count, dim, got);
+                    for (size_t r = 0; r < count; r++) CHECK(same(got[r], want[r]));
+                    omen_kernels_scalar.l2_f32(qp, rp, count, dim, want);
+                    (*k)->l2_f32(qp, rp, count, dim, got);
+                    for (size_t r = 0; r < count; r++) CHECK(same(got[r], want[r]));
+                    CHECK((*k)->finite_f32(rp, dim * count));
+                }
+}
+
 /* One accumulator, as a compiler would write it: the comparison must notice. */
 static void reordered(const float *q, const float *rows, size_t count, size_t dim, float *out) {
     for (size_t r = 0; r < count; r++) {
