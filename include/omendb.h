@@ -68,7 +68,37 @@ typedef struct omen_id {
 #define OMEN_ID_INT(n) ((omen_id){{NULL, 0}, (n)})
 #define OMEN_ID_STR(literal) ((omen_id){OMEN_STR(literal), 0})
 
-typedef enum omen_metric { OMEN_METRIC_L2 = 1, OMEN_METRIC_IP = 2, OMEN_METRIC_COSINE = 3 } omen_metric;
+/* HAMMING (the number of differing bits) is for BIT elements, and BIT elements have no other. */
+typedef enum omen_metric { OMEN_METRIC_L2 = 1, OMEN_METRIC_IP = 2, OMEN_METRIC_COSINE = 3, OMEN_METRIC_HAMMING = 4 } omen_metric;
+
+/* What a vector consists of, in storage and in memory. Vectors go in, and come out, as
+ *   F32  float;
+ *   F16  float too: stored as IEEE binary16, rounded to nearest even (beyond 65,504: OMEN_ERR_NOT_FINITE);
+ *   I8   int8_t;
+ *   BIT  bytes, dimensions / 8 of them (dimensions are a multiple of 8): dimension 0 is the lowest bit of the first byte. */
+typedef enum omen_element { OMEN_ELEMENT_F32 = 0, OMEN_ELEMENT_F16 = 1, OMEN_ELEMENT_I8 = 2, OMEN_ELEMENT_BIT = 3 } omen_element;
+
+/* How a vector field is searched once its rows lie in segments. Rows that are not in an index yet are always searched too, exactly.
+ *   AUTO  chosen for each segment by rows, dimensions, memory and updates; omen_explain says why
+ *   FLAT  every row, exactly
+ *   HNSW  a graph over 8-bit codes in memory (Malkov and Yashunin 2018), re-ranked exactly
+ *   IVF   lists of codes around centroids, re-ranked exactly: little memory
+ *   DISK  the graph's blocks are read on demand through the block pool: for data larger than memory */
+typedef enum omen_index_kind { OMEN_INDEX_AUTO = 0, OMEN_INDEX_FLAT = 1, OMEN_INDEX_HNSW = 2, OMEN_INDEX_IVF = 3, OMEN_INDEX_DISK = 4 } omen_index_kind;
+
+/* What IVF keeps of a vector. SQ8: a byte a dimension (after a projection that keeps nearly all of the variance). RABITQ: `bits` a dimension after a
+ * random rotation (Gao and Long 2024, Gao et al. 2025). PQ: 4 bits for each group of dimensions (Jégou et al. 2011). Graphs use SQ8. */
+typedef enum omen_codec { OMEN_CODEC_AUTO = 0, OMEN_CODEC_SQ8 = 1, OMEN_CODEC_RABITQ = 2, OMEN_CODEC_PQ = 3 } omen_codec;
+
+/* Parameters of an index; 0 is the default of each, chosen from the data. */
+typedef struct omen_index_options {
+    omen_index_kind kind;
+    omen_codec codec;         /* IVF only */
+    uint32_t m;               /* graphs: most neighbours of a row, 4 to 128 */
+    uint32_t ef_construction; /* graphs: candidates looked at for a new row, 8 to 2,000 */
+    uint32_t lists;           /* IVF: 1 to 65,536 */
+    uint32_t bits;            /* RABITQ: 1 to 8 */
+} omen_index_options;
 
 /* Durability of an acknowledged write:
  *   MEMORY  nothing is promised;
@@ -95,6 +125,7 @@ typedef struct omen_options {
     uint64_t pool_bytes;         /* budget of the block pool: 64 MiB developer, 256 MiB production, 16 MiB edge */
     uint64_t memtable_bytes;     /* an in-memory table is frozen at this size: 32, 64, 8 MiB */
     uint64_t memory_bytes;       /* hard limit of all memory: 0 none, 0 none, 100 MiB */
+    uint64_t index_bytes;        /* budget of what indexes keep in memory beside the pool - graph, codes, then ids and vectors: 1 GiB, 4 GiB, 48 MiB */
     const omen_host *host;       /* NULL: the platform's own (native builds only) */
     const omen_storage *storage; /* NULL: host->storage_open(path) */
     const uint8_t *database_id;  /* 16 bytes for a new database, NULL: from the host's entropy. For reproducible files. */
@@ -117,6 +148,8 @@ typedef struct omen_vector_field {
     omen_str name; /* "" is the default field, named "vector" */
     uint32_t dimensions;
     omen_metric metric;
+    omen_element element;
+    omen_index_options index; /* no part of what omen_collection_open compares: the stored one counts; see omen_collection_index */
 } omen_vector_field;
 
 typedef struct omen_schema {
@@ -135,6 +168,9 @@ OMEN_API void omen_collection_close(omen_collection *c);
 /* Drops a collection with all its records. OMEN_ERR_NOT_FOUND. */
 OMEN_API omen_status omen_collection_drop(omen_db *db, omen_str name);
 OMEN_API omen_str omen_collection_name(const omen_collection *c);
+/* Changes how a vector field (empty: the only or default one) is indexed: existing indexes of other parameters are replaced by maintenance, and
+ * serve until then. OMEN_ERR_INVALID with the range, OMEN_ERR_READ_ONLY. */
+OMEN_API omen_status omen_collection_index(omen_collection *c, omen_str field, const omen_index_options *options);
 /* Borrowed from the collection. */
 OMEN_API const omen_schema *omen_collection_schema(const omen_collection *c);
 
@@ -144,9 +180,9 @@ OMEN_API const omen_schema *omen_collection_schema(const omen_collection *c);
 typedef struct omen_batch {
     size_t count;
     const omen_id *ids;
-    /* One pointer per vector field in the schema's order, each to count x dimensions f32, row-major.
+    /* One pointer per vector field in the schema's order, each to count vectors, row-major, as omen_element says.
      * For update a NULL pointer leaves that field as it is. */
-    const float *const *vectors;
+    const void *const *vectors;
     /* NULL, or count JSON objects; an empty string is no document. */
     const omen_str *documents;
 } omen_batch;
@@ -179,14 +215,24 @@ typedef struct omen_query {
     uint32_t struct_size;
     uint32_t k;          /* 1 to OMEN_MAX_K; more than there are records is fine */
     omen_str field;      /* vector field; empty: the only or default one */
-    const float *vector; /* dimensions f32 */
-    uint32_t dimensions; /* length of `vector` */
+    const void *vector;  /* as omen_element says */
+    uint32_t dimensions; /* length of `vector` in dimensions */
     uint32_t include;    /* OMEN_INCLUDE_* */
+    float recall;        /* share of the true k nearest to find, above 0 up to 1; 0 is 0.95. 1 searches exactly. Indexes know from a self-audit
+                            made while they were built what effort that takes */
+    uint32_t ef;         /* graphs: candidates kept while walking, up to 100,000; raises (never lowers) to k; 0: from recall */
+    uint32_t nprobe;     /* IVF: lists to look into; 0: from recall */
+    uint8_t exact;       /* 1: no index */
+    uint8_t reserved_[3];
 } omen_query;
 
 OMEN_API void omen_query_init(omen_query *q);
-/* The k nearest live records by exact distance, nearest first, ties by id. Free with omen_results_free. */
+/* The k nearest live records, nearest first, ties by id; distances are exact always. Which rows are looked at is the index's
+ * business (see omen_index_kind and recall), but min(k, live records) hits come back always. Free with omen_results_free. */
 OMEN_API omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **out);
+/* How a search would be answered, as JSON: for each source of rows (table, segment) its rows, index, why that one, effort, and what it did: candidates,
+ * distances, blocks read, microseconds. Runs the search. Same protocol as omen_metrics. */
+OMEN_API omen_status omen_explain(omen_collection *c, const omen_query *q, char *buf, size_t cap, size_t *needed);
 /* The records with these ids, in this order; an id that is not there has omen_results_found() == 0. */
 OMEN_API omen_status omen_get(omen_collection *c, const omen_id *ids, size_t count, uint32_t include, omen_results **out);
 /* All live records in id order after `after` (NULL: from the start), at most `limit`: a page of a scroll. */
@@ -203,13 +249,15 @@ OMEN_API float omen_results_score(const omen_results *r, size_t i);
 /* The JSON as it was written; len 0 when there is none or it was not included. */
 OMEN_API omen_str omen_results_document(const omen_results *r, size_t i);
 /* NULL when not included. For search: the searched field's vector; for get and scroll: field `field` of the schema. */
-OMEN_API const float *omen_results_vector(const omen_results *r, size_t i, uint32_t field);
+OMEN_API const void *omen_results_vector(const omen_results *r, size_t i, uint32_t field);
 OMEN_API void omen_results_free(omen_results *r);
 
 /* ---- maintenance ---- */
 
 /* Writes the in-memory tables to segments, durably. */
 OMEN_API omen_status omen_flush(omen_db *db);
+/* Flushes, merges as needed, and builds every index that is due. */
+OMEN_API omen_status omen_build_indexes(omen_db *db);
 /* Flushes, then merges every collection's segments into one and drops deleted records. */
 OMEN_API omen_status omen_compact(omen_db *db);
 /* Does waiting maintenance for about budget_us microseconds (0: one step). *more: some is left. */
