@@ -24,7 +24,7 @@ int main(int argc, char **argv) {
     const float rows[] = {0.9f, 0.1f, 0.0f, 0.2f, 0.8f, 0.3f, 0.1f, 0.1f, 0.0f, 0.2f, 0.9f, 0.4f};
     const omen_str documents[] = {OMEN_STR("{\"title\":\"How to brew green tea\"}"), OMEN_STR("{\"title\":\"Grinding coffee by hand\"}"),
                                   OMEN_STR("{\"title\":\"Mending a flat tyre\"}")};
-    omen_batch batch = {.count = 3, .ids = ids, .vectors = (const float *const[]){rows}, .documents = documents};
+    omen_batch batch = {.count = 3, .ids = ids, .vectors = (const void *const[]){rows}, .documents = documents};
     CHECK(omen_upsert(notes, &batch)); /* returns when the records would survive a power loss */
 
     omen_query query;

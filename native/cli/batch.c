@@ -76,7 +76,7 @@ omen_status cli_batch_add(cli_batch *b, const cli_record *r) {
 }
 
 omen_status cli_batch_write(cli_batch *b, omen_collection *c, omen_write_mode mode, uint64_t *commit) {
-    const float *vectors[OMEN_MAX_VECTOR_FIELDS];
+    const void *vectors[OMEN_MAX_VECTOR_FIELDS];
     if (b->count == 0) return OMEN_OK;
     for (size_t i = 0; i < b->count; i++) {
         if (b->ids[i].text.data != NULL) b->ids[i].text.data = b->text + b->places[2 * i];

@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
     srand(1);
     for (size_t i = 0; i < rows * dims; i++) data[i] = (float)(rand() % 2000 - 1000) / 1000.0f;
     for (size_t i = 0; i < rows; i++) ids[i] = OMEN_ID_INT((int64_t)i);
-    const float *vectors[] = {data};
+    const void *vectors[] = {data};
     must(omen_upsert(c, &(omen_batch){.count = rows, .ids = ids, .vectors = vectors}), "upsert");
     must(omen_flush(db), "flush");
     omen_query q;

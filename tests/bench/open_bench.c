@@ -50,7 +50,7 @@ static int make(const char *dir, size_t rows, size_t dims, int flush) {
     must(omen_collection_open(db, OMEN_STR("bench"), &s, &c), "collection");
     float *data = malloc(BATCH * dims * sizeof *data);
     omen_id ids[BATCH];
-    const float *vectors[] = {data};
+    const void *vectors[] = {data};
     srand(1);
     for (size_t at = 0; at < rows; at += BATCH) {
         size_t n = rows - at < BATCH ? rows - at : BATCH;

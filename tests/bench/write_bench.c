@@ -87,7 +87,7 @@ static double plain_loop(plain *p, double bytes, double syncs) {
 /* Records one at a time, in turn with the plain loop: the disk's mood changes within seconds, and both must meet it. */
 static void one_by_one(omen_db *db, omen_collection *c, const float *row, plain *p, size_t total) {
     enum { TURN = 10 };
-    const float *vectors[] = {row};
+    const void *vectors[] = {row};
     double ours = 0, raw = 0, bytes = 0, syncs = 0;
     for (size_t at = 0; at < total;) {
         double before = metric(db, "omendb_log_syncs_total"), sent = written(), t = now();
@@ -133,7 +133,7 @@ int main(int argc, char **argv) {
     if (single) {
         one_by_one(db, c, rows, &p, total);
     } else {
-        const float *vectors[] = {rows};
+        const void *vectors[] = {rows};
         uint64_t commit[IN_FLIGHT] = {0};
         double syncs = metric(db, "omendb_log_syncs_total"), bytes = written(), t = now();
         size_t n = 0;

@@ -133,7 +133,7 @@ TEST(wrong_answers_would_be_noticed) {
     fault_host_set_image(h, "db", image);
     CHECK_STATUS(script_open(&s, h, OMEN_DURABILITY_GROUP, false), OMEN_OK);
     float row[SCRIPT_DIMS] = {1};
-    const float *vectors[] = {row};
+    const void *vectors[] = {row};
     omen_id id = OMEN_ID_INT(3);
     omen_str doc = OMEN_STR("{\"v\":77}");
     CHECK_STATUS(omen_upsert(s.c, &(omen_batch){.count = 1, .ids = &id, .vectors = vectors, .documents = &doc}), OMEN_OK);

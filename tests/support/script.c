@@ -55,7 +55,7 @@ static omen_status put(script *s, unsigned n, script_state *state) {
         int len = snprintf(text[k], sizeof text[k], "{\"v\":%d}", state->version[i]);
         docs[k] = (omen_str){text[k], (size_t)len};
     }
-    const float *vectors[] = {rows[0]};
+    const void *vectors[] = {rows[0]};
     return omen_upsert(s->c, &(omen_batch){.count = count, .ids = ids, .vectors = vectors, .documents = docs});
 }
 

@@ -101,7 +101,7 @@ static omen_status ask(golden *g, omen_collection *c, omen_str field, uint32_t d
 
 static omen_status write_batch(golden *g, int batch) {
     make_rows(g, batch);
-    const float *vectors[] = {g->first, g->second};
+    const void *vectors[] = {g->first, g->second};
     omen_batch rows = {.count = ROWS, .ids = g->ids, .vectors = vectors, .documents = g->documents};
     fill(g, g->first, ROWS * NOTES);
     TRY(omen_upsert(g->notes, &rows));
@@ -124,10 +124,10 @@ static omen_status update_some(golden *g, int batch) {
     }
     /* Some of them were deleted just now; put them back first, so that all can be updated. */
     fill(g, g->first, 10 * NOTES);
-    const float *vectors[] = {g->first};
+    const void *vectors[] = {g->first};
     omen_batch rows = {.count = 10, .ids = g->ids, .vectors = vectors};
     TRY(omen_upsert(g->notes, &rows));
-    const float *unchanged[] = {NULL};
+    const void *unchanged[] = {NULL};
     omen_batch patch = {.count = 10, .ids = g->ids, .vectors = unchanged, .documents = g->documents};
     return omen_update(g->notes, &patch);
 }

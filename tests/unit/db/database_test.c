@@ -55,7 +55,7 @@ static void put(omen_collection *c, model *m, omen_write_mode mode) {
         snprintf(text[k], sizeof text[k], "{\"v\":%d}", m->version[i] + 1);
         docs[k] = (omen_str){text[k], strlen(text[k])};
     }
-    const float *vectors[] = {rows[0]};
+    const void *vectors[] = {rows[0]};
     omen_batch b = {.count = (size_t)n, .ids = ids, .vectors = vectors, .documents = docs};
     omen_status want = OMEN_OK;
     for (int k = 0; k < n && want == OMEN_OK; k++) {

@@ -366,7 +366,7 @@ TEST(a_database_counts_what_it_does) {
     omen_id ids[N];
     for (int i = 0; i < N; i++) ids[i] = OMEN_ID_INT(i);
     for (int i = 0; i < N * 4; i++) rows[i] = test_rand_float();
-    const float *vectors[] = {rows};
+    const void *vectors[] = {rows};
     omen_batch all = {.count = N, .ids = ids, .vectors = vectors};
     REQUIRE_OK(omen_upsert(c, &all));
     REQUIRE_OK(omen_delete(c, ids, 10, NULL));

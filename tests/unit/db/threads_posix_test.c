@@ -30,7 +30,7 @@ static void *write_all(void *arg) {
             for (int d = 0; d < DIMS; d++) rows[i][d] = (float)b;
         int n = snprintf(text, sizeof text, "{\"v\":%d}", b);
         for (int i = 0; i < IDS; i++) docs[i] = (omen_str){text, (size_t)n};
-        const float *vectors[] = {rows[0]};
+        const void *vectors[] = {rows[0]};
         if (omen_upsert(s->c, &(omen_batch){.count = IDS, .ids = ids, .vectors = vectors, .documents = docs}) != OMEN_OK) atomic_fetch_add(&s->failed, 1);
         atomic_store(&s->written, b);
         if (b % 60 == 0 && omen_flush(s->db) != OMEN_OK) atomic_fetch_add(&s->failed, 1);
