@@ -2,6 +2,7 @@
  * encodes the response. What is malformed is answered in the response, like any other failure. */
 #include "api/engine.h"
 #include "api/message.h"
+#include "column/element.h"
 
 typedef struct op_row op_row;
 
@@ -300,11 +301,12 @@ static omen_status take_vectors(omen_call *c, omen_rows *rows) {
         omen_part_view p;
         if (!omen_json_u64(v, &f) || f >= s->vector_count) return omen_fail(&c->err, OMEN_ERR_INVALID, "fields names a vector field that does not exist");
         OMEN_TRY(omen_request_part(&c->request, part++, &p, &c->err));
-        if (p.len != (uint64_t)rows->count * s->vectors[f].dimensions * sizeof(float))
+        uint64_t want = (uint64_t)rows->count * omen_element_given_bytes(s->vectors[f].element, s->vectors[f].dimensions);
+        if (p.len != want)
             return omen_fail(&c->err, OMEN_ERR_DIMENSION, "vectors of field \"%.*s\" have %zu bytes; %u records of %u dimensions need %llu", (int)s->vectors[f].name.len,
                              s->vectors[f].name.data, p.len, rows->count, s->vectors[f].dimensions,
-                             (unsigned long long)rows->count * s->vectors[f].dimensions * sizeof(float));
-        rows->vectors[f] = (const float *)(const void *)p.data;
+                             (unsigned long long)want);
+        omen_rows_give_vectors(rows, s, (uint32_t)f, p.data);
     }
     return OMEN_OK;
 }
@@ -389,6 +391,17 @@ static omen_status begin_scroll(omen_call *c) {
     return omen_read_op_scroll(c->read, after, (size_t)limit, &c->err);
 }
 
+/* How many dimensions a query of `len` bytes has depends on the field's element. */
+static omen_status query_dimensions(omen_call *c, omen_query *q, size_t len) {
+    const omen_schema *s = &c->coll->schema.schema;
+    uint32_t f;
+    OMEN_TRY(omen_schema_field(s, q->field, &f, &c->err));
+    uint64_t bytes8 = (uint64_t)len * 8, eight = omen_element_given_bytes(s->vectors[f].element, 8); /* eight times the bytes, and those of eight dimensions */
+    if (bytes8 % eight != 0) return omen_fail(&c->err, OMEN_ERR_INVALID, "the query vector has %zu bytes, which is no number of f32", len);
+    q->dimensions = (uint32_t)OMEN_MIN(bytes8 / eight, UINT32_MAX);
+    return OMEN_OK;
+}
+
 static omen_status begin_search(omen_call *c) {
     omen_query q;
     uint64_t k;
@@ -398,10 +411,9 @@ static omen_status begin_search(omen_call *c) {
     OMEN_TRY(omen_request_u64(&c->request, "k", UINT32_MAX, &k, &c->err));
     if (omen_request_has(&c->request, "field")) OMEN_TRY(omen_request_str(&c->request, "field", &q.field, &c->err));
     OMEN_TRY(omen_request_part(&c->request, 0, &v, &c->err));
-    if (v.len % sizeof(float) != 0) return omen_fail(&c->err, OMEN_ERR_INVALID, "the query vector has %zu bytes, which is no number of f32", v.len);
+    OMEN_TRY(query_dimensions(c, &q, v.len));
     q.k = (uint32_t)k;
-    q.vector = (const float *)(const void *)v.data;
-    q.dimensions = (uint32_t)OMEN_MIN(v.len / sizeof(float), UINT32_MAX);
+    q.vector = v.data;
     return omen_read_op_search(c->read, &q, &c->err);
 }
 

@@ -5,7 +5,7 @@
  * outside, as a bitset the database holds for each part, recorded on disk in the TOMBSTONES sections of newer parts.
  *
  * Sections (all little-endian; the container aligns each to 64 bytes and checks every block):
- *   META           u32 version (1), u32 rows, u32 vector_count, u32 zero, then for each vector field u32 dimensions, u32 metric
+ *   META           u32 version (1), u32 rows, u32 vector_count, u32 zero, then for each vector field u32 dimensions, u32 metric, u32 element
  *   KEY_OFFSETS    u32 x (rows + 1), the first 0                 } together an Arrow Binary array
  *   KEY_BYTES      canonical ids (base/key.h), back to back      }
  *   KEY_ORDER      u32 x rows: the rows in ascending order of id
@@ -13,7 +13,8 @@
  *   KEY_HASH_ROWS  u32 x rows: the row of each hash (equal hashes: ascending rows)
  *   DOC_OFFSETS    u64 x (rows + 1), the first 0                 } an Arrow LargeBinary array once
  *   DOC_BYTES      JSON texts, back to back, zstd                } decompressed
- *   VECTORS f      f32 x rows x dimensions of field f, row-major (an Arrow FixedSizeList); blocks hold whole rows
+ *   VECTORS f      rows vectors of field f in the form of its element (element.h), back to back (of f32: an Arrow FixedSizeList); blocks hold
+ *                  whole rows
  *   NORMS f        f32 x rows: Euclidean norm of each vector; only for the cosine metric
  *   TOMBSTONES     u32 targets, u32 zero, then for each target: 16 bytes hash of the segment, u32 count, u32 zero, then all the
  *                  targets' rows as u32, ascending for each target; absent when there are none
@@ -46,7 +47,8 @@ enum {
 
 typedef struct omen_part_field {
     uint32_t dimensions;
-    uint32_t metric; /* omen_metric */
+    uint32_t metric;  /* omen_metric */
+    uint32_t element; /* omen_element */
 } omen_part_field;
 
 /* ---- reading ---- */
@@ -73,8 +75,8 @@ omen_part *omen_part_ref(omen_part *p);
 /* Frees at the last reference; answers true when the caller should remove the segment's file (p->unlink was set). */
 bool omen_part_unref(omen_part *p);
 
-/* Rows in one block of a field's VECTORS section. */
-uint32_t omen_part_rows_per_block(uint32_t dimensions);
+/* Rows in one block of a field's VECTORS section: about 64 KiB of them. */
+uint32_t omen_part_rows_per_block(const omen_part_field *field);
 
 /* Reads of single rows. [may pend]: repeat with the same arguments. A row >= rows asserts. */
 
@@ -89,8 +91,8 @@ omen_status omen_part_order_after(omen_part *p, omen_key after, uint32_t *positi
 /* Appends the row's document to `out`. `place` keeps the place, zero-initialised for each row. */
 typedef struct omen_part_doc_place { bool known; uint64_t from, to; size_t at, done; } omen_part_doc_place;
 omen_status omen_part_doc(omen_part *p, uint32_t row, omen_part_doc_place *place, omen_buf *out, omen_error *err);
-/* Copies the row's vector of a field (dimensions f32). */
-omen_status omen_part_vector(omen_part *p, uint32_t row, uint32_t field, float *into, omen_error *err);
+/* Copies the row's vector of a field as it is stored (omen_element_bytes). */
+omen_status omen_part_vector(omen_part *p, uint32_t row, uint32_t field, void *into, omen_error *err);
 
 /* Vectors of a run of rows, in place: the block that holds `row`; *first is the block's first row, *count its rows. Release the block. */
 omen_status omen_part_vector_block(omen_part *p, uint32_t field, uint32_t row, const omen_block **block, uint32_t *first, uint32_t *count, omen_error *err);
@@ -118,7 +120,7 @@ typedef struct omen_row_source {
     uint32_t rows;
     omen_status (*key)(void *ctx, uint32_t row, omen_key *out, omen_error *err);
     omen_status (*doc)(void *ctx, uint32_t row, omen_str *out, omen_error *err);
-    omen_status (*vector)(void *ctx, uint32_t row, uint32_t field, const float **out, omen_error *err);
+    omen_status (*vector)(void *ctx, uint32_t row, uint32_t field, const void **out, omen_error *err); /* as stored */
     omen_status (*norm)(void *ctx, uint32_t row, uint32_t field, float *out, omen_error *err);
 } omen_row_source;
 

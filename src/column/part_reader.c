@@ -1,5 +1,6 @@
 /* part_reader.c - opening a part and reading single rows. Every number read from the file is checked before it is used; what
  * does not fit answers OMEN_ERR_CORRUPT with the section's name. */
+#include "column/element.h"
 #include "column/part.h"
 
 #define U32_PER_BLOCK (OMEN_BLOCK_BYTES / 4u)
@@ -23,14 +24,13 @@ static omen_status section(const omen_part *p, uint32_t kind, uint32_t field, ui
     return OMEN_OK;
 }
 
-uint32_t omen_part_rows_per_block(uint32_t dimensions) {
-    uint32_t row = dimensions * 4u;
-    return row >= OMEN_BLOCK_BYTES ? 1u : OMEN_BLOCK_BYTES / row;
-}
+static uint32_t row_bytes(const omen_part_field *f) { return (uint32_t)omen_element_bytes(f->element, f->dimensions); }
+
+uint32_t omen_part_rows_per_block(const omen_part_field *field) { return OMEN_MAX(1u, OMEN_BLOCK_BYTES / row_bytes(field)); }
 
 static omen_status read_meta(omen_part *p, const omen_part_field *fields, uint32_t field_count, omen_error *err) {
-    uint8_t meta[16 + 8 * OMEN_MAX_VECTOR_FIELDS];
-    size_t len = 16u + 8u * (size_t)field_count, done = 0;
+    uint8_t meta[16 + 12 * OMEN_MAX_VECTOR_FIELDS];
+    size_t len = 16u + 12u * (size_t)field_count, done = 0;
     const omen_section *s;
     OMEN_TRY(section(p, OMEN_SECTION_META, 0, 0, OMEN_BLOCK_BYTES, len, &s, err));
     OMEN_TRY(omen_segment_read(p->segment, s, 0, len, meta, &done, err));
@@ -40,9 +40,9 @@ static omen_status read_meta(omen_part *p, const omen_part_field *fields, uint32
     if (omen_get32(meta + 8) != field_count) return damaged(p, err, "another number of vector fields than the collection");
     p->field_count = field_count;
     for (uint32_t f = 0; f < field_count; f++) {
-        p->fields[f].dimensions = omen_get32(meta + 16 + 8 * f);
-        p->fields[f].metric = omen_get32(meta + 20 + 8 * f);
-        if (p->fields[f].dimensions != fields[f].dimensions || p->fields[f].metric != fields[f].metric)
+        const uint8_t *at = meta + 16 + 12 * f;
+        p->fields[f] = (omen_part_field){omen_get32(at), omen_get32(at + 4), omen_get32(at + 8)};
+        if (p->fields[f].dimensions != fields[f].dimensions || p->fields[f].metric != fields[f].metric || p->fields[f].element != fields[f].element)
             return damaged(p, err, "another vector field than the collection's");
     }
     return OMEN_OK;
@@ -59,8 +59,8 @@ static omen_status find_sections(omen_part *p, omen_error *err) {
     OMEN_TRY(section(p, OMEN_SECTION_DOC_OFFSETS, 0, 0, OMEN_BLOCK_BYTES, (rows + 1) * 8, &p->doc_offsets, err));
     OMEN_TRY(section(p, OMEN_SECTION_DOC_BYTES, 0, OMEN_SECTION_ZSTD, OMEN_BLOCK_BYTES, UINT64_MAX, &p->doc_bytes, err));
     for (uint32_t f = 0; f < p->field_count; f++) {
-        uint32_t dims = p->fields[f].dimensions;
-        OMEN_TRY(section(p, OMEN_SECTION_VECTORS, f, 0, omen_part_rows_per_block(dims) * dims * 4u, rows * dims * 4u, &p->vectors[f], err));
+        uint32_t row = row_bytes(&p->fields[f]);
+        OMEN_TRY(section(p, OMEN_SECTION_VECTORS, f, 0, omen_part_rows_per_block(&p->fields[f]) * row, rows * row, &p->vectors[f], err));
         if (p->fields[f].metric == OMEN_METRIC_COSINE)
             OMEN_TRY(section(p, OMEN_SECTION_NORMS, f, 0, OMEN_BLOCK_BYTES, rows * 4, &p->norms[f], err));
     }
@@ -224,11 +224,11 @@ omen_status omen_part_doc(omen_part *p, uint32_t row, omen_part_doc_place *place
     return OMEN_OK;
 }
 
-omen_status omen_part_vector(omen_part *p, uint32_t row, uint32_t field, float *into, omen_error *err) {
+omen_status omen_part_vector(omen_part *p, uint32_t row, uint32_t field, void *into, omen_error *err) {
     const omen_block *b;
-    uint32_t first, count, dims = p->fields[field].dimensions;
+    uint32_t first, count, bytes = row_bytes(&p->fields[field]);
     OMEN_TRY(omen_part_vector_block(p, field, row, &b, &first, &count, err));
-    memcpy(into, b->data + (size_t)(row - first) * dims * 4, (size_t)dims * 4);
+    memcpy(into, b->data + (size_t)(row - first) * bytes, bytes);
     omen_block_release(p->store->pool, b);
     return OMEN_OK;
 }
@@ -236,10 +236,10 @@ omen_status omen_part_vector(omen_part *p, uint32_t row, uint32_t field, float *
 omen_status omen_part_vector_block(omen_part *p, uint32_t field, uint32_t row, const omen_block **block, uint32_t *first, uint32_t *count,
                                    omen_error *err) {
     OMEN_ASSERT(row < p->rows && field < p->field_count);
-    uint32_t per = omen_part_rows_per_block(p->fields[field].dimensions);
+    uint32_t per = omen_part_rows_per_block(&p->fields[field]);
     OMEN_TRY(omen_segment_block(p->segment, p->vectors[field], row / per, block, err));
     *first = row / per * per;
-    *count = (*block)->len / (p->fields[field].dimensions * 4u);
+    *count = (*block)->len / row_bytes(&p->fields[field]);
     return OMEN_OK;
 }
 

@@ -1,6 +1,7 @@
 /* part_writer.c - writes a part from a source of rows, section after section. Ids are held in memory for sorting (their bytes and 28
  * bytes a row); everything else streams. */
 #include "base/sort.h"
+#include "column/element.h"
 #include "column/part.h"
 
 /* Bytes written, about, before a step returns. */
@@ -82,15 +83,16 @@ static omen_status whole(omen_part_writer *w, uint32_t kind, const void *bytes, 
 }
 
 static omen_status write_meta(omen_part_writer *w, omen_error *err) {
-    uint8_t meta[16 + 8 * OMEN_MAX_VECTOR_FIELDS] = {0};
+    uint8_t meta[16 + 12 * OMEN_MAX_VECTOR_FIELDS] = {0};
     omen_put32(meta, 1);
     omen_put32(meta + 4, w->source->rows);
     omen_put32(meta + 8, w->field_count);
     for (uint32_t f = 0; f < w->field_count; f++) {
-        omen_put32(meta + 16 + 8 * f, w->fields[f].dimensions);
-        omen_put32(meta + 20 + 8 * f, w->fields[f].metric);
+        omen_put32(meta + 16 + 12 * f, w->fields[f].dimensions);
+        omen_put32(meta + 20 + 12 * f, w->fields[f].metric);
+        omen_put32(meta + 24 + 12 * f, w->fields[f].element);
     }
-    return whole(w, OMEN_SECTION_META, meta, 16u + 8u * (size_t)w->field_count, err);
+    return whole(w, OMEN_SECTION_META, meta, 16u + 12u * (size_t)w->field_count, err);
 }
 
 /* Gathers ids, offsets and hashes. */
@@ -162,10 +164,11 @@ static omen_status write_docs(omen_part_writer *w, omen_error *err) {
 }
 
 static omen_status write_vectors(omen_part_writer *w, omen_error *err) {
-    size_t row_bytes = (size_t)w->fields[w->field].dimensions * 4, written = 0;
-    OMEN_TRY(begin(w, OMEN_SECTION_VECTORS, w->field, 0, omen_part_rows_per_block(w->fields[w->field].dimensions) * (uint32_t)row_bytes, err));
+    const omen_part_field *f = &w->fields[w->field];
+    size_t row_bytes = omen_element_bytes(f->element, f->dimensions), written = 0;
+    OMEN_TRY(begin(w, OMEN_SECTION_VECTORS, w->field, 0, omen_part_rows_per_block(f) * (uint32_t)row_bytes, err));
     while (w->row < w->source->rows && written < STEP_BYTES) {
-        const float *v;
+        const void *v;
         OMEN_TRY(w->source->vector(w->source->ctx, w->row, w->field, &v, err));
         OMEN_TRY(omen_segment_section_write(w->out, v, row_bytes, err));
         written += row_bytes;

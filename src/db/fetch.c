@@ -1,10 +1,15 @@
 #include "db/read.h"
 
+#include "column/element.h"
+
 omen_results *omen_fetch_results(omen_db *db, const omen_schema_copy *s, uint32_t include, uint32_t only) {
     omen_results *r = omen_results_new(&db->mem);
     if (r == NULL || (include & OMEN_INCLUDE_VECTOR) == 0) return r;
     r->field_count = only == UINT32_MAX ? s->schema.vector_count : 1;
-    for (uint32_t f = 0; f < r->field_count; f++) r->dimensions[f] = s->fields[only == UINT32_MAX ? f : only].dimensions;
+    for (uint32_t f = 0; f < r->field_count; f++) {
+        const omen_part_field *field = &s->fields[only == UINT32_MAX ? f : only];
+        r->row_bytes[f] = omen_element_given_bytes(field->element, field->dimensions);
+    }
     return r;
 }
 
@@ -28,14 +33,20 @@ omen_status omen_fetch_step(omen_fetch *f, const omen_coll_version *v, const ome
     }
     for (; f->field < out->field_count; f->field++) {
         uint32_t field = first_field + f->field;
-        size_t row = (size_t)out->dimensions[f->field] * sizeof(float);
+        const omen_part_field *type = &v->coll->schema.fields[field];
+        size_t row = out->row_bytes[f->field], stored = omen_element_bytes(type->element, type->dimensions);
         omen_buf *column = &out->vectors[f->field];
         /* Room first, `len` last: a read that is pending leaves the column as it was. */
         if (omen_buf_reserve(column, row) != OMEN_OK) return out_of_memory(err);
-        float *into = (float *)(void *)(column->data + column->len);
-        if (at->part != NULL) OMEN_TRY(omen_part_vector(at->part->part, at->row, field, into, err));
-        else if (at->entry != NULL) memcpy(into, omen_memtable_vectors(v->tables[at->row].table, field, at->entry->row, NULL), row);
-        else memset(into, 0, row);
+        uint8_t *into = column->data + column->len, *end = into + row - stored;
+        if (at->part != NULL) {
+            OMEN_TRY(omen_part_vector(at->part->part, at->row, field, end, err));
+            omen_element_give(type->element, type->dimensions, end, into);
+        } else if (at->entry != NULL) {
+            omen_element_give(type->element, type->dimensions, omen_memtable_vectors(v->tables[at->row].table, field, at->entry->row, NULL), into);
+        } else {
+            memset(into, 0, row);
+        }
         column->len += row;
     }
     return OMEN_OK;

@@ -78,7 +78,7 @@ static omen_status source_doc(void *ctx, uint32_t row, omen_str *out, omen_error
     return OMEN_OK;
 }
 
-static omen_status source_vector(void *ctx, uint32_t row, uint32_t field, const float **out, omen_error *err) {
+static omen_status source_vector(void *ctx, uint32_t row, uint32_t field, const void **out, omen_error *err) {
     (void)err;
     *out = omen_memtable_vectors(((omen_job_coll *)ctx)->table, field, entry_of(ctx, row)->row, NULL);
     return OMEN_OK;

@@ -1,5 +1,7 @@
 #include "db/memtable.h"
 
+#include "column/element.h"
+
 #define CHUNK_FIRST 4096u
 #define CHUNK_CAP (1u << 20)
 #define NO_ENTRY UINT32_MAX
@@ -28,6 +30,7 @@ struct omen_memtable {
 };
 
 static uint32_t field_count(const omen_memtable *t) { return t->schema->schema.vector_count; }
+static size_t row_bytes(const omen_memtable *t, uint32_t f) { return omen_element_bytes(t->schema->fields[f].element, t->schema->fields[f].dimensions); }
 
 omen_memtable *omen_memtable_new(omen_mem *m, const omen_schema_copy *schema) {
     omen_memtable *t = omen_alloc_zero(m, sizeof *t);
@@ -39,7 +42,7 @@ omen_memtable *omen_memtable_new(omen_mem *m, const omen_schema_copy *schema) {
     omen_chunks_init(&t->entries, m, sizeof(omen_entry), CHUNK_FIRST, CHUNK_CAP);
     omen_chunks_init(&t->row_entry, m, sizeof(uint32_t), CHUNK_FIRST / 4, CHUNK_CAP);
     for (uint32_t f = 0; f < field_count(t); f++) {
-        omen_chunks_init(&t->vectors[f], m, (size_t)schema->fields[f].dimensions * sizeof(float), 4 * CHUNK_FIRST, CHUNK_CAP);
+        omen_chunks_init(&t->vectors[f], m, row_bytes(t, f), 4 * CHUNK_FIRST, CHUNK_CAP);
         omen_chunks_init(&t->norms[f], m, sizeof(float), CHUNK_FIRST / 4, CHUNK_CAP);
     }
     return t;
@@ -184,7 +187,7 @@ void omen_memtable_commit(omen_memtable *t, const omen_memtable_batch *b, bool e
         for (uint32_t f = 0; f < field_count(t); f++) {
             push_rows(&t->vectors[f], r->vectors[f], r->count);
             if (t->schema->fields[f].metric == OMEN_METRIC_COSINE) push_rows(&t->norms[f], r->norms[f], r->count);
-            t->bytes += (uint64_t)r->count * t->schema->fields[f].dimensions * sizeof(float);
+            t->bytes += (uint64_t)r->count * row_bytes(t, f);
         }
     }
     for (uint32_t i = 0; i < r->count; i++) {
@@ -217,7 +220,7 @@ const omen_entry *omen_memtable_find(const omen_memtable *t, omen_key key, uint6
     return e;
 }
 
-const float *omen_memtable_vectors(const omen_memtable *t, uint32_t field, uint32_t row, uint32_t *run) {
+const void *omen_memtable_vectors(const omen_memtable *t, uint32_t field, uint32_t row, uint32_t *run) {
     return omen_chunks_at(&t->vectors[field], row, run);
 }
 

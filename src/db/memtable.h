@@ -47,8 +47,8 @@ const omen_entry *omen_memtable_entry(const omen_memtable *t, uint32_t i);
 const omen_entry *omen_memtable_row_entry(const omen_memtable *t, uint32_t row);
 /* The id's newest entry with lsn <= snapshot, or NULL. */
 const omen_entry *omen_memtable_find(const omen_memtable *t, omen_key key, uint64_t hash, uint64_t snapshot);
-/* Vectors of rows that lie together from `row` on. */
-const float *omen_memtable_vectors(const omen_memtable *t, uint32_t field, uint32_t row, uint32_t *run);
+/* Vectors (as stored) of rows that lie together from `row` on. */
+const void *omen_memtable_vectors(const omen_memtable *t, uint32_t field, uint32_t row, uint32_t *run);
 const float *omen_memtable_norms(const omen_memtable *t, uint32_t field, uint32_t row, uint32_t *run);
 /* Whether the reader sees this entry as its table's newest for the id. */
 static inline bool omen_entry_current(const omen_entry *e, uint64_t snapshot) {

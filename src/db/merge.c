@@ -1,4 +1,5 @@
 /* merge.c - several parts become one: their live rows, oldest part first, and the tombstones that still have a target. */
+#include "column/element.h"
 #include "db/job.h"
 
 /* Row n of the merged part is row `at` of part `part`. Columns are asked for in ascending rows, so one place each is enough. */
@@ -97,7 +98,7 @@ static void release_block(omen_merge_place *m) {
     m->block = NULL;
 }
 
-static omen_status source_vector(void *ctx, uint32_t row, uint32_t field, const float **out, omen_error *err) {
+static omen_status source_vector(void *ctx, uint32_t row, uint32_t field, const void **out, omen_error *err) {
     omen_merge_place *m = ctx;
     const omen_part_state *s = seek(m->c, &m->vector, row);
     uint32_t at = m->vector.at;
@@ -108,7 +109,8 @@ static omen_status source_vector(void *ctx, uint32_t row, uint32_t field, const 
         m->block_part = s->part;
         m->block_field = field;
     }
-    *out = (const float *)(const void *)(m->block->data + (size_t)(at - m->block_first) * s->part->fields[field].dimensions * sizeof(float));
+    const omen_part_field *f = &s->part->fields[field];
+    *out = m->block->data + (at - m->block_first) * omen_element_bytes(f->element, f->dimensions);
     return OMEN_OK;
 }
 

@@ -42,7 +42,8 @@ struct omen_read_op {
     size_t limit;
     /* SEARCH */
     uint32_t field, k;
-    float *query;
+    void *query;
+    omen_ranker ranker;
     struct omen_scan_ctx *scan;
     omen_scan_source *sources;
     uint32_t source_count;

@@ -1,7 +1,6 @@
 #include "db/rows.h"
 
-#include "kernel/kernel.h"
-#include "query/exact.h"
+#include "column/element.h"
 
 #define FRAME_TARGET (4u << 20)
 /* Largest sum of ids, documents and vectors in one batch. */
@@ -62,11 +61,16 @@ static omen_status take_documents(omen_rows *r, omen_arena *a, const omen_str *d
     return OMEN_OK;
 }
 
+void omen_rows_give_vectors(omen_rows *r, const omen_schema *s, uint32_t f, const void *vectors) {
+    r->vectors[f] = vectors;
+    if (vectors != NULL && s->vectors[f].element == OMEN_ELEMENT_F16) r->wide |= 1u << f;
+}
+
 omen_status omen_rows_from_batch(omen_rows *r, omen_arena *a, const omen_schema *s, const omen_batch *b, omen_error *err) {
     OMEN_TRY(omen_rows_from_ids(r, a, b->ids, b->count, err));
     if (b->count == 0) return OMEN_OK;
     if (b->documents != NULL) OMEN_TRY(take_documents(r, a, b->documents, err));
-    for (uint32_t f = 0; f < s->vector_count; f++) r->vectors[f] = b->vectors == NULL ? NULL : b->vectors[f];
+    for (uint32_t f = 0; f < s->vector_count; f++) omen_rows_give_vectors(r, s, f, b->vectors == NULL ? NULL : b->vectors[f]);
     return OMEN_OK;
 }
 
@@ -114,33 +118,70 @@ omen_status omen_rows_check_ids(omen_rows *r, omen_mem *m, omen_arena *a, bool d
 
 /* One field's vectors, in slices that may run on several threads. */
 typedef struct vector_job {
-    const float *vectors;
-    float *norms; /* NULL: not needed */
-    size_t dimensions;
+    const float *wide;     /* F16: floats to be narrowed into `narrow` first; NULL: none */
+    uint16_t *narrow;
+    const uint8_t *stored;
+    size_t row_bytes;      /* of `stored` */
+    float *norms;          /* NULL: not needed */
+    uint32_t element, dimensions;
     uint32_t count, slice;
     _Atomic uint32_t first_bad; /* lowest row that is not finite or has no direction */
 } vector_job;
 
 static void check_slice(void *arg, size_t index) {
     vector_job *job = arg;
-    const omen_kernels *k = omen_kernels_get();
     uint32_t from = (uint32_t)index * job->slice, to = OMEN_MIN(job->count, from + job->slice);
-    const float *v = job->vectors + (size_t)from * job->dimensions;
+    size_t first = (size_t)from * job->dimensions, n = (size_t)(to - from) * job->dimensions;
+    const uint8_t *v = job->stored + from * job->row_bytes;
     uint32_t bad = UINT32_MAX;
-    if (job->norms == NULL && k->finite_f32(v, (size_t)(to - from) * job->dimensions)) return;
-    for (uint32_t i = from; i < to && bad == UINT32_MAX; i++, v += job->dimensions) {
-        if (!k->finite_f32(v, job->dimensions)) bad = i;
-        else if (job->norms != NULL && (job->norms[i] = omen_norm(v, (uint32_t)job->dimensions)) == 0.0f) bad = i;
+    for (size_t i = 0; job->wide != NULL && i < n; i++) job->narrow[first + i] = omen_f16_narrow(job->wide[first + i]);
+    if (job->norms == NULL && omen_element_finite(job->element, v, n)) return;
+    for (uint32_t i = from; i < to && bad == UINT32_MAX; i++, v += job->row_bytes) {
+        if (!omen_element_finite(job->element, v, job->dimensions)) bad = i;
+        else if (job->norms != NULL && (job->norms[i] = omen_element_norm(job->element, v, job->dimensions)) == 0.0f) bad = i;
     }
     uint32_t seen = atomic_load(&job->first_bad);
     while (bad < seen && !atomic_compare_exchange_weak(&job->first_bad, &seen, bad)) {
     }
 }
 
+/* Says what is wrong with row `bad`. */
+static omen_status refuse_vector(const omen_rows *r, const vector_job *job, const omen_vector_field *field, uint32_t bad, omen_error *err) {
+    char id[80];
+    int n = (int)field->name.len;
+    const uint8_t *v = job->stored + bad * job->row_bytes;
+    omen_key_print(omen_rows_key(r, bad), id, sizeof id);
+    if (omen_element_finite(job->element, v, job->dimensions))
+        return omen_fail(err, OMEN_ERR_ZERO_VECTOR,
+                         "vector \"%.*s\" of record %s has no direction (its length is zero, too small or too large); cosine needs one, or use metric l2 or ip", n,
+                         field->name.data, id);
+    uint32_t d = 0;
+    while (omen_element_finite(job->element, v + d * (job->row_bytes / job->dimensions), 1)) d++;
+    float given = job->wide == NULL ? 0.0f : job->wide[(size_t)bad * job->dimensions + d];
+    if (job->wide != NULL && given - given == 0.0f)
+        return omen_fail(err, OMEN_ERR_NOT_FINITE,
+                         "vector \"%.*s\" of record %s exceeds 65,504, the largest f16 number, at dimension %u; scale the data, or use a field of f32", n,
+                         field->name.data, id, d);
+    return omen_fail(err, OMEN_ERR_NOT_FINITE, "vector \"%.*s\" of record %s is NaN or infinite at dimension %u; clean the data before writing it", n,
+                     field->name.data, id, d);
+}
+
 static omen_status check_field(omen_rows *r, omen_mem *m, omen_arena *a, const omen_vector_field *field, uint32_t f, omen_error *err) {
-    vector_job job = {.vectors = r->vectors[f], .dimensions = field->dimensions, .count = r->count, .slice = r->count};
-    uint64_t bytes = (uint64_t)r->count * field->dimensions * 4;
+    vector_job job = {.stored = r->vectors[f],
+                      .row_bytes = omen_element_bytes(field->element, field->dimensions),
+                      .element = field->element,
+                      .dimensions = field->dimensions,
+                      .count = r->count,
+                      .slice = r->count};
+    bool wide = (r->wide >> f & 1u) != 0;
+    uint64_t bytes = (uint64_t)r->count * (wide ? omen_element_given_bytes(field->element, field->dimensions) : job.row_bytes);
     if (bytes > MAX_BATCH_BYTES) return omen_fail(err, OMEN_ERR_TOO_LARGE, "the batch has more than 512 MiB of vectors; split it");
+    if (wide) {
+        job.wide = r->vectors[f];
+        job.narrow = omen_arena_alloc(a, r->count * job.row_bytes, 64);
+        if (job.narrow == NULL) return out_of_memory(err);
+        job.stored = (const uint8_t *)job.narrow;
+    }
     if (field->metric == OMEN_METRIC_COSINE) {
         job.norms = omen_arena_alloc(a, (size_t)r->count * sizeof(float), 64);
         if (job.norms == NULL) return out_of_memory(err);
@@ -154,19 +195,10 @@ static omen_status check_field(omen_rows *r, omen_mem *m, omen_arena *a, const o
         check_slice(&job, 0);
     }
     uint32_t bad = atomic_load(&job.first_bad);
-    if (bad == UINT32_MAX) return OMEN_OK;
-    char id[80];
-    omen_key_print(omen_rows_key(r, bad), id, sizeof id);
-    const float *v = r->vectors[f] + (size_t)bad * field->dimensions;
-    if (!omen_kernels_get()->finite_f32(v, field->dimensions)) {
-        uint32_t d = 0;
-        while (v[d] - v[d] == 0.0f) d++;
-        return omen_fail(err, OMEN_ERR_NOT_FINITE, "vector \"%.*s\" of record %s is NaN or infinite at dimension %u; clean the data before writing it",
-                         (int)field->name.len, field->name.data, id, d);
-    }
-    return omen_fail(err, OMEN_ERR_ZERO_VECTOR,
-                     "vector \"%.*s\" of record %s has no direction (its length is zero, too small or too large); cosine needs one, or use metric l2 or ip",
-                     (int)field->name.len, field->name.data, id);
+    if (bad != UINT32_MAX) return refuse_vector(r, &job, field, bad, err);
+    r->vectors[f] = job.stored;
+    r->wide &= ~(1u << f);
+    return OMEN_OK;
 }
 
 static omen_status check_documents(const omen_rows *r, omen_mem *m, omen_error *err) {
@@ -214,7 +246,7 @@ static void add(parts *p, const void *data, size_t len) {
 static uint64_t row_bytes(const omen_rows *r, uint32_t kind, const omen_schema *s, uint32_t i) {
     uint64_t n = 8u + r->key_offsets[i + 1] - r->key_offsets[i];
     if (kind == OMEN_ROWS_DELETE) return n;
-    for (uint32_t f = 0; f < s->vector_count; f++) n += (uint64_t)s->vectors[f].dimensions * 4;
+    for (uint32_t f = 0; f < s->vector_count; f++) n += omen_element_bytes(s->vectors[f].element, s->vectors[f].dimensions);
     return n + omen_rows_doc(r, i).len;
 }
 
@@ -235,8 +267,8 @@ static omen_status append_frame(const omen_rows *r, omen_log *log, uint32_t coll
     add(&p, r->key_bytes + r->key_offsets[from], r->key_offsets[to] - r->key_offsets[from]);
     if (kind == OMEN_ROWS_PUT) {
         for (uint32_t f = 0; f < s->vector_count; f++) {
-            size_t dims = s->vectors[f].dimensions;
-            add(&p, r->vectors[f] + from * dims, n * dims * sizeof(float));
+            size_t row = omen_element_bytes(s->vectors[f].element, s->vectors[f].dimensions);
+            add(&p, (const uint8_t *)r->vectors[f] + from * row, n * row);
         }
         if (r->doc_offsets != NULL) rebase(doc_offsets, r->doc_offsets, from, to);
         else memset(doc_offsets, 0, ((size_t)n + 1) * 4);
@@ -304,7 +336,7 @@ omen_status omen_rows_decode(omen_rows *r, omen_mem *m, omen_arena *a, const ome
     if (good) r->key_bytes = bytes;
     if (good && kind == OMEN_ROWS_PUT) {
         for (uint32_t f = 0; good && f < s->vector_count; f++) {
-            r->vectors[f] = take(&c, (uint64_t)r->count * s->vectors[f].dimensions * 4);
+            r->vectors[f] = take(&c, (uint64_t)r->count * omen_element_bytes(s->vectors[f].element, s->vectors[f].dimensions));
             good = r->vectors[f] != NULL;
         }
         good = good && take_strings(&c, r->count, &r->doc_offsets, &bytes);

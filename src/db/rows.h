@@ -5,7 +5,7 @@
  *   u32 x (count + 1)        offsets of the ids, the first 0
  *   bytes                    ids in canonical form
  *   for a put:
- *     f32 x count x dims     of each vector field
+ *     vectors x count        of each vector field, as they are stored (column/element.h)
  *     u32 x (count + 1)      offsets of the documents, the first 0
  *     bytes                  documents
  * It is valid if and only if the columns fill the payload exactly, offsets ascend and end at their column's length, ids are
@@ -23,7 +23,8 @@ typedef struct omen_rows {
     uint32_t count;
     const uint32_t *key_offsets; /* count + 1 */
     const uint8_t *key_bytes;
-    const float *vectors[OMEN_MAX_VECTOR_FIELDS]; /* NULL: not given (update), or a delete */
+    const void *vectors[OMEN_MAX_VECTOR_FIELDS]; /* as stored, but see wide; NULL: not given (update), or a delete */
+    uint32_t wide; /* bit f: an F16 field's vectors are floats still, as the caller gave them; omen_rows_check narrows them */
     const uint32_t *doc_offsets; /* count + 1, or NULL: no documents */
     const char *doc_bytes;
     /* Derived by omen_rows_check, in its arena. */
@@ -39,12 +40,14 @@ static inline omen_str omen_rows_doc(const omen_rows *r, uint32_t i) {
     return (omen_str){r->doc_bytes + r->doc_offsets[i], r->doc_offsets[i + 1] - r->doc_offsets[i]};
 }
 
+/* Gives the rows their vectors of field f as the caller has them: borrowed, count of them. */
+void omen_rows_give_vectors(omen_rows *r, const omen_schema *s, uint32_t f, const void *vectors);
 /* Encodes the ids and documents of the public form as columns in the arena; vectors are borrowed. OMEN_ERR_ID, _INVALID, _TOO_LARGE, _MEMORY. */
 omen_status omen_rows_from_batch(omen_rows *r, omen_arena *a, const omen_schema *s, const omen_batch *b, omen_error *err);
 omen_status omen_rows_from_ids(omen_rows *r, omen_arena *a, const omen_id *ids, size_t count, omen_error *err);
 
-/* Checks everything a put must be - ids canonical and unique, vectors finite and (cosine) with a direction, documents JSON objects - and
- * derives hashes and norms. `partial`: vector fields may be missing (update). Large batches use the host's parallel_for.
+/* Checks everything a put must be - ids canonical and unique, vectors finite and (cosine) with a direction, documents JSON objects -,
+ * narrows F16 vectors to what is stored, and derives hashes and norms (of what is stored). `partial`: vector fields may be missing (update). Large batches use the host's parallel_for.
  * OMEN_ERR_DUPLICATE_ID, _ID, _NOT_FINITE, _ZERO_VECTOR, _DIMENSION, _JSON, _TOO_LARGE, _MEMORY. */
 omen_status omen_rows_check(omen_rows *r, omen_mem *m, omen_arena *a, const omen_schema *s, bool partial, omen_error *err);
 /* The ids alone: canonical; duplicates are refused unless allowed. Derives hashes. */

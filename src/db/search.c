@@ -1,4 +1,5 @@
 /* search.c - exact search over a snapshot: tables and parts as sources of rows, then documents and vectors of the hits. */
+#include "column/element.h"
 #include "db/read.h"
 
 /* One table or part as a source. */
@@ -45,7 +46,7 @@ static omen_status part_run(void *ctx, uint32_t field, uint32_t row, uint32_t li
         return s;
     }
     OMEN_ASSERT(count <= limit);
-    *out = (omen_scan_run){(const float *)(const void *)block->data, c->cosine ? norms : NULL, first, count, block};
+    *out = (omen_scan_run){block->data, c->cosine ? norms : NULL, first, count, block};
     return OMEN_OK;
 }
 
@@ -94,23 +95,27 @@ omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, omen_erro
     if (q->dimensions != field->dimensions)
         return omen_fail(err, OMEN_ERR_DIMENSION, "the query vector has %u dimensions, field \"%.*s\" of collection \"%.*s\" has %u", q->dimensions,
                          (int)field->name.len, field->name.data, (int)op->coll->name.len, op->coll->name.data, field->dimensions);
-    for (uint32_t d = 0; d < q->dimensions; d++)
-        if (q->vector[d] - q->vector[d] != 0.0f) return omen_fail(err, OMEN_ERR_NOT_FINITE, "the query vector is NaN or infinite at dimension %u", d);
-    op->query = omen_arena_alloc(&op->arena, (size_t)q->dimensions * sizeof(float), 64);
+    bool floats = field->element == OMEN_ELEMENT_F32 || field->element == OMEN_ELEMENT_F16;
+    const float *v = floats ? q->vector : NULL;
+    for (uint32_t d = 0; floats && d < q->dimensions; d++)
+        if (v[d] - v[d] != 0.0f) return omen_fail(err, OMEN_ERR_NOT_FINITE, "the query vector is NaN or infinite at dimension %u", d);
+    size_t bytes = omen_element_given_bytes(field->element, q->dimensions);
+    op->query = omen_arena_alloc(&op->arena, bytes, 64);
     if (op->query == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
-    memcpy(op->query, q->vector, (size_t)q->dimensions * sizeof(float));
-    if (field->metric == OMEN_METRIC_COSINE && omen_norm(op->query, q->dimensions) == 0.0f)
+    memcpy(op->query, q->vector, bytes);
+    op->ranker = omen_ranker_of(field->metric, field->element, field->dimensions, op->query);
+    if (field->metric == OMEN_METRIC_COSINE && op->ranker.query_norm == 0.0f)
         return omen_fail(err, OMEN_ERR_ZERO_VECTOR, "the query vector has no direction (its length is zero, too small or too large); cosine needs one");
     op->k = q->k;
     OMEN_TRY(list_sources(op, err));
-    OMEN_TRY(omen_exact_init(&op->exact, &op->db->mem, op->sources, op->source_count, op->field, field->dimensions, field->metric, op->query, q->k, err));
+    OMEN_TRY(omen_exact_init(&op->exact, &op->db->mem, op->sources, op->source_count, op->field, &op->ranker, q->k, err));
     op->results = omen_fetch_results(op->db, s, op->include, op->field);
     return op->results == NULL ? omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search") : OMEN_OK;
 }
 
 static omen_status add_hit(omen_read_op *op, const omen_candidate *c, omen_error *err) {
     omen_results *r = op->results;
-    float distance = omen_distance_of(op->exact.metric, c->distance), score = omen_score_of(op->exact.metric, distance);
+    float distance = omen_distance_of(&op->ranker, c->distance), score = omen_score_of(&op->ranker, distance);
     const omen_scan_ctx *from = &op->scan[c->source];
     op->place = (omen_place){.row = c->row, .part = from->part};
     if (from->table != NULL) {
@@ -128,7 +133,7 @@ omen_status omen_search_step(omen_read_op *op, omen_error *err) {
         OMEN_TRY(omen_exact_step(&op->exact, err));
         op->searched = true;
         omen_counter_add(&op->db->metrics.distances, op->exact.distances);
-        omen_counter_add(&op->db->metrics.scanned_bytes, op->exact.distances * op->exact.dimensions * sizeof(float));
+        omen_counter_add(&op->db->metrics.scanned_bytes, op->exact.distances * omen_element_bytes(op->ranker.element, op->ranker.dimensions));
     }
     for (; op->at < op->exact.top.count; op->at++, op->placed = false) {
         if (!op->placed) {

@@ -8,7 +8,7 @@
  */
 #include "db/write.h"
 
-#include "query/exact.h"
+#include "column/element.h"
 
 omen_status omen_write_op_new(omen_db *db, omen_coll *coll, omen_write_kind kind, omen_write_op **out, omen_error *err) {
     omen_write_op *op = omen_alloc_zero(&db->mem, sizeof *op);
@@ -112,13 +112,18 @@ static omen_status read_old_doc(omen_write_op *op, omen_error *err) {
     return omen_part_doc(op->place.part->part, op->place.row, &op->doc_place, &op->old_doc, err);
 }
 
+static size_t row_bytes(const omen_write_op *op, uint32_t field) {
+    const omen_part_field *f = &op->coll->schema.fields[field];
+    return omen_element_bytes(f->element, f->dimensions);
+}
+
 static omen_status read_old_vectors(omen_write_op *op, const omen_coll_version *v, omen_error *err) {
     for (; op->field < v->coll->schema.schema.vector_count; op->field++) {
-        size_t dims = v->coll->schema.fields[op->field].dimensions;
+        size_t bytes = row_bytes(op, op->field);
         if (op->kept[op->field] == NULL) continue;
-        float *into = op->kept[op->field] + op->at * dims;
+        uint8_t *into = op->kept[op->field] + op->at * bytes;
         if (op->place.entry != NULL)
-            memcpy(into, omen_memtable_vectors(v->tables[op->place.row].table, op->field, op->place.entry->row, NULL), dims * sizeof(float));
+            memcpy(into, omen_memtable_vectors(v->tables[op->place.row].table, op->field, op->place.entry->row, NULL), bytes);
         else
             OMEN_TRY(omen_part_vector(op->place.part->part, op->place.row, op->field, into, err));
     }
@@ -154,7 +159,7 @@ static omen_status begin_update(omen_write_op *op, omen_error *err) {
     const omen_schema_copy *s = &op->coll->schema;
     for (uint32_t f = 0; f < s->schema.vector_count; f++) {
         if (op->rows.vectors[f] != NULL) continue;
-        op->kept[f] = omen_arena_alloc(&op->arena, (size_t)op->rows.count * s->fields[f].dimensions * sizeof(float), 64);
+        op->kept[f] = omen_arena_alloc(&op->arena, op->rows.count * row_bytes(op, f), 64);
         if (op->kept[f] == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in an update");
     }
     return omen_buf_append_u32(&op->doc_offsets, 0) == OMEN_OK ? OMEN_OK : omen_fail(err, OMEN_ERR_MEMORY, "out of memory in an update");

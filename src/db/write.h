@@ -30,7 +30,7 @@ struct omen_write_op {
     uint32_t field;
     omen_buf old_doc, docs, doc_offsets;
     omen_part_doc_place doc_place;
-    float *kept[OMEN_MAX_VECTOR_FIELDS]; /* vectors that were not given */
+    uint8_t *kept[OMEN_MAX_VECTOR_FIELDS]; /* vectors that were not given, as stored */
     /* outcome */
     uint64_t commit, count, generation;
 };

@@ -1,46 +1,24 @@
 #include "query/exact.h"
 
-#include "kernel/kernel.h"
+#include "column/element.h"
 
-#define MIN_NORMAL 1.17549435e-38f
-#define MAX_FLOAT 3.40282347e+38f
-
-float omen_norm(const float *v, uint32_t dimensions) {
-    float square;
-    omen_kernels_get()->dot_f32(v, v, 1, dimensions, &square);
-    if (!(square >= MIN_NORMAL) || square > MAX_FLOAT) return 0.0f;
-    return __builtin_sqrtf(square);
+/* What the runs of a window need: distances, and room for norms where the metric has any. */
+static size_t window_bytes(const omen_exact *x) {
+    return (size_t)OMEN_SCAN_WINDOW * (x->ranker.metric == OMEN_METRIC_COSINE ? 2 : 1) * x->run_rows * sizeof(float);
 }
 
-float omen_distance_of(omen_metric metric, float rank_value) { return metric == OMEN_METRIC_L2 ? __builtin_sqrtf(rank_value) : rank_value; }
-
-float omen_score_of(omen_metric metric, float distance) {
-    switch (metric) {
-        case OMEN_METRIC_L2: return 1.0f / (1.0f + distance);
-        case OMEN_METRIC_COSINE: return 1.0f - distance;
-        default: return 0.0f - distance; /* and never -0 */
-    }
-}
-
-omen_status omen_exact_init(omen_exact *x, omen_mem *m, const omen_scan_source *sources, uint32_t source_count, uint32_t field,
-                            uint32_t dimensions, omen_metric metric, const float *query, uint32_t k, omen_error *err) {
-    *x = (omen_exact){.mem = m,
-                      .sources = sources,
-                      .source_count = source_count,
-                      .field = field,
-                      .dimensions = dimensions,
-                      .metric = metric,
-                      .query = query};
-    x->query_norm = metric == OMEN_METRIC_COSINE ? omen_norm(query, dimensions) : 1.0f;
+omen_status omen_exact_init(omen_exact *x, omen_mem *m, const omen_scan_source *sources, uint32_t source_count, uint32_t field, const omen_ranker *ranker,
+                            uint32_t k, omen_error *err) {
+    *x = (omen_exact){.mem = m, .sources = sources, .source_count = source_count, .field = field, .ranker = *ranker};
     omen_topk_init(&x->top, m, k);
-    x->run_rows = OMEN_MAX(1u, 65536u / (dimensions * 4u));
-    x->scratch = omen_alloc(m, (size_t)OMEN_SCAN_WINDOW * 2 * x->run_rows * sizeof(float));
+    x->run_rows = OMEN_MAX(1u, 65536u / (uint32_t)omen_element_bytes(ranker->element, ranker->dimensions));
+    x->scratch = omen_alloc(m, window_bytes(x));
     if (x->scratch == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
     return OMEN_OK;
 }
 
-static float *distances_of(const omen_exact *x, uint32_t run) { return x->scratch + (size_t)run * 2 * x->run_rows; }
-static float *norms_of(const omen_exact *x, uint32_t run) { return distances_of(x, run) + x->run_rows; }
+static float *distances_of(const omen_exact *x, uint32_t run) { return x->scratch + (size_t)run * x->run_rows; }
+static float *norms_of(const omen_exact *x, uint32_t run) { return x->ranker.metric == OMEN_METRIC_COSINE ? distances_of(x, OMEN_SCAN_WINDOW + run) : NULL; }
 
 static void release_runs(omen_exact *x) {
     const omen_scan_source *s = &x->sources[x->source];
@@ -54,7 +32,7 @@ void omen_exact_deinit(omen_exact *x) {
     if (x->scratch == NULL) return;
     if (x->source < x->source_count) release_runs(x);
     omen_topk_deinit(&x->top);
-    omen_free(x->mem, x->scratch, (size_t)OMEN_SCAN_WINDOW * 2 * x->run_rows * sizeof(float));
+    omen_free(x->mem, x->scratch, window_bytes(x));
     x->scratch = NULL;
 }
 
@@ -86,24 +64,9 @@ static omen_status fill_window(omen_exact *x, omen_error *err) {
 }
 
 static void score_window(omen_exact *x) {
-    const omen_kernels *k = omen_kernels_get();
     for (uint32_t i = 0; i < x->run_count; i++) {
-        const omen_scan_run *run = &x->runs[i];
-        float *d = distances_of(x, i);
-        if (x->metric == OMEN_METRIC_L2) {
-            k->l2_f32(x->query, run->vectors, run->count, x->dimensions, d);
-        } else {
-            k->dot_f32(x->query, run->vectors, run->count, x->dimensions, d);
-            if (x->metric == OMEN_METRIC_IP) {
-                for (uint32_t r = 0; r < run->count; r++) d[r] = 0.0f - d[r];
-            } else {
-                for (uint32_t r = 0; r < run->count; r++) {
-                    float c = 1.0f - d[r] / (x->query_norm * run->norms[r]);
-                    d[r] = c < 0.0f ? 0.0f : c > 2.0f ? 2.0f : c; /* rounding may step outside */
-                }
-            }
-        }
-        x->distances += run->count;
+        omen_rank_rows(&x->ranker, x->runs[i].vectors, x->runs[i].norms, x->runs[i].count, distances_of(x, i));
+        x->distances += x->runs[i].count;
     }
 }
 

@@ -2,6 +2,7 @@
 #ifndef OMEN_QUERY_EXACT_H
 #define OMEN_QUERY_EXACT_H
 
+#include "query/rank.h"
 #include "query/scan.h"
 #include "query/topk.h"
 
@@ -12,10 +13,8 @@ typedef struct omen_exact {
     omen_mem *mem;
     const omen_scan_source *sources; /* borrowed */
     uint32_t source_count;
-    uint32_t field, dimensions;
-    omen_metric metric;
-    const float *query; /* borrowed */
-    float query_norm;
+    uint32_t field;
+    omen_ranker ranker;
     omen_topk top;      /* the outcome: sorted once the step answers OK */
     uint64_t distances; /* computed so far */
     /* place */
@@ -25,22 +24,14 @@ typedef struct omen_exact {
     bool scored;
     uint32_t run_count, run, at;
     uint32_t run_rows;   /* most rows in a run */
-    float *scratch;      /* for each run: distances, then norms */
+    float *scratch;      /* for each run: distances, then (cosine) norms */
 } omen_exact;
 
-/* query: dimensions finite floats; k >= 1. OMEN_ERR_MEMORY. */
-omen_status omen_exact_init(omen_exact *x, omen_mem *m, const omen_scan_source *sources, uint32_t source_count, uint32_t field,
-                            uint32_t dimensions, omen_metric metric, const float *query, uint32_t k, omen_error *err);
+/* The ranker is copied, its query borrowed; k >= 1. OMEN_ERR_MEMORY. */
+omen_status omen_exact_init(omen_exact *x, omen_mem *m, const omen_scan_source *sources, uint32_t source_count, uint32_t field, const omen_ranker *ranker,
+                            uint32_t k, omen_error *err);
 /* Step: repeat on PENDING. */
 omen_status omen_exact_step(omen_exact *x, omen_error *err);
 void omen_exact_deinit(omen_exact *x);
-
-/* Euclidean norm in the canonical order; 0 when the square sum is no normal number (zero, tiny or overflowing): such a vector has no
- * direction and is refused for cosine. */
-float omen_norm(const float *v, uint32_t dimensions);
-
-/* From the ranking value (squared distance for l2) to what is reported. */
-float omen_distance_of(omen_metric metric, float rank_value);
-float omen_score_of(omen_metric metric, float distance);
 
 #endif

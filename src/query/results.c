@@ -65,8 +65,8 @@ omen_str omen_results_document(const omen_results *r, size_t i) {
     return at[1] == at[0] ? (omen_str){"", 0} : (omen_str){(const char *)r->doc_bytes.data + at[0], at[1] - at[0]};
 }
 
-const float *omen_results_vector(const omen_results *r, size_t i, uint32_t field) {
-    if (field >= r->field_count) return NULL;
-    size_t row = (size_t)r->dimensions[field] * sizeof(float);
-    return (i + 1) * row <= r->vectors[field].len ? (const float *)(const void *)(r->vectors[field].data + i * row) : NULL;
+const void *omen_results_vector(const omen_results *r, size_t i, uint32_t field) {
+    if (field >= r->field_count || i >= r->count) return NULL;
+    size_t row = r->row_bytes[field];
+    return (i + 1) * row <= r->vectors[field].len ? r->vectors[field].data + i * row : NULL;
 }

@@ -16,8 +16,8 @@ struct omen_results {
     omen_buf doc_offsets;  /* u32 x (count + 1) */
     omen_buf doc_bytes;
     uint32_t field_count;  /* vector columns held: 0 when not included, 1 for search */
-    uint32_t dimensions[OMEN_MAX_VECTOR_FIELDS];
-    omen_buf vectors[OMEN_MAX_VECTOR_FIELDS]; /* f32 x count x dimensions */
+    size_t row_bytes[OMEN_MAX_VECTOR_FIELDS]; /* of a vector as callers get it (column/element.h) */
+    omen_buf vectors[OMEN_MAX_VECTOR_FIELDS]; /* count vectors, back to back */
 };
 
 omen_results *omen_results_new(omen_mem *m); /* NULL: out of memory */

@@ -11,7 +11,7 @@
 
 /* Vectors of rows that lie together. */
 typedef struct omen_scan_run {
-    const float *vectors; /* count x dimensions, row-major */
+    const void *vectors;  /* count vectors as they are stored (column/element.h), back to back */
     const float *norms;   /* count; NULL unless the metric is cosine */
     uint32_t first;
     uint32_t count;       /* at least 1 */
@@ -19,7 +19,7 @@ typedef struct omen_scan_run {
 } omen_scan_run;
 
 typedef struct omen_scan_ops {
-    /* Vectors of `field` from row `row` on, at most `limit` rows. norms: room for `limit` floats that the source may use. [may pend] */
+    /* Vectors of `field` from row `row` on, at most `limit` rows. norms: room for `limit` floats that the source may use, NULL unless the metric is cosine. [may pend] */
     omen_status (*run)(void *ctx, uint32_t field, uint32_t row, uint32_t limit, float *norms, omen_scan_run *out, omen_error *err);
     void (*release)(void *ctx, omen_scan_run *run);
     /* Whether the reader sees the row, and its id: into `bytes` (OMEN_KEY_MAX) or borrowed for the snapshot's life. The id of a dead row
