@@ -11,11 +11,15 @@
 #define OMEN_INDEX_META_FIXED 240u
 #define OMEN_INDEX_META_MAX 4096u
 
-typedef struct omen_index_kind_ops {
-    /* Building. build_new allocates *out whose first member is omen_index_build. */
+/* Building. build_new allocates *out whose first member is omen_index_build, and fills in all of that but `ops`. */
+typedef struct omen_index_builder {
     omen_status (*build_new)(omen_store *st, uint64_t number, const omen_index_options *o, const omen_vectors *v, omen_index_build **out, omen_error *err);
     omen_status (*build_step)(omen_index_build *b, omen_segment_info *info, bool *done, omen_error *err);
     void (*build_free)(omen_index_build *b);
+} omen_index_builder;
+
+typedef struct omen_index_kind_ops {
+    const omen_index_builder *builder;
     /* Opening: x is filled (segment open, meta read into x->meta); *kind is the kind's own state. Step. On failure index.c calls close. */
     omen_status (*open)(omen_index *x, omen_error *err);
     void (*close)(omen_index *x); /* frees x->state; may be NULL */
@@ -28,8 +32,9 @@ typedef struct omen_index_kind_ops {
 } omen_index_kind_ops;
 
 struct omen_index_build {
-    const omen_index_kind_ops *ops;
+    const omen_index_builder *ops;
     omen_store *store;
+    uint64_t number;
     omen_index_options options; /* resolved by the kind */
     omen_vectors source;
     uint32_t progress;          /* 0 to 1,000 */
@@ -63,6 +68,7 @@ struct omen_index_search {
 };
 
 extern const omen_index_kind_ops omen_index_hnsw_ops, omen_index_disk_ops, omen_index_ivf_ops;
+extern const omen_index_builder omen_graph_builder, omen_ivf_builder;
 
 /* Writes the fixed part of the meta for a build (audit points included) into `meta`. */
 void omen_index_meta_put(const omen_index_build *b, const omen_index_point *points, uint32_t count, uint8_t meta[OMEN_INDEX_META_FIXED]);

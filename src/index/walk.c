@@ -1,0 +1,150 @@
+#include "index/walk.h"
+
+void omen_walk_init(omen_walk *w, omen_mem *m) { *w = (omen_walk){.mem = m}; }
+
+/* Grows an array that need not keep its contents. */
+static bool grow(omen_mem *m, void *array, uint32_t *cap, uint32_t want, size_t size, bool zero) {
+    void *old;
+    memcpy(&old, array, sizeof old);
+    if (want <= *cap && old != NULL) return true;
+    void *p = zero ? omen_alloc_zero(m, want * size) : omen_alloc(m, want * size);
+    if (p == NULL) return false;
+    omen_free(m, old, *cap * size);
+    memcpy(array, &p, sizeof p);
+    *cap = want;
+    return true;
+}
+
+omen_status omen_walk_room(omen_walk *w, uint32_t nodes, uint32_t ef, uint32_t want, uint32_t u_bytes) {
+    uint32_t words = w->nodes / 64, need = (nodes + 63) / 64 + 1;
+    if (!grow(w->mem, &w->visited, &words, need, sizeof *w->visited, true)) return OMEN_ERR_MEMORY;
+    w->nodes = words * 64;
+    uint32_t pool = w->pool_cap == 0 ? 0 : w->pool_cap + 1;
+    if (!grow(w->mem, &w->pool, &pool, ef + 1, sizeof *w->pool, false)) return OMEN_ERR_MEMORY;
+    w->pool_cap = pool - 1;
+    uint32_t found = w->found_cap == 0 ? 0 : w->found_cap + 1;
+    if (!grow(w->mem, &w->found, &found, want + 1, sizeof *w->found, false)) return OMEN_ERR_MEMORY;
+    w->found_cap = found - 1;
+    if (!grow(w->mem, &w->seen, &w->seen_cap, 4096, sizeof *w->seen, false)) return OMEN_ERR_MEMORY;
+    if (!grow(w->mem, &w->u, &w->u_cap, u_bytes, 1, false)) return OMEN_ERR_MEMORY;
+    return OMEN_OK;
+}
+
+void omen_walk_deinit(omen_walk *w) {
+    omen_free(w->mem, w->visited, w->nodes / 64 * sizeof *w->visited);
+    omen_free(w->mem, w->pool, (w->pool_cap + (size_t)1) * sizeof *w->pool);
+    omen_free(w->mem, w->found, (w->found_cap + (size_t)1) * sizeof *w->found);
+    omen_free(w->mem, w->seen, w->seen_cap * sizeof *w->seen);
+    omen_free(w->mem, w->u, w->u_cap);
+    omen_walk_init(w, w->mem);
+}
+
+/* Clears the bits of the last search: those nodes' words, or all when too many were seen to have been listed. */
+static void forget(omen_walk *w) {
+    if (w->seen_len <= w->seen_cap)
+        for (uint32_t i = 0; i < w->seen_len; i++) w->visited[w->seen[i] >> 6] = 0;
+    else
+        memset(w->visited, 0, w->nodes / 64 * sizeof *w->visited);
+    w->seen_len = 0;
+}
+
+void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_filter *filter) {
+    OMEN_ASSERT(ef != 0 && ef <= w->pool_cap && want <= w->found_cap);
+    forget(w);
+    w->pool_len = w->found_len = 0;
+    w->ef = ef;
+    w->want = want;
+    w->filter = filter;
+    w->hops = w->distances = 0;
+}
+
+/* Inserts into a sorted array that keeps its best `cap`; answers the place, or cap when it did not enter. */
+static inline uint32_t insert(omen_walk_key *a, uint32_t *len, uint32_t cap, omen_walk_key key) {
+    uint32_t n = *len;
+    if (n == cap) {
+        if (key >= a[n - 1]) return cap;
+        n--;
+    }
+    uint32_t lo = 0, hi = n;
+    while (lo < hi) {
+        uint32_t mid = (lo + hi) >> 1;
+        if (a[mid] < key) lo = mid + 1;
+        else hi = mid;
+    }
+    memmove(a + lo + 1, a + lo, (n - lo) * sizeof *a);
+    a[lo] = key;
+    *len = n + 1;
+    return lo;
+}
+
+/* Marks nodes as seen; those that were not yet go to `fresh`. Without branches: which way they would go is anybody's guess. */
+static inline uint32_t see(omen_walk *w, const uint32_t *nodes, uint32_t count, uint32_t *fresh) {
+    uint64_t *visited = w->visited;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t node = nodes[i];
+        uint64_t word = visited[node >> 6];
+        fresh[n] = node;
+        n += (uint32_t)(~word >> (node & 63) & 1);
+        visited[node >> 6] = word | UINT64_C(1) << (node & 63);
+    }
+    if (w->seen_len + n <= w->seen_cap) memcpy(w->seen + w->seen_len, fresh, n * sizeof *fresh);
+    w->seen_len += n;
+    return n;
+}
+
+static void offer_found(omen_walk *w, const omen_level *g, omen_walk_key key) {
+    uint32_t node = omen_walk_node(key);
+    if (w->found_len == w->want && key >= w->found[w->found_len - 1]) return;
+    if (w->filter->may(w->filter->arg, g->rows == NULL ? node : g->rows[node])) (void)insert(w->found, &w->found_len, w->want, key);
+}
+
+static inline void fetch_links(const omen_level *g, uint32_t node) {
+    const char *links = (const char *)omen_level_links(g, node);
+    for (uint32_t b = 0; b < g->m * 4; b += 64) __builtin_prefetch(links + b);
+}
+
+/* Scores nodes and offers them; answers the lowest place of the pool where one entered. Links of one that enters before `ahead` will be wanted soon. */
+static inline uint32_t score(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point, const uint32_t *nodes, uint32_t count,
+                             uint32_t ahead) {
+    int32_t ranks[OMEN_GRAPH_M_MAX];
+    uint32_t rows[OMEN_GRAPH_M_MAX], lowest = UINT32_MAX;
+    const uint32_t *ids = nodes;
+    if (g->rows != NULL) {
+        for (uint32_t i = 0; i < count; i++) rows[i] = g->rows[nodes[i]];
+        ids = rows;
+    }
+    if (point != NULL) omen_codes_distances(c, point, ids, count, ranks);
+    else omen_codes_rank(c, w->u, ids, count, ranks);
+    w->distances += count;
+    for (uint32_t i = 0; i < count; i++) {
+        omen_walk_key key = omen_walk_key_of(ranks[i], nodes[i]);
+        if (w->filter != NULL) offer_found(w, g, key);
+        uint32_t at = insert(w->pool, &w->pool_len, w->ef, key);
+        if (at < ahead) fetch_links(g, nodes[i]);
+        lowest = at < lowest ? at : lowest;
+    }
+    return lowest;
+}
+
+void omen_walk_add(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point, const uint32_t *nodes, uint32_t count) {
+    uint32_t fresh[OMEN_GRAPH_M_MAX];
+    (void)score(w, c, g, point, fresh, see(w, nodes, count, fresh), 0);
+}
+
+void omen_walk_run(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point) {
+    uint32_t at = 0;
+    while (at < w->pool_len) {
+        if ((w->pool[at] & 1) != 0) {
+            at++;
+            continue;
+        }
+        uint32_t node = omen_walk_node(w->pool[at]), fresh[OMEN_GRAPH_M_MAX], n = omen_level_degree(g, node);
+        w->pool[at] |= 1;
+        n = see(w, omen_level_links(g, node), n, fresh);
+        w->hops++;
+        if (at + 1 < w->pool_len) fetch_links(g, omen_walk_node(w->pool[at + 1])); /* most likely the next one */
+        uint32_t lowest = score(w, c, g, point, fresh, n, at + 2);
+        at = lowest <= at ? lowest : at + 1;
+    }
+}

@@ -1,0 +1,71 @@
+/* walk.h - best-first search in a graph of neighbour lists (Malkov and Yashunin 2018, algorithm 2), over links and codes that lie in memory.
+ *
+ * The pool is one array sorted by (distance, node); a node's lowest key bit says that its links have been followed. What is kept is the best `ef` of all
+ * that were seen, so the outcome depends on nothing but the graph and the query.
+ */
+#ifndef OMEN_INDEX_WALK_H
+#define OMEN_INDEX_WALK_H
+
+#include "base/mem.h"
+#include "index/codes.h"
+
+#define OMEN_NO_NODE UINT32_MAX
+#define OMEN_GRAPH_M_MAX 128u
+
+/* One level: nodes 0 .. count - 1; node i is row rows[i], or row i where rows is NULL. Links of a node: up to m nodes, then OMEN_NO_NODE. */
+typedef struct omen_level {
+    const uint32_t *rows;
+    uint32_t *links;
+    uint32_t m, count;
+} omen_level;
+
+/* (distance or rank, made unsigned) << 32 | node << 1 | followed. Nodes are below 2^31. */
+typedef uint64_t omen_walk_key;
+static inline omen_walk_key omen_walk_key_of(int32_t rank, uint32_t node) { return (uint64_t)((uint32_t)rank ^ 0x80000000u) << 32 | (uint64_t)node << 1; }
+static inline int32_t omen_walk_rank(omen_walk_key k) { return (int32_t)((uint32_t)(k >> 32) ^ 0x80000000u); }
+static inline uint32_t omen_walk_node(omen_walk_key k) { return (uint32_t)k >> 1; }
+
+/* What one search needs; reused from search to search. */
+typedef struct omen_walk {
+    omen_mem *mem;
+    uint64_t *visited;      /* a bit a node */
+    uint32_t nodes;         /* room in visited */
+    omen_walk_key *pool;    /* pool_cap + 1 */
+    uint32_t pool_cap, pool_len, ef;
+    uint32_t *seen;         /* nodes whose bit is set, in order; what cleaning up costs depends on them and not on the graph */
+    uint32_t seen_len, seen_cap;
+    uint8_t *u;             /* query code, u_cap bytes */
+    uint32_t u_cap;
+    uint64_t hops, distances;
+    /* Rows that may be answered, when not all may: the best `want` of them, sorted as the pool. */
+    const struct omen_walk_filter *filter;
+    omen_walk_key *found;
+    uint32_t found_cap, found_len, want;
+} omen_walk;
+
+/* Asked once for each node that is near enough to matter. */
+typedef struct omen_walk_filter {
+    bool (*may)(void *arg, uint32_t row);
+    void *arg;
+} omen_walk_filter;
+
+void omen_walk_init(omen_walk *w, omen_mem *m);
+/* Room for a graph of so many nodes, ef and want; kept for later. OMEN_ERR_MEMORY. */
+omen_status omen_walk_room(omen_walk *w, uint32_t nodes, uint32_t ef, uint32_t want, uint32_t u_bytes);
+void omen_walk_deinit(omen_walk *w);
+
+/* A search: begin, add where to start, run. Query code in w->u. point: NULL ranks codes for a query; else distances from that row. */
+void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_filter *filter);
+/* Nodes not seen yet come into the pool. count at most OMEN_GRAPH_M_MAX. */
+void omen_walk_add(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point, const uint32_t *nodes, uint32_t count);
+void omen_walk_run(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point);
+
+static inline const uint32_t *omen_level_links(const omen_level *g, uint32_t node) { return g->links + (size_t)node * g->m; }
+static inline uint32_t omen_level_degree(const omen_level *g, uint32_t node) {
+    const uint32_t *links = omen_level_links(g, node);
+    uint32_t n = 0;
+    while (n < g->m && links[n] != OMEN_NO_NODE) n++;
+    return n;
+}
+
+#endif
