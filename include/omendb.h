@@ -242,9 +242,10 @@ OMEN_API omen_status omen_count(omen_collection *c, uint64_t *out);
 OMEN_API size_t omen_results_count(const omen_results *r);
 OMEN_API int omen_results_found(const omen_results *r, size_t i);
 OMEN_API omen_id omen_results_id(const omen_results *r, size_t i);
-/* The metric's own value, smaller is nearer: l2 = Euclidean, ip = -dot, cosine = 1 - cos. */
+/* The metric's own value, smaller is nearer: l2 = Euclidean, ip = -dot, cosine = 1 - cos, hamming = differing bits. Of I8 elements computed
+ * exactly and then rounded once to a float: where l2 squared or ip exceeds 2^24, values that round alike are a tie. */
 OMEN_API float omen_results_distance(const omen_results *r, size_t i);
-/* Larger is better: l2 = 1 / (1 + distance), ip = dot, cosine = cos. */
+/* Larger is better: l2 = 1 / (1 + distance), ip = dot, cosine = cos, hamming = 1 - distance / dimensions. */
 OMEN_API float omen_results_score(const omen_results *r, size_t i);
 /* The JSON as it was written; len 0 when there is none or it was not included. */
 OMEN_API omen_str omen_results_document(const omen_results *r, size_t i);
