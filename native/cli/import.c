@@ -44,7 +44,7 @@ static omen_status create_collection(import *m, const char *name) {
     if (m->source->dimensions != 0 && dimensions != m->source->dimensions)
         return cli_fail(OMEN_ERR_DIMENSION, "--dimensions is %llu, and the vectors of %.200s have %u", (unsigned long long)dimensions, m->source->in.path, m->source->dimensions);
     const char *field = cli_option("field", "");
-    omen_vector_field f = {{field, strlen(field)}, (uint32_t)dimensions, metric};
+    omen_vector_field f = {.name = {field, strlen(field)}, .dimensions = (uint32_t)dimensions, .metric = metric};
     omen_schema schema;
     omen_schema_init(&schema);
     schema.vector_count = 1;

@@ -172,8 +172,9 @@ static omen_status read_all(golden *g) {
 }
 
 static omen_status open_collections(golden *g) {
-    omen_vector_field note[] = {{OMEN_STR("vector"), NOTES, OMEN_METRIC_COSINE}};
-    omen_vector_field pair[] = {{OMEN_STR("near"), NEAR, OMEN_METRIC_L2}, {OMEN_STR("far"), FAR, OMEN_METRIC_IP}};
+    omen_vector_field note[] = {{.name = OMEN_STR("vector"), .dimensions = NOTES, .metric = OMEN_METRIC_COSINE}};
+    omen_vector_field pair[] = {{.name = OMEN_STR("near"), .dimensions = NEAR, .metric = OMEN_METRIC_L2},
+                                {.name = OMEN_STR("far"), .dimensions = FAR, .metric = OMEN_METRIC_IP}};
     omen_str title = OMEN_STR("title");
     omen_schema schema;
     omen_schema_init(&schema);
