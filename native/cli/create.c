@@ -41,7 +41,7 @@ static omen_status read_schema(wanted *w) {
     if (cli_metric(cli_option("metric", "cosine")) == 0)
         return cli_fail(OMEN_ERR_INVALID, "--metric is \"%.60s\"; it must be cosine, l2 or ip", cli_option("metric", ""));
     if (dimensions != 0) {
-        w->fields[0] = (omen_vector_field){OMEN_STR(""), (uint32_t)dimensions, cli_metric(cli_option("metric", "cosine"))};
+        w->fields[0] = (omen_vector_field){.name = OMEN_STR(""), .dimensions = (uint32_t)dimensions, .metric = cli_metric(cli_option("metric", "cosine"))};
         w->schema.vector_count = 1;
     }
     const char *text;
