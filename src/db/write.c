@@ -170,7 +170,7 @@ static omen_status end_update(omen_write_op *op, omen_error *err) {
     for (uint32_t f = 0; f < op->coll->schema.schema.vector_count; f++)
         if (op->kept[f] != NULL) op->rows.vectors[f] = op->kept[f];
     op->rows.doc_offsets = (const uint32_t *)(const void *)op->doc_offsets.data;
-    op->rows.doc_bytes = (const char *)op->docs.data;
+    op->rows.doc_bytes = op->docs.len == 0 ? "" : (const char *)op->docs.data; /* an empty buffer has no address to count from */
     return omen_rows_check(&op->rows, &op->db->mem, &op->arena, &op->coll->schema.schema, false, err);
 }
 
