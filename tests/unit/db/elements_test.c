@@ -313,11 +313,23 @@ TEST(every_element_and_metric_matches_the_oracle_when_the_storage_stalls) {
 
 typedef struct one { fault_host *h; omen_db *db; omen_collection *c; } one;
 
+static unsigned slices; /* how many the host has been asked for */
+
+static void in_turn(void *ctx, size_t n, void (*fn)(void *arg, size_t index), void *arg) {
+    (void)ctx;
+    slices += (unsigned)n;
+    for (size_t i = n; i-- != 0;) fn(arg, i);
+}
+
+/* With parallel work, which a host may do in any order. */
 static bool one_begin(one *o, omen_element e, omen_metric metric, uint32_t dims) {
     omen_vector_field field = {.name = {"", 0}, .dimensions = dims, .metric = metric, .element = e};
     omen_options options;
     omen_schema s;
     *o = (one){.h = fault_host_new(test_rand())};
+    o->h->host.threads = 5;
+    o->h->host.parallel_for = in_turn;
+    slices = 0;
     omen_options_init(&options);
     options.host = &o->h->host;
     omen_schema_init(&s);
@@ -386,6 +398,44 @@ TEST(f16_beyond_its_range_is_refused_with_the_place) {
     CHECK_STATUS(ask(&o, bad, 5, &r), OMEN_ERR_NOT_FINITE);
     CHECK(strstr(omen_last_error(), "dimension 2") != NULL);
     CHECK_STATUS(ask(&o, far, 4, &r), OMEN_ERR_DIMENSION);
+    one_end(&o);
+}
+
+TEST(large_batches_are_narrowed_in_slices) {
+    enum { ROWS = 9001, DIMS = 128 };
+    static float rows[ROWS][DIMS], stored[DIMS];
+    static omen_id ids[ROWS];
+    one o;
+    omen_results *r = NULL;
+    const void *vectors[] = {rows};
+    omen_batch all = {.count = ROWS, .ids = ids, .vectors = vectors};
+    REQUIRE(one_begin(&o, OMEN_ELEMENT_F16, OMEN_METRIC_COSINE, DIMS));
+    for (size_t i = 0; i < ROWS; i++) {
+        ids[i] = OMEN_ID_INT((int64_t)i);
+        for (size_t d = 0; d < DIMS; d++) rows[i][d] = test_rand_float();
+    }
+    /* Of several bad rows the first is named, whatever is wrong with it. */
+    rows[8000][5] = 1e6f;
+    memset(rows[4000], 0, sizeof rows[4000]);
+    CHECK_STATUS(omen_upsert(o.c, &all), OMEN_ERR_ZERO_VECTOR);
+    CHECK(strstr(omen_last_error(), "record 4000 ") != NULL);
+    rows[4000][1] = 1;
+    CHECK_STATUS(omen_upsert(o.c, &all), OMEN_ERR_NOT_FINITE);
+    CHECK(strstr(omen_last_error(), "record 8000 ") != NULL && strstr(omen_last_error(), "dimension 5;") != NULL);
+    rows[8000][5] = 1;
+    CHECK_OK(omen_upsert(o.c, &all));
+    CHECK(slices >= 15);
+    for (size_t i = 0; i < ROWS; i += 97) {
+        CHECK_OK(omen_get(o.c, &ids[i], 1, OMEN_INCLUDE_VECTOR, &r));
+        REQUIRE(r != NULL);
+        for (size_t d = 0; d < DIMS; d++) stored[d] = halved(rows[i][d]);
+        CHECK_MEM(omen_results_vector(r, 0, 0), stored, sizeof stored);
+        omen_results_free(r);
+        CHECK_OK(ask(&o, stored, DIMS, &r));
+        REQUIRE(r != NULL);
+        CHECK_EQ_INT(omen_results_id(r, 0).number, (int64_t)i);
+        omen_results_free(r);
+    }
     one_end(&o);
 }
 
