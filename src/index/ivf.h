@@ -1,0 +1,64 @@
+/* ivf.h - inverted lists (Jégou, Douze and Schmid 2011): the rows of a part in lists around centroids. A search scans the codes of the lists whose centroids are
+ * nearest to the query, from the first byte to the last, which is the fastest way there is through memory; nothing else is resident, so that a row costs a
+ * code and four bytes.
+ *
+ * The file's sections, beside INDEX_META:
+ *   INDEX_CODEC      the 8-bit quantiser of the centroids (quant/sq8.h; empty for BIT vectors), which with codec SQ8 is that of the rows as well
+ *   INDEX_CENTROIDS  one code for each list, `coarse` bytes
+ *   INDEX_LISTS      lists + 1 numbers (u32): where each list begins among the rows; then the rows (u32), ascending within each list, every row once
+ *   INDEX_CODES      the rows' codes in the order of the lists, `stride` bytes each; with SQ8 then a number (i32) for each row, `bias` of quant/sq8.h
+ * INDEX_META adds, at OMEN_INDEX_META_FIXED: u32 lists, u32 coarse, u32 stride, u32 zero.
+ *
+ * With SQ8 a stored code is the `len` bytes that a query covers; what quant/sq8.h keeps behind or inside them as numbers is stored apart (zeros stand there), so
+ * that scanning reads nothing it does not use. BIT vectors are their own codes, padded to 8 bytes by zeros, and centroids are bits too.
+ */
+#ifndef OMEN_INDEX_IVF_H
+#define OMEN_INDEX_IVF_H
+
+#include "index/ivf_cluster.h"
+#include "index/ivf_pick.h"
+#include "index/kinds.h"
+#include "quant/sq8.h"
+
+#define OMEN_IVF_META (OMEN_INDEX_META_FIXED + 16u)
+#define OMEN_IVF_LISTS_MAX 65536u
+
+/* What a search looks at; the same while building and when opened. */
+typedef struct omen_ivf {
+    uint32_t rows, dimensions, lists;
+    bool bits;
+    bool coarse_ready;
+    omen_sq8 coarse;           /* not for BIT */
+    uint32_t len;              /* bytes of a centroid, and of a query for them */
+    const uint8_t *centroids;
+    int32_t *centroid_bias;    /* lists; NULL for BIT */
+    const uint32_t *starts;    /* lists + 1 */
+    const uint32_t *order;     /* rows */
+    const uint8_t *codes;
+    const int32_t *bias;       /* SQ8: rows */
+    uint32_t stride;
+} omen_ivf;
+
+/* Bytes of a BIT vector as a code. */
+static inline uint32_t omen_ivf_bit_bytes(uint32_t dimensions) { return (uint32_t)omen_round_up(dimensions / 8, 8); }
+/* The biases of centroids, as a query asks for them. */
+void omen_ivf_fill_bias(const omen_ivf *v, int32_t *bias);
+
+/* What one search works with; reused by the next. */
+typedef struct omen_ivf_scan {
+    omen_mem *mem;
+    omen_pick lists, found;
+    uint8_t *u;
+    float *scratch;
+    size_t u_bytes, scratch_bytes;
+    int32_t ranks[OMEN_PICK_BLOCK];
+    uint64_t distances, bytes;
+} omen_ivf_scan;
+void omen_ivf_scan_init(omen_ivf_scan *s, omen_mem *m);
+void omen_ivf_scan_deinit(omen_ivf_scan *s);
+/* Room for a search of v. OMEN_ERR_MEMORY. */
+omen_status omen_ivf_scan_room(omen_ivf_scan *s, const omen_ivf *v, uint32_t effort, uint32_t want);
+/* The nearest rows of the `effort` nearest lists: s->found, ascending. filter may be NULL. After omen_ivf_scan_room. */
+void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_pick_filter *filter);
+
+#endif

@@ -1,0 +1,82 @@
+/* ivf_scan.c - searching inverted lists. */
+#include "index/ivf.h"
+#include "kernel/kernel.h"
+
+void omen_ivf_fill_bias(const omen_ivf *v, int32_t *bias) {
+    for (uint32_t l = 0; l < v->lists; l++) bias[l] = omen_ivf_bias(v->centroids + (size_t)l * v->len, v->len, v->coarse.metric == OMEN_METRIC_IP);
+}
+
+void omen_ivf_scan_init(omen_ivf_scan *s, omen_mem *m) {
+    memset(s, 0, sizeof *s);
+    s->mem = s->lists.mem = s->found.mem = m;
+}
+
+void omen_ivf_scan_deinit(omen_ivf_scan *s) {
+    if (s->mem == NULL) return;
+    omen_pick_deinit(&s->lists);
+    omen_pick_deinit(&s->found);
+    omen_free(s->mem, s->u, s->u_bytes);
+    omen_free(s->mem, s->scratch, s->scratch_bytes);
+    s->mem = NULL;
+}
+
+omen_status omen_ivf_scan_room(omen_ivf_scan *s, const omen_ivf *v, uint32_t effort, uint32_t want) {
+    if (s->u == NULL) {
+        s->u = omen_alloc_zero(s->mem, v->len);
+        s->u_bytes = v->len;
+    }
+    if (s->scratch == NULL && !v->bits) {
+        s->scratch_bytes = omen_sq8_scratch(&v->coarse) * sizeof(float);
+        s->scratch = omen_alloc(s->mem, s->scratch_bytes);
+    }
+    if (s->u == NULL || (s->scratch == NULL && !v->bits)) return OMEN_ERR_MEMORY;
+    OMEN_TRY(omen_pick_begin(&s->lists, OMEN_MAX(OMEN_MIN(effort, v->lists), 1u)));
+    return omen_pick_begin(&s->found, OMEN_MAX(OMEN_MIN(want, v->rows), 1u));
+}
+
+/* Ranks of `count` codes that lie one after another. Numbers of a damaged file may overflow: they wrap, and rank something wrong. */
+static void rank(const omen_ivf *v, const uint8_t *u, const uint8_t *codes, uint32_t len, const int32_t *bias, uint32_t count, int32_t *restrict ranks) {
+    const omen_kernels *k = omen_kernels_get();
+    if (v->bits) {
+        k->hamming(u, codes, len, NULL, count, len, (uint32_t *)(void *)ranks);
+        return;
+    }
+    k->dot_u7i8(u, codes, len, NULL, count, len, ranks);
+    for (uint32_t i = 0; i < count; i++) ranks[i] = (int32_t)((uint32_t)bias[i] - 4u * (uint32_t)ranks[i]);
+}
+
+static void pick_lists(const omen_ivf *v, omen_ivf_scan *s) {
+    for (uint32_t at = 0; at < v->lists; at += OMEN_PICK_BLOCK) {
+        uint32_t n = OMEN_MIN(OMEN_PICK_BLOCK, v->lists - at);
+        rank(v, s->u, v->centroids + (size_t)at * v->len, v->len, v->bits ? NULL : v->centroid_bias + at, n, s->ranks);
+        omen_pick_offer(&s->lists, s->ranks, NULL, at, n, NULL);
+    }
+    omen_pick_end(&s->lists);
+    s->distances += v->lists;
+    s->bytes += (uint64_t)v->lists * v->len;
+}
+
+static void scan_list(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const omen_pick_filter *filter) {
+    uint32_t end = v->starts[list + 1];
+    for (uint32_t at = v->starts[list]; at < end; at += OMEN_PICK_BLOCK) {
+        uint32_t n = OMEN_MIN(OMEN_PICK_BLOCK, end - at);
+        rank(v, s->u, v->codes + (size_t)at * v->stride, v->stride, v->bits ? NULL : v->bias + at, n, s->ranks);
+        omen_pick_offer(&s->found, s->ranks, v->order + at, 0, n, filter);
+        s->distances += n;
+        s->bytes += (uint64_t)n * v->stride;
+    }
+}
+
+void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_pick_filter *filter) {
+    s->distances = s->bytes = 0;
+    if (v->bits) {
+        memset(s->u, 0, v->len);
+        memcpy(s->u, vector, v->dimensions / 8);
+    } else {
+        omen_sq8_query(&v->coarse, vector, s->u, s->scratch);
+    }
+    pick_lists(v, s);
+    /* The nearest list first: it brings a close limit, and little passes it afterwards. */
+    for (uint32_t i = 0; i < s->lists.len; i++) scan_list(v, s, omen_pick_id(s->lists.keys[i]), filter);
+    omen_pick_end(&s->found);
+}
