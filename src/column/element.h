@@ -24,6 +24,8 @@ static inline size_t omen_element_given_bytes(uint32_t element, uint32_t dimensi
 
 /* The nearest IEEE binary16, ties to even; 65,520 and beyond give infinity, NaN a NaN. */
 uint16_t omen_f16_narrow(float f);
+/* The same of n floats, which may lie anywhere. */
+void omen_f16_narrow_all(const float *from, size_t n, uint16_t *into);
 
 /* One vector from storage as callers get it. `into` and the last omen_element_bytes of its omen_element_given_bytes may be the same memory. */
 void omen_element_give(uint32_t element, uint32_t dimensions, const void *stored, void *into);

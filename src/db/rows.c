@@ -134,7 +134,7 @@ static void check_slice(void *arg, size_t index) {
     size_t first = (size_t)from * job->dimensions, n = (size_t)(to - from) * job->dimensions;
     const uint8_t *v = job->stored + from * job->row_bytes;
     uint32_t bad = UINT32_MAX;
-    for (size_t i = 0; job->wide != NULL && i < n; i++) job->narrow[first + i] = omen_f16_narrow(job->wide[first + i]);
+    if (job->wide != NULL) omen_f16_narrow_all(job->wide + first, n, job->narrow + first);
     if (job->norms == NULL && omen_element_finite(job->element, v, n)) return;
     for (uint32_t i = from; i < to && bad == UINT32_MAX; i++, v += job->row_bytes) {
         if (!omen_element_finite(job->element, v, job->dimensions)) bad = i;

@@ -42,6 +42,41 @@ TEST(halves_round_to_the_nearest_even) {
     }
 }
 
+/* Columns are narrowed by groups: the same of every length, sign and kind of number. */
+TEST(columns_are_narrowed_alike) {
+    enum { N = 300 };
+    float from[N] = {0};
+    uint16_t into[N + 1];
+    for (size_t n = 0; n <= N; n++) {
+        bool good = true;
+        for (size_t i = 0; i < n; i++) {
+            from[i] = of_bits((uint32_t)test_rand());
+            if (test_rand_below(2) == 0) from[i] = test_rand_float() * of_bits((uint32_t)(127 - 26 + test_rand_below(46)) << 23);
+        }
+        into[n] = 0x1234;
+        omen_f16_narrow_all(from, n, into);
+        for (size_t i = 0; i < n; i++) good = good && into[i] == omen_f16_narrow(from[i]);
+        CHECK(good);
+        CHECK_EQ_UINT(into[n], 0x1234);
+    }
+}
+
+/* All 65,536, and each place in a group. */
+TEST(halves_widen_as_the_kernels_do) {
+    static uint16_t halves[65536 + 7];
+    static float wide[65536 + 7];
+    for (uint32_t shift = 0; shift < 7; shift++) {
+        bool good = true;
+        for (uint32_t h = 0; h < 65536; h++) halves[shift + h] = (uint16_t)h;
+        omen_element_widen(OMEN_ELEMENT_F16, 65536, halves + shift, 1, wide + shift);
+        for (uint32_t h = 0; h < 65536; h++) {
+            float want = omen_f16_widen((uint16_t)h);
+            good = good && (bits_of(wide[shift + h]) == bits_of(want) || (want != want && wide[shift + h] != wide[shift + h]));
+        }
+        CHECK(good);
+    }
+}
+
 TEST(sizes) {
     static const struct { omen_element e; uint32_t dims; size_t stored, given; } cases[] = {
         {OMEN_ELEMENT_F32, 1, 4, 4},   {OMEN_ELEMENT_F16, 1, 2, 4}, {OMEN_ELEMENT_I8, 1, 1, 1}, {OMEN_ELEMENT_BIT, 8, 1, 1},
