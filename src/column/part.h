@@ -58,6 +58,7 @@ typedef struct omen_part {
     omen_segment *segment;
     _Atomic uint32_t refs;
     bool opened;  /* the segment is; META may still be pending */
+    _Atomic uint32_t unindexable; /* bits of fields whose index could not be built: not tried again */
     bool unlink;  /* the file goes when the last reference does (set by the database after the manifest forgot it) */
     uint32_t rows;
     uint32_t field_count;

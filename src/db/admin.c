@@ -1,6 +1,6 @@
 #include "db/admin.h"
 
-#include "db/job.h"
+#include "db/indexing.h"
 #include "db/read.h"
 #include "kernel/kernel.h"
 
@@ -34,7 +34,7 @@ static omen_status flush(omen_admin_op *op, omen_error *err) {
 
 static omen_status compact(omen_admin_op *op, omen_error *err) {
     OMEN_TRY(flush(op, err));
-    do OMEN_TRY(omen_maintain_step(op->db, true, &op->more, err));
+    do OMEN_TRY(omen_maintain_step(op->db, OMEN_DO_MERGE_ALL, &op->more, err));
     while (op->more);
     return OMEN_OK;
 }
@@ -51,7 +51,7 @@ static omen_status maintain(omen_admin_op *op, omen_error *err) {
         if (op->started || omen_sync_due(db)) OMEN_TRY(sync_all(op, err));
         op->synced = true;
     }
-    do OMEN_TRY(omen_maintain_step(db, false, &op->more, err));
+    do OMEN_TRY(omen_maintain_step(db, OMEN_DO_INDEXES, &op->more, err));
     while (op->more && op->budget_ns != 0 && db->host->ticks_ns(db->host->ctx) - op->begun_ns < op->budget_ns);
     op->more = op->more || omen_maintain_due(db) || omen_unsynced(db);
     return OMEN_OK;
@@ -79,7 +79,7 @@ omen_status omen_admin_op_step(omen_admin_op *op, omen_error *err) {
 
 /* ---- reports ---- */
 
-static void write_part(omen_jw *w, const omen_part_state *p) {
+static void write_part(omen_jw *w, const omen_schema *schema, const omen_part_state *p) {
     const omen_segment_info *info = omen_segment_info_of(p->part->segment);
     char hash[33];
     omen_hash128_hex(&info->hash, hash);
@@ -94,6 +94,18 @@ static void write_part(omen_jw *w, const omen_part_state *p) {
     omen_jw_u64(w, p->part->rows);
     omen_jw_key(w, "deletedRows");
     omen_jw_u64(w, p->dead == NULL ? 0 : p->dead->ones);
+    omen_jw_key(w, "indexes");
+    omen_jw_array(w);
+    for (uint32_t f = 0; p->indexes != NULL && f < p->indexes->count; f++) {
+        if (p->indexes->of[f] == NULL) continue;
+        omen_jw_object(w);
+        omen_jw_key(w, "field");
+        omen_jw_str(w, schema->vectors[f].name);
+        omen_jw_key(w, "index");
+        omen_index_write_json(p->indexes->of[f], w);
+        omen_jw_object_end(w);
+    }
+    omen_jw_array_end(w);
     omen_jw_object_end(w);
 }
 
@@ -119,8 +131,33 @@ static void write_coll(omen_jw *w, const omen_coll_version *v) {
     omen_jw_object_end(w);
     omen_jw_key(w, "segments");
     omen_jw_array(w);
-    for (uint32_t p = 0; p < v->part_count; p++) write_part(w, &v->parts[p]);
+    for (uint32_t p = 0; p < v->part_count; p++) write_part(w, &v->coll->schema.schema, &v->parts[p]);
     omen_jw_array_end(w);
+    omen_jw_object_end(w);
+}
+
+/* The index that is being built: {"collection", "field", "segment", "progress"}, or null. */
+static void write_indexing(omen_jw *w, omen_db *db, const omen_db_version *version) {
+    uint32_t id, field, progress;
+    uint64_t file;
+    bool building = omen_indexing_progress(db, &id, &field, &file, &progress);
+    const omen_coll_version *v = building ? omen_version_find(version, id) : NULL;
+    omen_jw_key(w, "indexesDue");
+    omen_jw_bool(w, atomic_load(&db->index_due));
+    omen_jw_key(w, "indexing");
+    if (v == NULL) {
+        omen_jw_null(w);
+        return;
+    }
+    omen_jw_object(w);
+    omen_jw_key(w, "collection");
+    omen_jw_str(w, v->coll->name);
+    omen_jw_key(w, "field");
+    omen_jw_str(w, v->coll->schema.schema.vectors[field].name);
+    omen_jw_key(w, "segment");
+    omen_jw_cstr(w, omen_segment_file_name(file).text);
+    omen_jw_key(w, "progress");
+    omen_jw_f64(w, progress / 1000.0);
     omen_jw_object_end(w);
 }
 
@@ -152,6 +189,7 @@ omen_status omen_db_stats(omen_db *db, omen_buf *out, omen_error *err) {
     omen_jw_u64(&w, atomic_load(&db->mem.bytes));
     omen_jw_key(&w, "memoryPeakBytes");
     omen_jw_u64(&w, atomic_load(&db->mem.peak));
+    write_indexing(&w, db, s.version);
     omen_jw_key(&w, "collections");
     omen_jw_array(&w);
     for (uint32_t c = 0; c < s.version->count; c++) write_coll(&w, s.version->colls[c]);
@@ -161,21 +199,41 @@ omen_status omen_db_stats(omen_db *db, omen_buf *out, omen_error *err) {
     return omen_jw_end(&w) == OMEN_OK ? OMEN_OK : omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
 }
 
+/* What searches at the default effort find of the 10 nearest, of 65,536. */
+static uint32_t audited_recall(const omen_index *x) {
+    uint32_t count, effort, want, recall = 65536;
+    const omen_index_point *p = omen_index_audit(x, &count);
+    omen_index_effort(x, 10, 0.95f, &effort, &want);
+    for (uint32_t i = count; i-- != 0 && p[i].effort >= effort;) recall = p[i].recall;
+    return recall;
+}
+
 /* What is derived rather than counted. */
 static void measure(omen_db *db) {
     omen_engine_metrics *m = &db->metrics;
     omen_snapshot s;
     int64_t segments = 0, bytes = 0, entries = 0, table_bytes = 0;
+    uint64_t indexed = 0, recall = 0;
     omen_snapshot_take(db, &s);
     for (uint32_t c = 0; c < s.version->count; c++) {
         const omen_coll_version *v = s.version->colls[c];
         segments += v->part_count;
-        for (uint32_t p = 0; p < v->part_count; p++) bytes += (int64_t)omen_segment_info_of(v->parts[p].part->segment)->length;
+        for (uint32_t p = 0; p < v->part_count; p++) {
+            bytes += (int64_t)omen_segment_info_of(v->parts[p].part->segment)->length;
+            for (uint32_t f = 0; f < v->coll->schema.schema.vector_count; f++) {
+                const omen_index *x = omen_part_index(&v->parts[p], f);
+                if (x == NULL) continue;
+                bytes += (int64_t)omen_index_info(x)->length;
+                indexed += v->parts[p].part->rows;
+                recall += (uint64_t)v->parts[p].part->rows * audited_recall(x);
+            }
+        }
         for (uint32_t t = 0; t < v->table_count; t++) {
             entries += omen_memtable_entries(v->tables[t].table);
             table_bytes += (int64_t)omen_memtable_bytes(v->tables[t].table);
         }
     }
+    omen_gauge_set(&m->index_memory, (int64_t)omen_indexes_memory(s.version));
     omen_gauge_set(&m->collections, s.version->count);
     omen_snapshot_release(&s);
     omen_gauge_set(&m->segments, segments);
@@ -184,8 +242,10 @@ static void measure(omen_db *db) {
     omen_gauge_set(&m->memtable_bytes, table_bytes);
     omen_gauge_set(&m->memory_bytes, (int64_t)atomic_load(&db->mem.bytes));
     omen_gauge_set(&m->memory_peak, (int64_t)atomic_load(&db->mem.peak));
-    /* Every search is exact: its recall is 1 by definition, once there was one. */
-    omen_gauge_set(&m->accuracy, omen_counter_get(&m->queries[OMEN_READ_SEARCH]) != 0 ? 1 : OMEN_GAUGE_NONE);
+    omen_gauge_set(&m->indexed_rows, (int64_t)indexed);
+    /* Gauges are whole numbers: thousandths, which the table's scale undoes. Without an index every search is exact. */
+    int64_t accuracy = indexed == 0 ? 1000 : (int64_t)(recall * 1000 / 65536 / indexed);
+    omen_gauge_set(&m->accuracy, indexed != 0 || omen_counter_get(&m->queries[OMEN_READ_SEARCH]) != 0 ? accuracy : OMEN_GAUGE_NONE);
 }
 
 static void list_sources(omen_db *db, const char *db_id, omen_metrics_registry *r) {

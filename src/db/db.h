@@ -2,6 +2,7 @@
  *
  * Locks, always taken in this order: maintenance, sync, write, version. None is held while a host call is pending. On hosts without locks
  * they cost nothing.
+ *   index        the index being built (indexing.h); held for one step of it, taken before all others
  *   maintenance  the one queue of background work (db_maintain.c)
  *   sync         which LSNs are durable, and the one sync under way (db_sync.c)
  *   write        log, active tables, next LSN; held for one step of a write (db_write.c)
@@ -63,6 +64,7 @@ struct omen_db {
     uint64_t opened_ns;
     bool storage_open;
 
+    omen_lock index_lock;
     omen_lock maintain_lock;
     omen_manifest *manifest;
     uint64_t next_file;
@@ -99,6 +101,9 @@ struct omen_db {
     uint32_t frozen_count;
     omen_buf garbage;         /* u64 numbers of segment files nobody needs */
     omen_buf orphans;         /* omen_part* of dropped collections, until a manifest without them is durable */
+
+    struct omen_indexing *indexing; /* the index being built (db_indexing.c) */
+    _Atomic bool index_due;   /* something may have come up that wants an index */
 };
 
 /* ---- snapshots (db_snapshot.c) ---- */
@@ -139,7 +144,12 @@ void omen_open_op_free(omen_open_op *op);
 /* Frees the database. Nothing may be under way; durability is the caller's business (omen_sync_step first). */
 void omen_db_free(omen_db *db);
 /* Payload of the manifest for the current version (db_manifest.c). */
-typedef struct omen_manifest_coll { omen_coll *coll; uint32_t part_count; omen_segment_info *parts; } omen_manifest_coll;
+typedef struct omen_manifest_part {
+    omen_segment_info info;
+    bool has_index[OMEN_MAX_VECTOR_FIELDS];
+    omen_segment_info indexes[OMEN_MAX_VECTOR_FIELDS];
+} omen_manifest_part;
+typedef struct omen_manifest_coll { omen_coll *coll; uint32_t part_count; omen_manifest_part *parts; } omen_manifest_coll;
 typedef struct omen_manifest_body {
     uint64_t next_file, log_first_epoch, last_epoch, flushed_lsn;
     uint32_t next_collection_id, count;
@@ -184,9 +194,10 @@ omen_status omen_poisoned(omen_db *db, omen_error *err); /* OMEN_OK, or OMEN_ERR
 
 /* ---- maintenance (db_maintain.c) ---- */
 
-/* One step of the most urgent job. force_merge: all parts of each collection are to become one. *more: there is more to do.
- * Repeat on PENDING. */
-omen_status omen_maintain_step(omen_db *db, bool force_merge, bool *more, omen_error *err);
+/* What a step may do beside flushing and the merging that is due: merge all parts of each collection into one; build indexes. */
+enum { OMEN_DO_MERGE_ALL = 1u, OMEN_DO_INDEXES = 2u };
+/* One step of the most urgent job. *more: there is more to do. Repeat on PENDING. */
+omen_status omen_maintain_step(omen_db *db, uint32_t what, bool *more, omen_error *err);
 uint32_t omen_frozen_count(omen_db *db);
 bool omen_maintain_due(omen_db *db); /* whether wake is worth a call */
 bool omen_unsynced(omen_db *db);     /* a group commit waits for its time */

@@ -35,6 +35,7 @@ void omen_job_abandon(omen_db *db) {
     if (job == NULL) return;
     omen_part_writer_free(job->writer);
     omen_merge_place_free(job);
+    omen_index_drop(job->index, NULL);
     for (uint32_t i = 0; i < job->coll_count; i++) {
         omen_job_coll *c = &job->colls[i];
         for (uint32_t p = 0; c->dead != NULL && p < c->v->part_count; p++) omen_bits_unref(c->dead[p]);
@@ -77,6 +78,17 @@ omen_status omen_job_forget(omen_db *db, const omen_snapshot *s, omen_error *err
     return job_new(db, OMEN_JOB_FORGET, OMEN_STAGE_MANIFEST, s, 0, err);
 }
 
+omen_status omen_job_index(omen_db *db, const omen_snapshot *s, omen_coll_version *v, omen_part *part, uint32_t field, const omen_segment_info *info, omen_error *err) {
+    OMEN_TRY(job_new(db, OMEN_JOB_INDEX, info == NULL ? OMEN_STAGE_MANIFEST : OMEN_STAGE_OPEN, s, 1, err));
+    omen_job *job = db->job;
+    job->colls[0].v = v;
+    job->index_part = part;
+    job->index_field = field;
+    job->index_none = info == NULL;
+    if (info != NULL) job->info = *info;
+    return OMEN_OK;
+}
+
 omen_status omen_job_collect(omen_db *db, omen_error *err) {
     OMEN_TRY(job_new(db, OMEN_JOB_COLLECT, OMEN_STAGE_REMOVE, NULL, 0, err));
     omen_lock_take(&db->version_lock);
@@ -90,7 +102,7 @@ omen_status omen_job_collect(omen_db *db, omen_error *err) {
 /* ---- SELECT, WRITE, OPEN: collection after collection ---- */
 
 /* Whether this collection needs a new part at all. */
-static bool has_work(const omen_job *job, const omen_job_coll *c) { return job->kind == OMEN_JOB_MERGE || c->table != NULL; }
+static bool has_work(const omen_job *job, const omen_job_coll *c) { return job->kind == OMEN_JOB_MERGE || job->kind == OMEN_JOB_INDEX || c->table != NULL; }
 
 static void next_coll(omen_job *job) {
     job->coll++;
@@ -130,7 +142,15 @@ static omen_status write_part(omen_job *job, omen_error *err) {
     return OMEN_OK;
 }
 
+static omen_status open_index(omen_job *job, omen_error *err) {
+    const omen_part_field *f = &job->index_part->fields[job->index_field];
+    omen_status s = omen_index_open(&job->db->store, &job->info, job->index_part->rows, f->dimensions, (omen_metric)f->metric, (omen_element)f->element, &job->index, err);
+    if (s == OMEN_OK) job->stage = OMEN_STAGE_MANIFEST;
+    return s;
+}
+
 static omen_status open_part(omen_job *job, omen_error *err) {
+    if (job->kind == OMEN_JOB_INDEX) return open_index(job, err);
     omen_job_coll *c = &job->colls[job->coll];
     const omen_schema_copy *s = &c->v->coll->schema;
     OMEN_TRY(omen_part_open(&job->db->store, &job->info, s->fields, s->schema.vector_count, &c->part, err));
@@ -145,8 +165,26 @@ static omen_bits *dead_of(const omen_job_coll *c, uint32_t p) {
     return omen_bits_ref(now != NULL ? now : c->v->parts[p].dead);
 }
 
+/* The same with another index. */
+static omen_coll_version *with_index(const omen_job *job, const omen_coll_version *now) {
+    omen_coll_version *n = omen_coll_version_copy(now);
+    for (uint32_t p = 0; n != NULL && p < n->part_count; p++) {
+        omen_part_state *state = &n->parts[p];
+        if (state->part != job->index_part) continue;
+        omen_index_set *set = omen_index_set_with(now->mem, state->indexes, now->coll->schema.schema.vector_count, job->index_field, omen_index_ref(job->index));
+        if (set == NULL) {
+            omen_coll_version_unref(n, NULL);
+            return NULL;
+        }
+        omen_index_set_unref(state->indexes, NULL);
+        state->indexes = set;
+    }
+    return n;
+}
+
 /* The collection as it is now, with what the job made of it. Tables may have been frozen or begun meanwhile; parts are changed by jobs alone. */
 static omen_coll_version *changed(const omen_job *job, const omen_job_coll *c, const omen_coll_version *now) {
+    if (job->kind == OMEN_JOB_INDEX) return with_index(job, now);
     bool merge = job->kind == OMEN_JOB_MERGE;
     uint32_t kept = merge ? c->v->part_count - (c->to - c->from) : c->v->part_count;
     omen_coll_version *n = omen_coll_version_new(now->mem, now->coll, kept + (c->part != NULL));
@@ -160,7 +198,7 @@ static omen_coll_version *changed(const omen_job *job, const omen_job_coll *c, c
     for (uint32_t p = 0; p < c->v->part_count; p++) {
         if (merge && p == c->from && c->part != NULL) n->parts[at++].part = omen_part_ref(c->part);
         if (merge && p >= c->from && p < c->to) continue;
-        n->parts[at++] = (omen_part_state){omen_part_ref(c->v->parts[p].part), dead_of(c, p)};
+        n->parts[at++] = (omen_part_state){omen_part_ref(c->v->parts[p].part), dead_of(c, p), omen_index_set_ref(c->v->parts[p].indexes)};
     }
     if (!merge && c->part != NULL) n->parts[at++].part = omen_part_ref(c->part);
     OMEN_ASSERT(at == n->part_count);
@@ -227,7 +265,15 @@ static omen_status keep_orphans(omen_job *job) {
 static void let_go(omen_job *job) {
     omen_db *db = job->db;
     if (job->kind == OMEN_JOB_MERGE)
-        for (uint32_t p = job->colls[0].from; p < job->colls[0].to; p++) job->colls[0].v->parts[p].part->unlink = true;
+        for (uint32_t p = job->colls[0].from; p < job->colls[0].to; p++) {
+            job->colls[0].v->parts[p].part->unlink = true;
+            omen_index_set_unlink(job->colls[0].v->parts[p].indexes);
+        }
+    for (uint32_t p = 0; job->kind == OMEN_JOB_INDEX && p < job->colls[0].v->part_count; p++) {
+        const omen_part_state *state = &job->colls[0].v->parts[p];
+        omen_index *old = state->part == job->index_part ? omen_part_index(state, job->index_field) : NULL;
+        if (old != NULL) omen_index_unlink(old);
+    }
     for (size_t i = 0; job->kind == OMEN_JOB_FORGET && i < job->orphans; i++) {
         omen_part *p;
         omen_lock_take(&db->version_lock);
@@ -258,6 +304,8 @@ static void count_work(omen_job *job) {
         omen_counter_add(&m->rows_merged, rows);
         omen_counter_add(&m->rows_dropped, had - rows);
         omen_hist_record(&m->compaction_duration, ns);
+    } else if (job->kind == OMEN_JOB_INDEX && job->index != NULL) {
+        omen_counter_add(&m->indexes_built, 1);
     }
 }
 
@@ -277,6 +325,7 @@ static omen_status install(omen_job *job, omen_error *err) {
         db->flushed_lsn = job->frozen.last_lsn;
     }
     let_go(job);
+    atomic_store(&db->index_due, true);
     count_work(job);
     job->stage = OMEN_STAGE_REMOVE;
     return OMEN_OK;

@@ -14,6 +14,8 @@ omen_status omen_job_flush(omen_db *db, const omen_snapshot *s, omen_error *err)
 omen_status omen_job_merge(omen_db *db, const omen_snapshot *s, omen_coll_version *v, uint32_t from, uint32_t to, omen_error *err);
 omen_status omen_job_forget(omen_db *db, const omen_snapshot *s, omen_error *err);  /* a manifest without dropped collections */
 omen_status omen_job_collect(omen_db *db, omen_error *err); /* removes files nobody needs */
+/* Opens an index (NULL: none) and makes it the one of a field of a part. */
+omen_status omen_job_index(omen_db *db, const omen_snapshot *s, omen_coll_version *v, omen_part *part, uint32_t field, const omen_segment_info *info, omen_error *err);
 omen_status omen_job_step(omen_job *job, bool *done, omen_error *err);
 
 /* What a job does to one collection. */
@@ -30,7 +32,7 @@ typedef struct omen_job_coll {
     omen_arena arena;           /* rows, targets */
 } omen_job_coll;
 
-typedef enum omen_job_kind { OMEN_JOB_FLUSH, OMEN_JOB_MERGE, OMEN_JOB_FORGET, OMEN_JOB_COLLECT } omen_job_kind;
+typedef enum omen_job_kind { OMEN_JOB_FLUSH, OMEN_JOB_MERGE, OMEN_JOB_FORGET, OMEN_JOB_COLLECT, OMEN_JOB_INDEX } omen_job_kind;
 typedef enum omen_job_stage {
     OMEN_STAGE_SYNC,     /* the logs of what is flushed: a segment never outruns its log */
     OMEN_STAGE_SELECT,   /* which rows, which dead rows */
@@ -59,6 +61,11 @@ struct omen_job {
     omen_part_writer *writer;
     omen_segment_info info;
     bool written;
+    /* INDEX */
+    omen_part *index_part;      /* in the snapshot */
+    uint32_t index_field;
+    bool index_none;
+    omen_index *index;          /* a reference */
     /* of MANIFEST and REMOVE */
     size_t orphans;             /* parts of dropped collections that this manifest no longer names */
     omen_buf payload;

@@ -1,8 +1,8 @@
 /* maintain.c - background work: one queue of jobs, each a step machine, in an order that depends on the database's content alone:
  * the oldest frozen generation is flushed; else the first collection that asks for it is merged; else dropped collections are forgotten;
- * else files nobody needs are removed. So the same writes give the same segments however the steps are scheduled.
+ * else files nobody needs are removed; else an index that has been built meanwhile is installed. So the same writes give the same segments however the steps are scheduled.
  */
-#include "db/job.h"
+#include "db/indexing.h"
 
 /* ---- what is to be done ---- */
 
@@ -43,7 +43,7 @@ static bool pick_merge(const omen_coll_version *v, bool force, uint32_t *from, u
 }
 
 /* The maintenance lock is held. */
-static omen_status pick_job(omen_db *db, bool force, omen_error *err) {
+static omen_status pick_job(omen_db *db, uint32_t what, omen_error *err) {
     omen_snapshot s;
     omen_snapshot_take(db, &s);
     omen_lock_take(&db->version_lock);
@@ -51,12 +51,13 @@ static omen_status pick_job(omen_db *db, bool force, omen_error *err) {
     omen_lock_drop(&db->version_lock);
     uint32_t from, to, coll = UINT32_MAX;
     for (uint32_t c = 0; !frozen && c < s.version->count && coll == UINT32_MAX; c++)
-        if (pick_merge(s.version->colls[c], force, &from, &to)) coll = c;
+        if (pick_merge(s.version->colls[c], (what & OMEN_DO_MERGE_ALL) != 0, &from, &to)) coll = c;
     omen_status st = OMEN_OK;
     if (frozen) st = omen_job_flush(db, &s, err);
     else if (coll != UINT32_MAX) st = omen_job_merge(db, &s, s.version->colls[coll], from, to, err);
     else if (orphans) st = omen_job_forget(db, &s, err);
     else if (garbage) st = omen_job_collect(db, err);
+    else st = omen_indexing_hand_over(db, &s, err);
     omen_snapshot_release(&s);
     return st;
 }
@@ -72,20 +73,27 @@ bool omen_maintain_due(omen_db *db) {
     omen_lock_take(&db->version_lock);
     bool due = db->frozen_count != 0 || db->orphans.len != 0 || db->garbage.len != 0;
     omen_lock_drop(&db->version_lock);
-    return due || db->job != NULL || omen_sync_due(db);
+    return due || (atomic_load(&db->index_due) && !db->options.read_only) || db->job != NULL || omen_sync_due(db);
 }
 
 /* ---- the steps ---- */
 
-static omen_status maintain_locked(omen_db *db, bool force, bool *more, omen_error *err) {
+/* *more: a step was made. */
+static omen_status maintain_locked(omen_db *db, uint32_t what, bool *more, omen_error *err) {
     *more = false;
     if (db->options.read_only) return OMEN_OK;
     OMEN_TRY(omen_poisoned(db, err));
-    if (db->job == NULL) OMEN_TRY(pick_job(db, force, err));
+    if (db->job == NULL) OMEN_TRY(pick_job(db, what, err));
     if (db->job == NULL) return OMEN_OK;
     bool done = false;
     omen_status s = omen_job_step(db->job, &done, err);
     if (s == OMEN_PENDING) return s;
+    if (s != OMEN_OK && db->job->kind == OMEN_JOB_INDEX && db->job->stage == OMEN_STAGE_OPEN) {
+        /* An index that cannot be opened is one index less. */
+        atomic_fetch_or(&db->job->index_part->unindexable, 1u << db->job->index_field);
+        omen_job_abandon(db);
+        return s;
+    }
     if (s != OMEN_OK) {
         /* What has been written so far is not named by any manifest: nothing is lost, and the next open removes it. Memory and the pool's
          * budget may be there again later; anything else stops the writing. */
@@ -97,11 +105,12 @@ static omen_status maintain_locked(omen_db *db, bool force, bool *more, omen_err
     return OMEN_OK;
 }
 
-omen_status omen_maintain_step(omen_db *db, bool force_merge, bool *more, omen_error *err) {
+omen_status omen_maintain_step(omen_db *db, uint32_t what, bool *more, omen_error *err) {
     omen_lock_take(&db->maintain_lock);
-    omen_status s = maintain_locked(db, force_merge, more, err);
+    omen_status s = maintain_locked(db, what, more, err);
     omen_lock_drop(&db->maintain_lock);
-    return s;
+    if (s != OMEN_OK || *more || (what & OMEN_DO_INDEXES) == 0 || db->options.read_only) return s;
+    return omen_indexing_step(db, more, err);
 }
 
 static bool flushed(omen_db *db, uint64_t generation) {
@@ -114,7 +123,7 @@ static bool flushed(omen_db *db, uint64_t generation) {
 omen_status omen_flush_step(omen_db *db, uint64_t generation, omen_error *err) {
     while (!flushed(db, generation)) {
         bool more;
-        OMEN_TRY(omen_maintain_step(db, false, &more, err));
+        OMEN_TRY(omen_maintain_step(db, 0, &more, err));
     }
     return OMEN_OK;
 }

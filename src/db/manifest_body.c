@@ -4,12 +4,35 @@
  *   u32 next_collection_id   u32 zero
  *   for each collection, in order of id:
  *     u32 id   u32 name length   name, zeros up to a multiple of 8   schema (schema.h)   u32 parts   u32 zero
- *     for each part, oldest first: u64 file number   u64 length   16 bytes hash
+ *     for each part, oldest first: u64 file number   u64 length   16 bytes hash   u32 indexes   u32 zero,
+ *       then for each index, ascending in field: u32 field   u32 zero   u64 file number   u64 length   16 bytes hash
  */
 #include "db/db.h"
 
 #define HEAD_BYTES 48u
-#define PART_BYTES 32u
+#define PART_BYTES 40u
+#define INDEX_BYTES 40u
+
+static omen_status encode_info(const omen_segment_info *info, omen_buf *out) {
+    OMEN_TRY(omen_buf_append_u64(out, info->number));
+    OMEN_TRY(omen_buf_append_u64(out, info->length));
+    return omen_buf_append(out, info->hash.bytes, sizeof info->hash.bytes);
+}
+
+static omen_status encode_part(const omen_part_state *p, omen_buf *out) {
+    uint32_t indexes = 0;
+    for (uint32_t f = 0; p->indexes != NULL && f < p->indexes->count; f++) indexes += p->indexes->of[f] != NULL;
+    OMEN_TRY(encode_info(omen_segment_info_of(p->part->segment), out));
+    OMEN_TRY(omen_buf_append_u32(out, indexes));
+    OMEN_TRY(omen_buf_append_u32(out, 0));
+    for (uint32_t f = 0; indexes != 0 && f < p->indexes->count; f++) {
+        if (p->indexes->of[f] == NULL) continue;
+        OMEN_TRY(omen_buf_append_u32(out, f));
+        OMEN_TRY(omen_buf_append_u32(out, 0));
+        OMEN_TRY(encode_info(omen_index_info(p->indexes->of[f]), out));
+    }
+    return OMEN_OK;
+}
 
 static omen_status encode_coll(const omen_coll_version *v, omen_buf *out) {
     OMEN_TRY(omen_buf_append_u32(out, v->coll->id));
@@ -19,12 +42,7 @@ static omen_status encode_coll(const omen_coll_version *v, omen_buf *out) {
     OMEN_TRY(omen_schema_encode(&v->coll->schema.schema, out));
     OMEN_TRY(omen_buf_append_u32(out, v->part_count));
     OMEN_TRY(omen_buf_append_u32(out, 0));
-    for (uint32_t p = 0; p < v->part_count; p++) {
-        const omen_segment_info *info = omen_segment_info_of(v->parts[p].part->segment);
-        OMEN_TRY(omen_buf_append_u64(out, info->number));
-        OMEN_TRY(omen_buf_append_u64(out, info->length));
-        OMEN_TRY(omen_buf_append(out, info->hash.bytes, sizeof info->hash.bytes));
-    }
+    for (uint32_t p = 0; p < v->part_count; p++) OMEN_TRY(encode_part(&v->parts[p], out));
     return OMEN_OK;
 }
 
@@ -62,6 +80,28 @@ static const uint8_t *take(cursor *c, uint64_t n) {
     return p;
 }
 
+static omen_segment_info decode_info(const uint8_t *e) {
+    omen_segment_info info = {.number = omen_get64(e), .length = omen_get64(e + 8)};
+    memcpy(info.hash.bytes, e + 16, 16);
+    return info;
+}
+
+static bool decode_part(cursor *c, uint32_t fields, omen_manifest_part *out) {
+    const uint8_t *e = take(c, PART_BYTES);
+    if (e == NULL) return false;
+    out->info = decode_info(e);
+    uint32_t indexes = omen_get32(e + 32), next = 0;
+    for (uint32_t i = 0; i < indexes; i++) {
+        const uint8_t *x = take(c, INDEX_BYTES);
+        uint32_t field = x == NULL ? UINT32_MAX : omen_get32(x);
+        if (field >= fields || field < next) return false;
+        next = field + 1;
+        out->has_index[field] = true;
+        out->indexes[field] = decode_info(x + 8);
+    }
+    return true;
+}
+
 static omen_status decode_coll(cursor *c, omen_mem *m, omen_arena *a, omen_manifest_coll *out, omen_error *err) {
     static const char bad[] = "the manifest's list of collections is malformed; restore it from a backup";
     const uint8_t *head = take(c, 8);
@@ -77,16 +117,13 @@ static omen_status decode_coll(cursor *c, omen_mem *m, omen_arena *a, omen_manif
     omen_schema_copy_deinit(&schema);
     if (out->coll == NULL) return OMEN_ERR_MEMORY;
     const uint8_t *count = take(c, 8);
-    const uint8_t *parts = count == NULL ? NULL : take(c, (uint64_t)omen_get32(count) * PART_BYTES);
-    if (parts == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, bad);
+    if (count == NULL || omen_get32(count) > (c->len - c->at) / PART_BYTES) return omen_fail(err, OMEN_ERR_CORRUPT, bad);
     out->part_count = omen_get32(count);
     out->parts = omen_arena_alloc(a, out->part_count * sizeof *out->parts + 8, 8);
     if (out->parts == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
-    for (uint32_t p = 0; p < out->part_count; p++) {
-        const uint8_t *e = parts + (size_t)p * PART_BYTES;
-        out->parts[p] = (omen_segment_info){.number = omen_get64(e), .length = omen_get64(e + 8)};
-        memcpy(out->parts[p].hash.bytes, e + 16, 16);
-    }
+    memset(out->parts, 0, out->part_count * sizeof *out->parts);
+    for (uint32_t p = 0; p < out->part_count; p++)
+        if (!decode_part(c, out->coll->schema.schema.vector_count, &out->parts[p])) return omen_fail(err, OMEN_ERR_CORRUPT, bad);
     return OMEN_OK;
 }
 

@@ -91,7 +91,7 @@ static size_t each_series(writer *w, const char *family, void (*each)(writer *w,
         for (size_t k = 0; k < s->count; k++) {
             const omen_series *row = &s->series[k];
             if (strcmp(row->family, family) != 0) continue;
-            if (row->type == OMEN_TYPE_GAUGE && omen_gauge_get(cell(s, row)) == OMEN_GAUGE_NONE) continue;
+            if ((row->type == OMEN_TYPE_GAUGE || row->type == OMEN_TYPE_RATIO) && omen_gauge_get(cell(s, row)) == OMEN_GAUGE_NONE) continue;
             n++;
             if (each != NULL) each(w, s, row);
         }
@@ -203,6 +203,14 @@ static void put_sample(writer *w, const omen_metrics_source *s, const omen_serie
         put_histogram(w, s, row);
         return;
     }
+    if (row->type == OMEN_TYPE_RATIO) {
+        char number[40];
+        omen_f64_print((double)omen_gauge_get(cell(s, row)) / 1000.0, number);
+        sample(w, s, row, "", NULL);
+        str(w, number);
+        str(w, "\n");
+        return;
+    }
     int64_t v = row->type == OMEN_TYPE_GAUGE ? omen_gauge_get(cell(s, row)) : 0;
     uint64_t u = row->type == OMEN_TYPE_COUNTER ? omen_counter_get(cell(s, row)) : v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     sample(w, s, row, "", NULL);
@@ -211,7 +219,7 @@ static void put_sample(writer *w, const omen_metrics_source *s, const omen_serie
 }
 
 static void put_family(writer *w, const omen_series *first) {
-    static const char *const types[] = {"counter", "gauge", "histogram"};
+    static const char *const types[] = {"counter", "gauge", "histogram", "gauge"};
     str(w, "# HELP ");
     str(w, first->family);
     str(w, " ");
@@ -284,13 +292,14 @@ static void json_series(writer *w, const omen_metrics_source *s, const omen_seri
     } else {
         omen_jw_key(j, "value");
         if (row->type == OMEN_TYPE_COUNTER) omen_jw_u64(j, omen_counter_get(cell(s, row)));
+        else if (row->type == OMEN_TYPE_RATIO) omen_jw_f64(j, (double)omen_gauge_get(cell(s, row)) / 1000.0);
         else omen_jw_i64(j, omen_gauge_get(cell(s, row)));
     }
     omen_jw_object_end(j);
 }
 
 static void json_family(writer *w, const omen_series *first) {
-    static const char *const types[] = {"counter", "gauge", "histogram"};
+    static const char *const types[] = {"counter", "gauge", "histogram", "gauge"};
     omen_jw *j = &w->json;
     omen_jw_key(j, first->family);
     omen_jw_object(j);

@@ -22,11 +22,12 @@ typedef struct omen_engine_metrics {
     omen_counter writes, deletes, write_batches;
     omen_histogram write_duration;
     omen_counter flushes, vectors_indexed, compactions, rows_merged, rows_dropped;
-    omen_histogram flush_duration, compaction_duration;
+    omen_histogram flush_duration, compaction_duration, index_duration;
+    omen_counter indexes_built, index_failures;
     omen_counter failures[OMEN_FAILURE_KINDS];
     omen_gauge snapshots;
     /* Set when metrics are scraped. */
-    omen_gauge memory_bytes, memory_peak, index_bytes, collections, segments, memtable_rows, memtable_bytes, accuracy;
+    omen_gauge memory_bytes, memory_peak, index_bytes, collections, segments, memtable_rows, memtable_bytes, accuracy, indexed_rows, index_memory;
 } omen_engine_metrics;
 
 /* Counts a call that failed; OMEN_OK and OMEN_PENDING are no failures. */
@@ -35,7 +36,8 @@ static inline void omen_count_failure(omen_engine_metrics *m, omen_status s) {
     if (kind < OMEN_FAILURE_KINDS) omen_counter_add(&m->failures[kind], 1);
 }
 
-typedef enum omen_metric_type { OMEN_TYPE_COUNTER, OMEN_TYPE_GAUGE, OMEN_TYPE_HISTOGRAM } omen_metric_type;
+/* RATIO is a gauge that counts thousandths. */
+typedef enum omen_metric_type { OMEN_TYPE_COUNTER, OMEN_TYPE_GAUGE, OMEN_TYPE_HISTOGRAM, OMEN_TYPE_RATIO } omen_metric_type;
 
 /* A gauge of this value has none (yet), and is left out. */
 #define OMEN_GAUGE_NONE INT64_MIN

@@ -29,6 +29,11 @@ const omen_series omen_engine_series[] = {
     {"omendb_engine_vectors_indexed_total", "Records written to segments by flushes.", OMEN_TYPE_COUNTER, E(vectors_indexed), NULL, NULL},
     {"omendb_engine_compactions_total", "Merges of segments.", OMEN_TYPE_COUNTER, E(compactions), NULL, NULL},
     {"omendb_engine_compaction_duration_seconds", "Time of a merge.", OMEN_TYPE_HISTOGRAM, E(compaction_duration), NULL, NULL},
+    {"omendb_engine_indexes_built_total", "Indexes that were built and installed.", OMEN_TYPE_COUNTER, E(indexes_built), NULL, NULL},
+    {"omendb_engine_index_failures_total", "Indexes that could not be built or opened.", OMEN_TYPE_COUNTER, E(index_failures), NULL, NULL},
+    {"omendb_engine_index_duration_seconds", "Time from the beginning of an index's build to its end.", OMEN_TYPE_HISTOGRAM, E(index_duration), NULL, NULL},
+    {"omendb_engine_indexed_rows", "Rows that indexes cover, for each vector field.", OMEN_TYPE_GAUGE, E(indexed_rows), NULL, NULL},
+    {"omendb_engine_index_memory_bytes", "Memory that indexes hold.", OMEN_TYPE_GAUGE, E(index_memory), NULL, NULL},
     {"omendb_engine_compaction_rows_merged_total", "Live rows written by merges.", OMEN_TYPE_COUNTER, E(rows_merged), NULL, NULL},
     {"omendb_engine_compaction_rows_dropped_total", "Dead rows left out by merges.", OMEN_TYPE_COUNTER, E(rows_dropped), NULL, NULL},
     {"omendb_engine_failures_total", failures, OMEN_TYPE_COUNTER, E(failures[0]), "class", "input"},
@@ -46,7 +51,7 @@ const omen_series omen_engine_series[] = {
     {"omendb_engine_memory_allocated_bytes", "Memory in use, the block pool included.", OMEN_TYPE_GAUGE, E(memory_bytes), NULL, NULL},
     {"omendb_engine_memory_peak_bytes", "Most memory ever in use.", OMEN_TYPE_GAUGE, E(memory_peak), NULL, NULL},
     {"omendb_engine_index_size_bytes", "Bytes of segments on storage.", OMEN_TYPE_GAUGE, E(index_bytes), NULL, NULL},
-    {"omendb_engine_search_accuracy_ratio", "Recall of searches against the exact path; every search is exact, so it is 1.", OMEN_TYPE_GAUGE, E(accuracy), NULL, NULL},
+    {"omendb_engine_search_accuracy_ratio", "Recall at the default effort, as the indexes' audits against the exact path found it, weighted by rows; 1 while every search is exact.", OMEN_TYPE_RATIO, E(accuracy), NULL, NULL},
 };
 const size_t omen_engine_series_count = OMEN_ARRAY_LEN(omen_engine_series);
 

@@ -10,6 +10,7 @@
  *   found       a new database's first manifest
  *   begin       the next log epoch
  */
+#include "db/indexing.h"
 #include "db/write.h"
 
 typedef enum stage { STORAGE, LIST, MANIFEST, PARTS, TOMBSTONES, RECOVER, CLEAN, FOUND, BEGIN, OPENED } stage;
@@ -29,6 +30,8 @@ struct omen_open_op {
     omen_db_version *version; /* being built */
     uint32_t coll, part;   /* place */
     omen_part *opening;
+    uint32_t field;        /* of the index being opened */
+    omen_index *opening_index;
     omen_tombstones tombstones;
     omen_recovery *recovery;
     omen_recovery_result recovered;
@@ -51,9 +54,10 @@ omen_status omen_open_op_new(const char *path, const omen_options *options, omen
         db->storage_open = true; /* ours from now on: released also on failure */
     }
     db->opened_ns = host->ticks_ns(host->ctx);
+    atomic_init(&db->index_due, true);
     omen_buf_init(&db->garbage, &db->mem);
     omen_buf_init(&db->orphans, &db->mem);
-    omen_lock *locks[] = {&db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
+    omen_lock *locks[] = {&db->index_lock, &db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
     omen_status s = OMEN_OK;
     for (size_t i = 0; i < OMEN_ARRAY_LEN(locks); i++) {
         omen_status l = omen_lock_init(locks[i], host);
@@ -90,6 +94,7 @@ void omen_open_op_free(omen_open_op *op) {
     bool keep = op->stage == OPENED;
     omen_recovery_free(op->recovery);
     omen_part_unref(op->opening);
+    omen_index_unref(op->opening_index);
     omen_version_unref(op->version, NULL);
     for (uint32_t i = 0; i < op->body.count; i++) omen_coll_unref(op->body.colls[i].coll);
     omen_buf_deinit(&op->files.names);
@@ -104,6 +109,7 @@ void omen_open_op_free(omen_open_op *op) {
 void omen_db_free(omen_db *db) {
     if (db == NULL) return;
     const omen_host *host = db->host;
+    omen_indexing_free(db);
     omen_job_abandon(db);
     omen_log_close(db->log);
     omen_log_close(db->next_log);
@@ -124,7 +130,7 @@ void omen_db_free(omen_db *db) {
     if (db->storage_open) db->store.storage.ops->release(db->store.storage.ctx);
     omen_buf_deinit(&db->garbage);
     omen_buf_deinit(&db->orphans);
-    omen_lock *locks[] = {&db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
+    omen_lock *locks[] = {&db->index_lock, &db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
     for (size_t i = 0; i < OMEN_ARRAY_LEN(locks); i++) omen_lock_deinit(locks[i]);
     host->free(host->ctx, db, sizeof *db);
 }
@@ -189,6 +195,37 @@ static omen_status read_manifest(omen_open_op *op, omen_error *err) {
     return omen_store_check(op->host->entropy(op->host->ctx, db->store.database_id, 16), "ask for", "entropy", err);
 }
 
+static void log_lost(omen_db *db, const omen_error *err) {
+    char line[500];
+    if (db->host->log == NULL) return;
+    size_t n = omen_format(line, sizeof line, "an index is left out, and will be built again: %s", err->text);
+    db->host->log(db->host->ctx, OMEN_LOG_WARN, line, OMEN_MIN(n, sizeof line - 1));
+}
+
+/* Indexes can be made again from their vectors: one that is missing, damaged, or too large for the memory there is, is left out. */
+static omen_status open_indexes(omen_open_op *op, const omen_manifest_part *m, const omen_coll *coll, omen_part_state *state, omen_error *err) {
+    omen_db *db = op->db;
+    for (; op->field < coll->schema.schema.vector_count; op->field++) {
+        const omen_part_field *f = &coll->schema.fields[op->field];
+        omen_error why = {0};
+        if (!m->has_index[op->field]) continue;
+        omen_status s = omen_index_open(&db->store, &m->indexes[op->field], state->part->rows, f->dimensions, (omen_metric)f->metric, (omen_element)f->element, &op->opening_index, &why);
+        if (s == OMEN_PENDING) return s;
+        if (s != OMEN_OK) {
+            omen_counter_add(&db->metrics.index_failures, 1);
+            log_lost(db, &why);
+            continue;
+        }
+        omen_index_set *set = omen_index_set_with(&db->mem, state->indexes, coll->schema.schema.vector_count, op->field, op->opening_index);
+        op->opening_index = NULL;
+        if (set == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+        omen_index_set_unref(state->indexes, NULL);
+        state->indexes = set;
+    }
+    op->field = 0;
+    return OMEN_OK;
+}
+
 static omen_status open_parts(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
     if (op->version == NULL) {
@@ -206,9 +243,13 @@ static omen_status open_parts(omen_open_op *op, omen_error *err) {
             v->table_count = 1;
         }
         for (; op->part < c->part_count; op->part++) {
-            OMEN_TRY(omen_part_open(&db->store, &c->parts[op->part], c->coll->schema.fields, c->coll->schema.schema.vector_count, &op->opening, err));
-            op->version->colls[op->coll]->parts[op->part].part = op->opening;
-            op->opening = NULL;
+            omen_part_state *state = &op->version->colls[op->coll]->parts[op->part];
+            if (state->part == NULL) {
+                OMEN_TRY(omen_part_open(&db->store, &c->parts[op->part].info, c->coll->schema.fields, c->coll->schema.schema.vector_count, &op->opening, err));
+                state->part = op->opening;
+                op->opening = NULL;
+            }
+            OMEN_TRY(open_indexes(op, &c->parts[op->part], c->coll, state, err));
         }
     }
     op->coll = op->part = 0;
@@ -317,8 +358,12 @@ static omen_status recover(omen_open_op *op, omen_error *err) {
 
 static bool named(const omen_db_version *v, uint64_t number) {
     for (uint32_t c = 0; c < v->count; c++)
-        for (uint32_t p = 0; p < v->colls[c]->part_count; p++)
-            if (omen_segment_info_of(v->colls[c]->parts[p].part->segment)->number == number) return true;
+        for (uint32_t p = 0; p < v->colls[c]->part_count; p++) {
+            const omen_part_state *state = &v->colls[c]->parts[p];
+            if (omen_segment_info_of(state->part->segment)->number == number) return true;
+            for (uint32_t f = 0; state->indexes != NULL && f < state->indexes->count; f++)
+                if (state->indexes->of[f] != NULL && omen_index_info(state->indexes->of[f])->number == number) return true;
+        }
     return false;
 }
 

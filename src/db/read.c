@@ -34,9 +34,11 @@ omen_status omen_read_op_new(omen_db *db, omen_coll *coll, omen_read_kind kind, 
 void omen_read_op_free(omen_read_op *op) {
     if (op == NULL) return;
     omen_db *db = op->db;
+    omen_ann_deinit(&op->ann);
     omen_exact_deinit(&op->exact);
     omen_scroll_free(op);
     if (op->check != NULL) omen_part_check_free(op->snapshot.version->colls[op->check_coll]->parts[op->check_part].part, op->check);
+    if (op->index_check != NULL) omen_index_check_free(omen_part_index(&op->snapshot.version->colls[op->check_coll]->parts[op->check_part], op->check_field), op->index_check);
     omen_results_free(op->results);
     omen_snapshot_release(&op->snapshot);
     omen_coll_unref(op->coll);
@@ -110,9 +112,18 @@ omen_status omen_check_step(omen_read_op *op, omen_error *err) {
         const omen_coll_version *v = version->colls[op->check_coll];
         for (; op->check_part < v->part_count; op->check_part++) {
             omen_part *p = v->parts[op->check_part].part;
-            OMEN_TRY(omen_part_verify(p, &op->check, err));
-            omen_part_check_free(p, op->check);
-            op->check = NULL;
+            if (!op->part_checked) {
+                OMEN_TRY(omen_part_verify(p, &op->check, err));
+                omen_part_check_free(p, op->check);
+                op->check = NULL;
+                op->part_checked = true;
+            }
+            for (; op->check_field < p->field_count; op->check_field++) {
+                omen_index *x = omen_part_index(&v->parts[op->check_part], op->check_field);
+                if (x != NULL) OMEN_TRY(omen_index_verify(x, &op->index_check, err));
+            }
+            op->check_field = 0;
+            op->part_checked = false;
         }
     }
     return OMEN_OK;

@@ -3,6 +3,7 @@
 #define OMEN_DB_READ_H
 
 #include "db/db.h"
+#include "query/ann.h"
 #include "query/exact.h"
 #include "query/results.h"
 
@@ -48,6 +49,13 @@ struct omen_read_op {
     omen_scan_source *sources;
     uint32_t source_count;
     omen_exact exact;
+    omen_ann ann;
+    omen_ann_source *ann_sources;
+    float *floats;    /* the query as indexes take it, where that is another form than the caller's */
+    float recall;     /* 0 to 1 */
+    bool explain;     /* the plan and what it cost are kept for omen_explain_write */
+    uint64_t exact_ns;
+    bool scanned;
     bool searching, searched;
     /* COUNT */
     uint64_t count;
@@ -56,6 +64,9 @@ struct omen_read_op {
     /* CHECK */
     uint32_t check_coll, check_part;
     omen_part_check *check;
+    bool part_checked;
+    uint32_t check_field;
+    omen_index_check *index_check;
 };
 
 /* Begins a read of a collection (NULL for CHECK); takes the snapshot. OMEN_ERR_CLOSED when it was dropped. */
@@ -65,6 +76,10 @@ omen_status omen_read_op_get(omen_read_op *op, omen_error *err);
 omen_status omen_read_op_scroll(omen_read_op *op, omen_key after, size_t limit, omen_error *err);
 omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, omen_error *err);
 omen_status omen_read_op_step(omen_read_op *op, omen_error *err); /* repeat on PENDING */
+/* How a search was answered, after its step answered OK (explain.c). */
+void omen_explain_write(omen_read_op *op, omen_jw *w);
+/* An index as JSON: kind, parameters, file, memory, audit. */
+void omen_index_write_json(const omen_index *x, omen_jw *w);
 omen_results *omen_read_op_take(omen_read_op *op);                /* GET, SCROLL, SEARCH: the caller's */
 void omen_read_op_free(omen_read_op *op);
 

@@ -23,6 +23,7 @@ const char *omen_metric_name(omen_metric m) {
         case OMEN_METRIC_L2: return "l2";
         case OMEN_METRIC_IP: return "ip";
         case OMEN_METRIC_COSINE: return "cosine";
+        case OMEN_METRIC_HAMMING: return "hamming";
     }
     return "unknown";
 }
@@ -68,7 +69,9 @@ static omen_status copy_fields(omen_schema_copy *c, const omen_schema *s, omen_e
             return omen_fail(err, OMEN_ERR_INVALID, "vector field \"%.*s\" has an unknown metric; use l2, ip or cosine", (int)name.len, name.data);
         c->vectors[i].dimensions = f->dimensions;
         c->vectors[i].metric = f->metric;
-        c->fields[i] = (omen_part_field){f->dimensions, (uint32_t)f->metric};
+        c->vectors[i].element = f->element;
+        c->vectors[i].index = f->index;
+        c->fields[i] = (omen_part_field){f->dimensions, (uint32_t)f->metric, (uint32_t)f->element};
         c->schema.vector_count = i + 1;
     }
     for (uint32_t i = 0; i < s->text_count; i++) {

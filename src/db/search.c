@@ -1,6 +1,12 @@
-/* search.c - exact search over a snapshot: tables and parts as sources of rows, then documents and vectors of the hits. */
+/* search.c - search over a snapshot: tables and parts as sources of rows. Those that have no index are scanned; indexes give candidates, which are ranked
+ * exactly; then come documents and vectors of the hits. */
 #include "column/element.h"
 #include "db/read.h"
+
+/* Share of the nearest to find when a query does not say. */
+#define DEFAULT_RECALL 0.95f
+/* Part of a source's rows from which on comparing all of them is the better plan. */
+#define MANY 8u
 
 /* One table or part as a source. */
 typedef struct omen_scan_ctx {
@@ -8,7 +14,9 @@ typedef struct omen_scan_ctx {
     const omen_memtable *table; /* or */
     const omen_part_state *part;
     uint32_t table_number;
+    size_t vector_bytes;
     bool cosine;
+    bool fresh; /* no table holds anything: whatever a part says lives */
 } omen_scan_ctx;
 
 static omen_status table_run(void *ctx, uint32_t field, uint32_t row, uint32_t limit, float *norms, omen_scan_run *out, omen_error *err) {
@@ -52,17 +60,37 @@ static omen_status part_run(void *ctx, uint32_t field, uint32_t row, uint32_t li
 
 static void part_release(void *ctx, omen_scan_run *run) { omen_block_release(((const omen_scan_ctx *)ctx)->part->part->store->pool, run->pin); }
 
+static omen_status part_row_vector(void *ctx, uint32_t field, uint32_t row, omen_scan_row *out, omen_error *err) {
+    const omen_scan_ctx *c = ctx;
+    omen_part *p = c->part->part;
+    const omen_block *block;
+    uint32_t first, count;
+    size_t done = 0;
+    OMEN_TRY(omen_part_vector_block(p, field, row, &block, &first, &count, err));
+    omen_status s = c->cosine ? omen_part_norms(p, field, row, 1, &out->norm, &done, err) : OMEN_OK;
+    if (s != OMEN_OK) {
+        omen_block_release(p->store->pool, block);
+        return s;
+    }
+    out->vector = block->data + (row - first) * c->vector_bytes;
+    out->pin = block;
+    return OMEN_OK;
+}
+
+static void part_release_row(void *ctx, omen_scan_row *row) { omen_block_release(((const omen_scan_ctx *)ctx)->part->part->store->pool, row->pin); }
+
 static omen_status part_row(void *ctx, uint32_t row, uint8_t *bytes, omen_key *key, bool *live, omen_error *err) {
     const omen_scan_ctx *c = ctx;
     *live = !omen_bits_test(c->part->dead, row);
     if (!*live) return OMEN_OK;
     OMEN_TRY(omen_part_key(c->part->part, row, bytes, key, err));
+    if (c->fresh) return OMEN_OK;
     *live = !omen_snapshot_replaced(&c->op->snapshot, c->op->v, UINT32_MAX, *key, omen_key_hash(*key));
     return OMEN_OK;
 }
 
-static const omen_scan_ops table_ops = {table_run, table_release, table_row};
-static const omen_scan_ops part_ops = {part_run, part_release, part_row};
+static const omen_scan_ops table_ops = {.run = table_run, .release = table_release, .row = table_row};
+static const omen_scan_ops part_ops = {.run = part_run, .release = part_release, .row_vector = part_row_vector, .release_row = part_release_row, .row = part_row};
 
 /* Tables first, newest data first: a good bound early spares asking old rows for their ids. */
 static omen_status list_sources(omen_read_op *op, omen_error *err) {
@@ -71,17 +99,56 @@ static omen_status list_sources(omen_read_op *op, omen_error *err) {
     op->sources = omen_arena_alloc(&op->arena, n * sizeof *op->sources + 8, 8);
     op->scan = omen_arena_alloc(&op->arena, n * sizeof *op->scan + 8, 8);
     if (op->sources == NULL || op->scan == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
-    bool cosine = v->coll->schema.fields[op->field].metric == OMEN_METRIC_COSINE;
+    const omen_vector_field *field = &v->coll->schema.schema.vectors[op->field];
+    bool fresh = true;
+    for (uint32_t t = 0; t < v->table_count; t++) fresh = fresh && omen_memtable_entries(v->tables[t].table) == 0;
     for (uint32_t i = 0; i < n; i++) {
         bool table = i < v->table_count;
         op->scan[i] = (omen_scan_ctx){.op = op,
                                       .table = table ? v->tables[i].table : NULL,
                                       .part = table ? NULL : &v->parts[i - v->table_count],
                                       .table_number = i,
-                                      .cosine = cosine};
+                                      .vector_bytes = omen_element_bytes(field->element, field->dimensions),
+                                      .cosine = field->metric == OMEN_METRIC_COSINE,
+                                      .fresh = fresh};
         op->sources[i] = (omen_scan_source){table ? &table_ops : &part_ops, &op->scan[i], table ? omen_memtable_rows(op->scan[i].table) : op->scan[i].part->part->rows};
     }
     op->source_count = n;
+    return OMEN_OK;
+}
+
+/* Parts that an index answers for are taken from the sources to be scanned. */
+static omen_status plan(omen_read_op *op, const omen_query *q, omen_error *err) {
+    const omen_coll_version *v = op->v;
+    uint32_t n = 0;
+    op->recall = q->recall > 0.0f ? q->recall : DEFAULT_RECALL;
+    op->ann_sources = omen_arena_alloc(&op->arena, v->part_count * sizeof *op->ann_sources + 8, 8);
+    if (op->ann_sources == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
+    bool exact = q->exact != 0 || q->k > OMEN_ANN_MAX_K || (q->recall >= 1.0f && q->ef == 0 && q->nprobe == 0);
+    for (uint32_t p = 0; p < v->part_count && !exact; p++) {
+        omen_index *index = omen_part_index(&v->parts[p], op->field);
+        omen_scan_source *rows = &op->sources[v->table_count + p];
+        if (index == NULL) continue;
+        omen_ann_source s = {.number = v->table_count + p, .index = index, .dead = v->parts[p].dead};
+        omen_index_effort(index, q->k, op->recall, &s.effort, &s.want);
+        uint32_t given = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? q->nprobe : q->ef;
+        if (given != 0) s.effort = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? given : OMEN_MAX(given, q->k);
+        if (s.want >= rows->rows / MANY) continue;
+        omen_scan_source *own = omen_arena_alloc(&op->arena, sizeof *own, 8);
+        if (own == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
+        *own = *rows;
+        s.rows = own;
+        rows->rows = 0;
+        op->ann_sources[n++] = s;
+    }
+    const void *vector = op->query;
+    if (n != 0 && op->ranker.element == OMEN_ELEMENT_I8) {
+        op->floats = omen_arena_alloc(&op->arena, op->ranker.dimensions * sizeof(float), 64);
+        if (op->floats == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
+        for (uint32_t d = 0; d < op->ranker.dimensions; d++) op->floats[d] = ((const int8_t *)vector)[d];
+        vector = op->floats;
+    }
+    omen_ann_init(&op->ann, &op->db->mem, op->ann_sources, n, op->field, &op->ranker, vector, &op->exact.top);
     return OMEN_OK;
 }
 
@@ -107,7 +174,9 @@ omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, omen_erro
     if (field->metric == OMEN_METRIC_COSINE && op->ranker.query_norm == 0.0f)
         return omen_fail(err, OMEN_ERR_ZERO_VECTOR, "the query vector has no direction (its length is zero, too small or too large); cosine needs one");
     op->k = q->k;
+    if (!(q->recall >= 0.0f && q->recall <= 1.0f)) return omen_fail(err, OMEN_ERR_INVALID, "recall is the share of the nearest to find: above 0, at most 1 (0: the default, 0.95)");
     OMEN_TRY(list_sources(op, err));
+    OMEN_TRY(plan(op, q, err));
     OMEN_TRY(omen_exact_init(&op->exact, &op->db->mem, op->sources, op->source_count, op->field, &op->ranker, q->k, err));
     op->results = omen_fetch_results(op->db, s, op->include, op->field);
     return op->results == NULL ? omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search") : OMEN_OK;
@@ -129,9 +198,20 @@ static omen_status add_hit(omen_read_op *op, const omen_candidate *c, omen_error
 }
 
 omen_status omen_search_step(omen_read_op *op, omen_error *err) {
-    if (!op->searched) {
+    if (!op->scanned) {
         OMEN_TRY(omen_exact_step(&op->exact, err));
+        op->scanned = true;
+        op->exact_ns = op->db->host->ticks_ns(op->db->host->ctx) - op->begun_ns;
+    }
+    if (!op->searched) {
+        OMEN_TRY(omen_ann_step(&op->ann, err));
+        omen_topk_sort(&op->exact.top);
         op->searched = true;
+        for (uint32_t i = 0; i < op->ann.source_count; i++) {
+            const omen_ann_source *s = &op->ann_sources[i];
+            omen_counter_add(&op->db->metrics.distances, s->work.distances + s->ranked);
+            omen_counter_add(&op->db->metrics.scanned_bytes, s->work.bytes + s->ranked * omen_element_bytes(op->ranker.element, op->ranker.dimensions));
+        }
         omen_counter_add(&op->db->metrics.distances, op->exact.distances);
         omen_counter_add(&op->db->metrics.scanned_bytes, op->exact.distances * omen_element_bytes(op->ranker.element, op->ranker.dimensions));
     }

@@ -37,6 +37,44 @@ void omen_coll_unref(omen_coll *c) {
     omen_free(c->mem, c, sizeof *c);
 }
 
+void omen_index_drop(omen_index *x, const omen_gone *gone) {
+    if (x == NULL) return;
+    uint64_t number = omen_index_info(x)->number;
+    if (omen_index_unref(x) && gone != NULL) gone->each(gone->arg, number);
+}
+
+static size_t index_set_bytes(uint32_t count) { return sizeof(omen_index_set) + count * sizeof(omen_index *); }
+
+omen_index_set *omen_index_set_with(omen_mem *m, const omen_index_set *old, uint32_t fields, uint32_t field, omen_index *index) {
+    omen_index_set *s = omen_alloc_zero(m, index_set_bytes(fields));
+    if (s == NULL) {
+        omen_index_drop(index, NULL);
+        return NULL;
+    }
+    atomic_init(&s->refs, 1);
+    s->mem = m;
+    s->count = fields;
+    for (uint32_t f = 0; old != NULL && f < fields; f++)
+        if (f != field) s->of[f] = omen_index_ref(old->of[f]);
+    s->of[field] = index;
+    return s;
+}
+
+void omen_index_set_unref(omen_index_set *s, const omen_gone *gone) {
+    if (s == NULL || !last(&s->refs)) return;
+    for (uint32_t f = 0; f < s->count; f++) omen_index_drop(s->of[f], gone);
+    omen_free(s->mem, s, index_set_bytes(s->count));
+}
+
+void omen_index_set_unlink(omen_index_set *s) {
+    for (uint32_t f = 0; s != NULL && f < s->count; f++)
+        if (s->of[f] != NULL) omen_index_unlink(s->of[f]);
+}
+
+omen_part_state omen_part_state_ref(const omen_part_state *s) {
+    return (omen_part_state){omen_part_ref(s->part), omen_bits_ref(s->dead), omen_index_set_ref(s->indexes)};
+}
+
 static size_t coll_version_bytes(uint32_t parts) { return sizeof(omen_coll_version) + parts * sizeof(omen_part_state); }
 
 omen_coll_version *omen_coll_version_new(omen_mem *m, omen_coll *coll, uint32_t part_count) {
@@ -58,7 +96,7 @@ omen_coll_version *omen_coll_version_copy(const omen_coll_version *v) {
         omen_memtable_ref(n->tables[i].table);
     }
     for (uint32_t i = 0; i < v->part_count; i++) {
-        n->parts[i] = (omen_part_state){omen_part_ref(v->parts[i].part), omen_bits_ref(v->parts[i].dead)};
+        n->parts[i] = omen_part_state_ref(&v->parts[i]);
     }
     return n;
 }
@@ -70,6 +108,7 @@ void omen_coll_version_unref(omen_coll_version *v, const omen_gone *gone) {
         if (v->parts[i].part == NULL) continue; /* half filled: a copy that ran out of memory */
         uint64_t number = omen_segment_info_of(v->parts[i].part->segment)->number;
         omen_bits_unref(v->parts[i].dead);
+        omen_index_set_unref(v->parts[i].indexes, gone);
         if (omen_part_unref(v->parts[i].part) && gone != NULL) gone->each(gone->arg, number);
     }
     omen_coll_unref(v->coll);

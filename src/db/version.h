@@ -6,6 +6,7 @@
 
 #include "column/part.h"
 #include "db/memtable.h"
+#include "index/index.h"
 
 /* In-memory tables of a collection: the active one and frozen ones that wait for their flush. */
 #define OMEN_MAX_TABLES 8u
@@ -29,10 +30,30 @@ typedef struct omen_table_state {
     omen_memtable *table;
 } omen_table_state;
 
+/* The indexes of a part, one for each vector field at most; shared by versions. */
+typedef struct omen_index_set {
+    _Atomic uint32_t refs;
+    omen_mem *mem;
+    uint32_t count;
+    omen_index *of[]; /* by field; NULL: none */
+} omen_index_set;
+
+/* A copy of `old` (NULL: empty) for `fields` vector fields in which `field` has `index` (NULL: none), which is taken over, also on failure. NULL:
+ * out of memory. */
+omen_index_set *omen_index_set_with(omen_mem *m, const omen_index_set *old, uint32_t fields, uint32_t field, omen_index *index);
+static inline omen_index_set *omen_index_set_ref(omen_index_set *s) {
+    if (s != NULL) atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
 typedef struct omen_part_state {
     omen_part *part;
-    omen_bits *dead; /* NULL: none */
+    omen_bits *dead;         /* NULL: none */
+    omen_index_set *indexes; /* NULL: none */
 } omen_part_state;
+static inline omen_index *omen_part_index(const omen_part_state *s, uint32_t field) { return s->indexes == NULL ? NULL : s->indexes->of[field]; }
+/* A reference to each. */
+omen_part_state omen_part_state_ref(const omen_part_state *s);
 
 typedef struct omen_coll_version {
     _Atomic uint32_t refs;
@@ -48,8 +69,11 @@ typedef struct omen_coll_version {
 omen_coll_version *omen_coll_version_new(omen_mem *m, omen_coll *coll, uint32_t part_count);
 /* A copy that shares tables and parts. */
 omen_coll_version *omen_coll_version_copy(const omen_coll_version *v);
-/* A part whose last reference went and whose file is to be removed is reported to `gone` (may be NULL). */
+/* A part or index whose last reference went and whose file is to be removed is reported to `gone` (may be NULL). */
 typedef struct omen_gone { void (*each)(void *arg, uint64_t number); void *arg; } omen_gone;
+void omen_index_drop(omen_index *x, const omen_gone *gone); /* a reference; NULL is fine */
+void omen_index_set_unref(omen_index_set *s, const omen_gone *gone);
+void omen_index_set_unlink(omen_index_set *s); /* their files go with their last readers; NULL is fine */
 void omen_coll_version_unref(omen_coll_version *v, const omen_gone *gone);
 static inline omen_memtable *omen_coll_active(const omen_coll_version *v) { return v->tables[v->table_count - 1].table; }
 

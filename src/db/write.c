@@ -410,7 +410,7 @@ static omen_status turn_stage(omen_write_op *op, omen_error *err) {
         omen_lock_drop(&db->write_lock);
         if (!help && (first || db->write_lock.handle == NULL)) return s;
         /* With threads, a write that is not the first waits by helping whoever is. */
-        s = omen_maintain_step(db, false, &more, err);
+        s = omen_maintain_step(db, 0, &more, err);
         if (s == OMEN_OK) continue;
         if (s != OMEN_PENDING) {
             omen_lock_take(&db->write_lock);

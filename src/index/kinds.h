@@ -37,7 +37,7 @@ struct omen_index_build {
     uint64_t number;
     omen_index_options options; /* resolved by the kind */
     omen_vectors source;
-    uint32_t progress;          /* 0 to 1,000 */
+    _Atomic uint32_t progress;  /* 0 to 1,000 */
 };
 
 struct omen_index {

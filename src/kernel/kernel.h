@@ -63,6 +63,19 @@ const omen_kernels *const *omen_kernels_offer(void);
 
 extern const omen_kernels omen_kernels_scalar;
 
+/* The portable kernels of codes, for sets that have no own. */
+void omen_portable_dot_u7i8(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, int32_t *out);
+void omen_portable_hamming(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, uint32_t *out);
+void omen_portable_dot_u4b1(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, uint32_t *out);
+void omen_portable_lut4(const uint8_t *lut, const uint8_t *codes, size_t blocks, size_t m, uint16_t *out);
+void omen_portable_dot_f16(const float *q, const uint16_t *rows, size_t count, size_t dim, float *out);
+void omen_portable_l2_f16(const float *q, const uint16_t *rows, size_t count, size_t dim, float *out);
+void omen_portable_dot_i8(const int8_t *q, const int8_t *rows, size_t count, size_t dim, int32_t *out);
+void omen_portable_l2_i8(const int8_t *q, const int8_t *rows, size_t count, size_t dim, uint32_t *out);
+#define OMEN_PORTABLE_CODES \
+    .dot_u7i8 = omen_portable_dot_u7i8, .hamming = omen_portable_hamming, .dot_u4b1 = omen_portable_dot_u4b1, .lut4 = omen_portable_lut4, \
+    .dot_f16 = omen_portable_dot_f16, .l2_f16 = omen_portable_l2_f16, .dot_i8 = omen_portable_dot_i8, .l2_i8 = omen_portable_l2_i8
+
 /* Sortable form of a distance: smaller distances give smaller keys, -0 equals +0, NaN comes last. */
 static inline uint32_t omen_distance_key(float d) {
     uint32_t u;

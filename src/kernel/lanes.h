@@ -79,4 +79,7 @@ static bool all_finite(const float *p, size_t n) {
     return SUM(ADD(ADD(sum[0], sum[1]), ADD(sum[2], sum[3]))) == 0.0f;
 }
 
-const omen_kernels SET = {NAME, dot, l2, all_finite, CRC};
+#ifndef CODES
+#define CODES OMEN_PORTABLE_CODES
+#endif
+const omen_kernels SET = {.name = NAME, .dot_f32 = dot, .l2_f32 = l2, .finite_f32 = all_finite, .crc32c = CRC, CODES};

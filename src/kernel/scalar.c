@@ -50,7 +50,7 @@ static bool all_finite(const float *p, size_t n) {
 
 static const uint8_t *row_at(const uint8_t *rows, size_t stride, const uint32_t *ids, size_t i) { return rows + (ids == NULL ? i : ids[i]) * stride; }
 
-static void dot_u7i8(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, int32_t *out) {
+void omen_portable_dot_u7i8(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, int32_t *out) {
     for (size_t i = 0; i < count; i++) {
         const uint8_t *row = row_at(rows, stride, ids, i);
         int32_t sum = 0;
@@ -66,7 +66,7 @@ static uint32_t ones(uint64_t w) {
     return (uint32_t)(w * UINT64_C(0x0101010101010101) >> 56);
 }
 
-static void hamming(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, uint32_t *out) {
+void omen_portable_hamming(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, uint32_t *out) {
     for (size_t i = 0; i < count; i++) {
         const uint8_t *row = row_at(rows, stride, ids, i);
         uint32_t sum = 0;
@@ -75,7 +75,7 @@ static void hamming(const uint8_t *q, const uint8_t *rows, size_t stride, const 
     }
 }
 
-static void dot_u4b1(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, uint32_t *out) {
+void omen_portable_dot_u4b1(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, uint32_t *out) {
     for (size_t i = 0; i < count; i++) {
         const uint8_t *row = row_at(rows, stride, ids, i);
         uint32_t sum = 0;
@@ -85,7 +85,7 @@ static void dot_u4b1(const uint8_t *q, const uint8_t *rows, size_t stride, const
     }
 }
 
-static void lut4(const uint8_t *lut, const uint8_t *codes, size_t blocks, size_t m, uint16_t *out) {
+void omen_portable_lut4(const uint8_t *lut, const uint8_t *codes, size_t blocks, size_t m, uint16_t *out) {
     for (size_t b = 0; b < blocks; b++, out += 32, codes += m * 16) {
         for (size_t r = 0; r < 32; r++) {
             uint32_t sum = 0;
@@ -101,7 +101,7 @@ static float half_at(const uint16_t *p, size_t i) {
     return omen_f16_widen(h);
 }
 
-static void dot_f16(const float *q, const uint16_t *rows, size_t count, size_t dim, float *out) {
+void omen_portable_dot_f16(const float *q, const uint16_t *rows, size_t count, size_t dim, float *out) {
     for (size_t r = 0; r < count; r++, rows += dim) {
         float lane[LANES] = {0};
         for (size_t i = 0; i < dim; i++) lane[i % LANES] += at(q, i) * half_at(rows, i);
@@ -109,7 +109,7 @@ static void dot_f16(const float *q, const uint16_t *rows, size_t count, size_t d
     }
 }
 
-static void l2_f16(const float *q, const uint16_t *rows, size_t count, size_t dim, float *out) {
+void omen_portable_l2_f16(const float *q, const uint16_t *rows, size_t count, size_t dim, float *out) {
     for (size_t r = 0; r < count; r++, rows += dim) {
         float lane[LANES] = {0};
         for (size_t i = 0; i < dim; i++) {
@@ -120,7 +120,7 @@ static void l2_f16(const float *q, const uint16_t *rows, size_t count, size_t di
     }
 }
 
-static void dot_i8(const int8_t *q, const int8_t *rows, size_t count, size_t dim, int32_t *out) {
+void omen_portable_dot_i8(const int8_t *q, const int8_t *rows, size_t count, size_t dim, int32_t *out) {
     for (size_t r = 0; r < count; r++, rows += dim) {
         int32_t sum = 0;
         for (size_t i = 0; i < dim; i++) sum += q[i] * rows[i];
@@ -128,7 +128,7 @@ static void dot_i8(const int8_t *q, const int8_t *rows, size_t count, size_t dim
     }
 }
 
-static void l2_i8(const int8_t *q, const int8_t *rows, size_t count, size_t dim, uint32_t *out) {
+void omen_portable_l2_i8(const int8_t *q, const int8_t *rows, size_t count, size_t dim, uint32_t *out) {
     for (size_t r = 0; r < count; r++, rows += dim) {
         uint32_t sum = 0;
         for (size_t i = 0; i < dim; i++) {
@@ -144,11 +144,11 @@ const omen_kernels omen_kernels_scalar = {.name = "scalar",
                                           .l2_f32 = l2,
                                           .finite_f32 = all_finite,
                                           .crc32c = omen_crc32c_portable,
-                                          .dot_u7i8 = dot_u7i8,
-                                          .hamming = hamming,
-                                          .dot_u4b1 = dot_u4b1,
-                                          .lut4 = lut4,
-                                          .dot_f16 = dot_f16,
-                                          .l2_f16 = l2_f16,
-                                          .dot_i8 = dot_i8,
-                                          .l2_i8 = l2_i8};
+                                          .dot_u7i8 = omen_portable_dot_u7i8,
+                                          .hamming = omen_portable_hamming,
+                                          .dot_u4b1 = omen_portable_dot_u4b1,
+                                          .lut4 = omen_portable_lut4,
+                                          .dot_f16 = omen_portable_dot_f16,
+                                          .l2_f16 = omen_portable_l2_f16,
+                                          .dot_i8 = omen_portable_dot_i8,
+                                          .l2_i8 = omen_portable_l2_i8};

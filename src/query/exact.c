@@ -107,6 +107,5 @@ omen_status omen_exact_step(omen_exact *x, omen_error *err) {
             x->scored = false;
         }
     }
-    omen_topk_sort(&x->top);
     return OMEN_OK;
 }

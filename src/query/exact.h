@@ -15,7 +15,7 @@ typedef struct omen_exact {
     uint32_t source_count;
     uint32_t field;
     omen_ranker ranker;
-    omen_topk top;      /* the outcome: sorted once the step answers OK */
+    omen_topk top;      /* the outcome, not sorted */
     uint64_t distances; /* computed so far */
     /* place */
     uint32_t source, row;

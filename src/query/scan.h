@@ -18,10 +18,20 @@ typedef struct omen_scan_run {
     const void *pin;      /* of the source's */
 } omen_scan_run;
 
+/* One row's vector. */
+typedef struct omen_scan_row {
+    const void *vector;
+    float norm;      /* cosine only */
+    const void *pin; /* of the source's */
+} omen_scan_row;
+
 typedef struct omen_scan_ops {
     /* Vectors of `field` from row `row` on, at most `limit` rows. norms: room for `limit` floats that the source may use, NULL unless the metric is cosine. [may pend] */
     omen_status (*run)(void *ctx, uint32_t field, uint32_t row, uint32_t limit, float *norms, omen_scan_run *out, omen_error *err);
     void (*release)(void *ctx, omen_scan_run *run);
+    /* The vector of one row. Only of sources that have an index. [may pend] */
+    omen_status (*row_vector)(void *ctx, uint32_t field, uint32_t row, omen_scan_row *out, omen_error *err);
+    void (*release_row)(void *ctx, omen_scan_row *row);
     /* Whether the reader sees the row, and its id: into `bytes` (OMEN_KEY_MAX) or borrowed for the snapshot's life. The id of a dead row
      * is not given. [may pend] */
     omen_status (*row)(void *ctx, uint32_t row, uint8_t *bytes, omen_key *key, bool *live, omen_error *err);

@@ -1,0 +1,135 @@
+/* explain.c - how a search was answered: for each source of rows what was done with it, why, and what that cost. */
+#include "db/indexing.h"
+#include "db/read.h"
+
+static const char *kind_name(omen_index_kind k) {
+    switch (k) {
+        case OMEN_INDEX_HNSW: return "hnsw";
+        case OMEN_INDEX_IVF: return "ivf";
+        case OMEN_INDEX_DISK: return "disk";
+        default: return "flat";
+    }
+}
+
+static const char *codec_name(omen_codec c) {
+    switch (c) {
+        case OMEN_CODEC_RABITQ: return "rabitq";
+        case OMEN_CODEC_PQ: return "pq";
+        default: return "sq8";
+    }
+}
+
+static void put(omen_jw *w, const char *key, uint64_t value) {
+    omen_jw_key(w, key);
+    omen_jw_u64(w, value);
+}
+
+void omen_index_write_json(const omen_index *x, omen_jw *w) {
+    const omen_index_options *o = omen_index_options_of(x);
+    const omen_segment_info *info = omen_index_info(x);
+    char hash[33];
+    uint32_t points, effort, want;
+    const omen_index_point *p = omen_index_audit(x, &points);
+    omen_hash128_hex(&info->hash, hash);
+    omen_index_effort(x, 10, 0.95f, &effort, &want);
+    omen_jw_object(w);
+    omen_jw_key(w, "kind");
+    omen_jw_cstr(w, kind_name(o->kind));
+    omen_jw_key(w, "codec");
+    omen_jw_cstr(w, codec_name(o->codec));
+    if (o->m != 0) put(w, "m", o->m);
+    if (o->ef_construction != 0) put(w, "efConstruction", o->ef_construction);
+    if (o->lists != 0) put(w, "lists", o->lists);
+    if (o->bits != 0) put(w, "bits", o->bits);
+    omen_jw_key(w, "file");
+    omen_jw_cstr(w, omen_segment_file_name(info->number).text);
+    omen_jw_key(w, "hash");
+    omen_jw_cstr(w, hash);
+    put(w, "bytes", info->length);
+    put(w, "memoryBytes", omen_index_memory(x));
+    omen_jw_key(w, "audit");
+    omen_jw_array(w);
+    for (uint32_t i = 0; i < points; i++) {
+        omen_jw_object(w);
+        put(w, "effort", p[i].effort);
+        put(w, "candidates", p[i].want);
+        omen_jw_key(w, "recall");
+        omen_jw_f64(w, p[i].recall / 65536.0);
+        omen_jw_object_end(w);
+    }
+    omen_jw_array_end(w);
+    omen_jw_object_end(w);
+}
+
+static const omen_ann_source *ann_of(const omen_read_op *op, uint32_t number) {
+    for (uint32_t i = 0; i < op->ann.source_count; i++)
+        if (op->ann_sources[i].number == number) return &op->ann_sources[i];
+    return NULL;
+}
+
+static void write_index(const omen_ann_source *s, omen_jw *w) {
+    const omen_index_options *o = omen_index_options_of(s->index);
+    omen_jw_key(w, "index");
+    omen_jw_cstr(w, kind_name(o->kind));
+    put(w, o->kind == OMEN_INDEX_IVF ? "nprobe" : "ef", s->effort);
+    put(w, "wanted", s->want);
+    put(w, "widened", s->widened);
+    put(w, "candidates", s->candidates);
+    put(w, "ranked", s->ranked);
+    put(w, "codeDistances", s->work.distances);
+    put(w, "codeBytes", s->work.bytes);
+    put(w, "hops", s->work.hops);
+    put(w, "blocks", s->work.blocks);
+    put(w, "microseconds", s->ns / 1000);
+}
+
+static void write_part(omen_read_op *op, uint32_t p, omen_jw *w) {
+    const omen_part_state *state = &op->v->parts[p];
+    const omen_ann_source *s = ann_of(op, op->v->table_count + p);
+    omen_index_choice choice = omen_indexing_choice(op->db, op->v, state, op->field);
+    omen_jw_object(w);
+    omen_jw_key(w, "source");
+    omen_jw_cstr(w, omen_segment_file_name(omen_segment_info_of(state->part->segment)->number).text);
+    put(w, "rows", state->part->rows);
+    put(w, "deletedRows", state->dead == NULL ? 0 : state->dead->ones);
+    if (s != NULL) {
+        write_index(s, w);
+        omen_jw_key(w, "why");
+        omen_jw_cstr(w, op->coll->schema.schema.vectors[op->field].index.kind == OMEN_INDEX_AUTO ? choice.why : "asked for by name");
+    } else {
+        omen_jw_key(w, "index");
+        omen_jw_cstr(w, "flat");
+        omen_jw_key(w, "why");
+        bool has = omen_part_index(state, op->field) != NULL;
+        omen_jw_cstr(w, has ? "exact search was asked for, or so many hits that comparing every row is better" : choice.options.kind == OMEN_INDEX_FLAT ? choice.why : "its index is not built yet");
+    }
+    omen_jw_object_end(w);
+}
+
+void omen_explain_write(omen_read_op *op, omen_jw *w) {
+    const omen_coll_version *v = op->v;
+    omen_jw_object(w);
+    put(w, "k", op->k);
+    omen_jw_key(w, "recall");
+    omen_jw_f64(w, op->recall);
+    omen_jw_key(w, "sources");
+    omen_jw_array(w);
+    for (uint32_t t = 0; t < v->table_count; t++) {
+        omen_jw_object(w);
+        omen_jw_key(w, "source");
+        omen_jw_cstr(w, t + 1 == v->table_count ? "memory" : "memory, to be flushed");
+        put(w, "rows", op->sources[t].rows);
+        omen_jw_key(w, "index");
+        omen_jw_cstr(w, "flat");
+        omen_jw_key(w, "why");
+        omen_jw_cstr(w, "rows that are not in a segment yet are all compared");
+        omen_jw_object_end(w);
+    }
+    for (uint32_t p = 0; p < v->part_count; p++) write_part(op, p, w);
+    omen_jw_array_end(w);
+    put(w, "exactDistances", op->exact.distances);
+    put(w, "exactMicroseconds", op->exact_ns / 1000);
+    put(w, "hits", op->exact.top.count);
+    put(w, "microseconds", (op->db->host->ticks_ns(op->db->host->ctx) - op->begun_ns) / 1000);
+    omen_jw_object_end(w);
+}

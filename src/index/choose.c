@@ -1,0 +1,66 @@
+#include "index/choose.h"
+
+/* Below, a scan of all rows takes about as long as a walk through a graph does: some tens of microseconds. */
+#define FEW_ROWS 4096u
+#define FEW_VALUES (UINT64_C(1) << 20)
+/* Any index that is asked for by name needs this many. */
+#define LEAST_ROWS 64u
+
+static uint64_t code_bytes(const omen_index_case *c) {
+    if (c->element == OMEN_ELEMENT_BIT) return c->dimensions / 8;
+    return (c->dimensions + UINT64_C(67)) / 64 * 64;
+}
+
+uint64_t omen_index_estimate(omen_index_kind kind, const omen_index_case *c) {
+    switch (kind) {
+        case OMEN_INDEX_HNSW: return c->rows * (code_bytes(c) + 4u * 32u + 16u);
+        case OMEN_INDEX_IVF: return c->rows * (code_bytes(c) + 4u) + (UINT64_C(1) << 20);
+        case OMEN_INDEX_DISK: return c->rows / UINT64_C(16) * 80u + (UINT64_C(1) << 20);
+        default: return 0;
+    }
+}
+
+omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen_index_case *c) {
+    omen_index_choice out = {*wanted, "asked for by name"};
+    omen_index_kind kind = wanted->kind;
+    if (kind == OMEN_INDEX_FLAT) return out;
+    if (kind != OMEN_INDEX_AUTO) {
+        if (c->rows < LEAST_ROWS) {
+            out.options.kind = OMEN_INDEX_FLAT;
+            out.why = "too few rows for an index: all are compared";
+        }
+        return out;
+    }
+    if (c->rows < FEW_ROWS || (uint64_t)c->rows * c->dimensions < FEW_VALUES) {
+        kind = OMEN_INDEX_FLAT;
+        out.why = "few rows: comparing all of them takes no longer than an index would";
+    } else if (c->dead > c->rows / 4) {
+        kind = OMEN_INDEX_FLAT;
+        out.why = "more than a quarter of the rows were replaced or deleted: the segment will be rewritten, and indexed then";
+    } else if (omen_index_estimate(OMEN_INDEX_HNSW, c) <= c->budget) {
+        kind = OMEN_INDEX_HNSW;
+        out.why = "a graph and its codes fit the memory for indexes, and it is the fastest";
+    } else if (omen_index_estimate(OMEN_INDEX_IVF, c) <= c->budget) {
+        kind = OMEN_INDEX_IVF;
+        out.why = "a graph does not fit the memory for indexes, lists of codes do";
+    } else {
+        kind = OMEN_INDEX_DISK;
+        out.why = "no index fits the memory for indexes: blocks of a graph are read on demand";
+    }
+    out.options.kind = kind;
+    if (kind != OMEN_INDEX_IVF) {
+        out.options.codec = OMEN_CODEC_AUTO;
+        out.options.lists = out.options.bits = 0;
+    }
+    return out;
+}
+
+static bool same(uint32_t have, uint32_t wanted) { return wanted == 0 || have == wanted; }
+
+bool omen_index_suits(const omen_index_options *have, const omen_index_options *wanted) {
+    bool graph = have->kind != OMEN_INDEX_IVF;
+    if (wanted->kind == OMEN_INDEX_FLAT) return false;
+    if (wanted->kind != OMEN_INDEX_AUTO && have->kind != wanted->kind) return false;
+    if (graph) return same(have->m, wanted->m) && same(have->ef_construction, wanted->ef_construction);
+    return same((uint32_t)have->codec, (uint32_t)wanted->codec) && same(have->lists, wanted->lists) && (have->codec != OMEN_CODEC_RABITQ || same(have->bits, wanted->bits));
+}

@@ -1,0 +1,27 @@
+/* choose.h - which index the vectors of a part get, and why. */
+#ifndef OMEN_INDEX_CHOOSE_H
+#define OMEN_INDEX_CHOOSE_H
+
+#include "index/index.h"
+
+typedef struct omen_index_choice {
+    omen_index_options options; /* kind FLAT: none */
+    const char *why;            /* a sentence, static */
+} omen_index_choice;
+
+/* What is known of a part's field. */
+typedef struct omen_index_case {
+    uint32_t rows, dead, dimensions;
+    omen_metric metric;
+    omen_element element;
+    uint64_t budget; /* bytes of memory that indexes may still take */
+} omen_index_case;
+
+/* wanted: as the schema says, 0 for what is left to OmenDB. */
+omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen_index_case *c);
+/* Whether an index that exists is what is wanted: the same kind, and every parameter that was asked for. AUTO wants any. */
+bool omen_index_suits(const omen_index_options *have, const omen_index_options *wanted);
+/* Bytes that an index of this kind takes in memory, about. */
+uint64_t omen_index_estimate(omen_index_kind kind, const omen_index_case *c);
+
+#endif

@@ -1,0 +1,131 @@
+#include "query/ann.h"
+
+void omen_ann_init(omen_ann *a, omen_mem *m, omen_ann_source *sources, uint32_t source_count, uint32_t field, const omen_ranker *ranker, const void *vector, omen_topk *top) {
+    *a = (omen_ann){.mem = m, .host = m->host, .sources = sources, .source_count = source_count, .field = field, .ranker = *ranker, .vector = vector, .top = top};
+}
+
+static void release_window(omen_ann *a) {
+    const omen_scan_source *s = a->sources[a->source].rows;
+    for (uint32_t i = 0; i < OMEN_ANN_WINDOW; i++) {
+        if (a->held[i]) s->ops->release_row(s->ctx, &a->rows[i]);
+        a->held[i] = false;
+    }
+    a->ranked = false;
+    a->window = a->done = 0;
+}
+
+void omen_ann_deinit(omen_ann *a) {
+    if (a->mem == NULL) return;
+    if (a->source < a->source_count) release_window(a);
+    omen_index_search_end(a->search);
+    *a = (omen_ann){0};
+}
+
+static omen_status begin(omen_ann *a, omen_error *err) {
+    const omen_ann_source *s = &a->sources[a->source];
+    omen_index_query q = {.vector = a->vector, .want = s->want, .effort = s->effort, .dead = s->dead};
+    a->begun_ns = a->host->ticks_ns(a->host->ctx);
+    a->searched = false;
+    a->hit_count = a->at = a->asked = a->stale = 0;
+    return omen_index_search_begin(s->index, &q, &a->search, err);
+}
+
+/* Holds the vectors of the next candidates. On hosts whose reads pend all of them are under way before the first wait; a pool too small for the window
+ * is no failure as long as one row is held. */
+static omen_status fill_window(omen_ann *a, omen_error *err) {
+    const omen_scan_source *s = a->sources[a->source].rows;
+    omen_status pending = OMEN_OK;
+    uint32_t n = 0;
+    for (; n < OMEN_ANN_WINDOW && a->at + n < a->hit_count; n++) {
+        if (a->held[n]) continue;
+        omen_status st = s->ops->row_vector(s->ctx, a->field, a->hits[a->at + n].row, &a->rows[n], err);
+        if (st == OMEN_ERR_LIMIT && n != 0) break;
+        if (st == OMEN_PENDING) {
+            pending = st;
+            continue;
+        }
+        if (st != OMEN_OK) return st;
+        a->held[n] = true;
+        /* The first lines; the processor sees by itself where it goes on. */
+        for (uint32_t b = 0; b < 256; b += 64) __builtin_prefetch((const uint8_t *)a->rows[n].vector + b);
+    }
+    if (pending != OMEN_OK) return pending;
+    a->window = n;
+    return OMEN_OK;
+}
+
+static bool entered(const omen_ann *a, uint32_t row) {
+    for (uint32_t i = 0; i < a->top->count; i++)
+        if (a->top->heap[i].source == a->sources[a->source].number && a->top->heap[i].row == row) return true;
+    return false;
+}
+
+static omen_status offer_window(omen_ann *a, omen_error *err) {
+    omen_ann_source *own = &a->sources[a->source];
+    const omen_scan_source *s = own->rows;
+    for (; a->done < a->window; a->done++) {
+        float d = a->distances[a->done];
+        uint32_t row = a->hits[a->at + a->done].row;
+        if (!omen_topk_open(a->top, d) || (own->widened != 0 && entered(a, row))) continue;
+        uint8_t bytes[OMEN_KEY_MAX];
+        omen_key key;
+        bool live;
+        OMEN_TRY(s->ops->row(s->ctx, row, bytes, &key, &live, err));
+        a->asked++;
+        a->stale += !live;
+        if (live && omen_topk_push(a->top, d, own->number, row, key) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
+    }
+    return OMEN_OK;
+}
+
+static omen_status rank_hits(omen_ann *a, omen_error *err) {
+    while (a->at < a->hit_count) {
+        if (!a->ranked) {
+            OMEN_TRY(fill_window(a, err));
+            for (uint32_t i = 0; i < a->window; i++) omen_rank_rows(&a->ranker, a->rows[i].vector, &a->rows[i].norm, 1, &a->distances[i]);
+            a->sources[a->source].ranked += a->window;
+            a->ranked = true;
+            a->done = 0;
+        }
+        OMEN_TRY(offer_window(a, err));
+        a->at += a->window;
+        release_window(a);
+    }
+    return OMEN_OK;
+}
+
+/* Too few hits, or many candidates that were replaced since: the index is asked for more, until it has no more to give. */
+static bool widen(omen_ann *a) {
+    omen_ann_source *s = &a->sources[a->source];
+    bool all = a->hit_count < s->want || s->want >= s->rows->rows;
+    bool short_of = a->top->count < a->top->k, doubtful = a->stale * 4 > a->asked && s->widened < 3;
+    if (all || (!short_of && !doubtful)) return false;
+    s->want = OMEN_MIN(s->want * 2, s->rows->rows);
+    s->effort = OMEN_MIN(OMEN_MAX(s->effort, s->want) * 2, 1u << 20);
+    s->widened++;
+    return true;
+}
+
+omen_status omen_ann_step(omen_ann *a, omen_error *err) {
+    while (a->source < a->source_count) {
+        omen_ann_source *s = &a->sources[a->source];
+        if (a->search == NULL) OMEN_TRY(begin(a, err));
+        if (!a->searched) {
+            OMEN_TRY(omen_index_search_step(a->search, err));
+            omen_index_work w;
+            a->hits = omen_index_search_hits(a->search, &a->hit_count, &w);
+            a->searched = true;
+            s->candidates = a->hit_count;
+            s->work.distances += w.distances;
+            s->work.bytes += w.bytes;
+            s->work.hops += w.hops;
+            s->work.blocks += w.blocks;
+        }
+        OMEN_TRY(rank_hits(a, err));
+        omen_index_search_end(a->search);
+        a->search = NULL;
+        s->ns += a->host->ticks_ns(a->host->ctx) - a->begun_ns;
+        if (!widen(a)) a->source++;
+    }
+    return OMEN_OK;
+}

@@ -1,0 +1,58 @@
+/* ann.h - approximate nearest neighbours: for each source that has an index, the index's candidates are ranked by their exact distances and entered
+ * into the same k best as everything that was scanned. */
+#ifndef OMEN_QUERY_ANN_H
+#define OMEN_QUERY_ANN_H
+
+#include "index/index.h"
+#include "query/rank.h"
+#include "query/scan.h"
+#include "query/topk.h"
+
+/* Candidates whose vectors are held at once. */
+#define OMEN_ANN_WINDOW 8u
+/* Beyond, every row is compared: sorted pools are no way to find a large share of everything. */
+#define OMEN_ANN_MAX_K 2000u
+
+/* One source and its index. */
+typedef struct omen_ann_source {
+    const omen_scan_source *rows;
+    uint32_t number;           /* of the source, for the candidates */
+    omen_index *index;
+    const omen_bits *dead;
+    uint32_t effort, want;     /* as the search began; what it became once it is done */
+    uint32_t widened;          /* times that too few of the candidates lived */
+    uint32_t candidates, ranked;
+    omen_index_work work;
+    uint64_t ns;               /* set by whoever measures */
+} omen_ann_source;
+
+typedef struct omen_ann {
+    omen_mem *mem;
+    const omen_host *host;
+    omen_ann_source *sources;  /* borrowed */
+    uint32_t source_count;
+    uint32_t field;
+    omen_ranker ranker;
+    const void *vector;        /* the query as indexes take it: floats, or bytes */
+    omen_topk *top;            /* borrowed */
+    /* place */
+    uint32_t source;
+    omen_index_search *search;
+    bool searched, ranked;     /* the index has answered; the window's distances are known */
+    const omen_index_hit *hits;
+    uint32_t hit_count, at;    /* the window begins at `at` */
+    uint32_t window, done;     /* rows in it; offered already */
+    omen_scan_row rows[OMEN_ANN_WINDOW];
+    bool held[OMEN_ANN_WINDOW];
+    float distances[OMEN_ANN_WINDOW];
+    uint32_t asked, stale;
+    uint64_t begun_ns;
+} omen_ann;
+
+/* sources: what to search; top: where the scanned rows are already. vector is borrowed. */
+void omen_ann_init(omen_ann *a, omen_mem *m, omen_ann_source *sources, uint32_t source_count, uint32_t field, const omen_ranker *ranker, const void *vector, omen_topk *top);
+/* Step: repeat on PENDING. OMEN_ERR_CORRUPT, _IO, _MEMORY, _LIMIT. */
+omen_status omen_ann_step(omen_ann *a, omen_error *err);
+void omen_ann_deinit(omen_ann *a);
+
+#endif
