@@ -28,16 +28,77 @@ const char *omen_metric_name(omen_metric m) {
     return "unknown";
 }
 
-bool omen_metric_parse(omen_str name, omen_metric *out) {
-    static const omen_metric all[] = {OMEN_METRIC_L2, OMEN_METRIC_IP, OMEN_METRIC_COSINE};
-    for (size_t i = 0; i < OMEN_ARRAY_LEN(all); i++) {
-        const char *n = omen_metric_name(all[i]);
-        if (omen_str_equal(name, (omen_str){n, strlen(n)})) {
-            *out = all[i];
-            return true;
-        }
+/* The number whose name this is, from `first` on; -1: none. */
+static int parse(omen_str name, const char *(*name_of)(int), int first, int last) {
+    for (int i = first; i <= last; i++) {
+        const char *n = name_of(i);
+        if (omen_str_equal(name, (omen_str){n, strlen(n)})) return i;
     }
-    return false;
+    return -1;
+}
+
+static const char *metric_name(int m) { return omen_metric_name((omen_metric)m); }
+static const char *element_name(int e) { return omen_element_name((omen_element)e); }
+static const char *kind_name(int k) { return omen_index_kind_name((omen_index_kind)k); }
+static const char *codec_name(int c) { return omen_codec_name((omen_codec)c); }
+
+bool omen_metric_parse(omen_str name, omen_metric *out) {
+    int i = parse(name, metric_name, OMEN_METRIC_L2, OMEN_METRIC_HAMMING);
+    if (i >= 0) *out = (omen_metric)i;
+    return i >= 0;
+}
+
+const char *omen_element_name(omen_element e) {
+    static const char *const names[] = {"f32", "f16", "i8", "bit"};
+    return (unsigned)e < OMEN_ARRAY_LEN(names) ? names[e] : "unknown";
+}
+
+bool omen_element_parse(omen_str name, omen_element *out) {
+    int i = parse(name, element_name, OMEN_ELEMENT_F32, OMEN_ELEMENT_BIT);
+    if (i >= 0) *out = (omen_element)i;
+    return i >= 0;
+}
+
+const char *omen_index_kind_name(omen_index_kind k) {
+    static const char *const names[] = {"auto", "flat", "hnsw", "ivf", "disk"};
+    return (unsigned)k < OMEN_ARRAY_LEN(names) ? names[k] : "unknown";
+}
+
+bool omen_index_kind_parse(omen_str name, omen_index_kind *out) {
+    int i = parse(name, kind_name, OMEN_INDEX_AUTO, OMEN_INDEX_DISK);
+    if (i >= 0) *out = (omen_index_kind)i;
+    return i >= 0;
+}
+
+const char *omen_codec_name(omen_codec c) {
+    static const char *const names[] = {"auto", "sq8", "rabitq", "pq"};
+    return (unsigned)c < OMEN_ARRAY_LEN(names) ? names[c] : "unknown";
+}
+
+bool omen_codec_parse(omen_str name, omen_codec *out) {
+    int i = parse(name, codec_name, OMEN_CODEC_AUTO, OMEN_CODEC_PQ);
+    if (i >= 0) *out = (omen_codec)i;
+    return i >= 0;
+}
+
+omen_status omen_index_options_check(const omen_index_options *o, omen_str field, omen_error *err) {
+    int n = (int)field.len;
+    const char *f = field.data;
+    if ((unsigned)o->kind > OMEN_INDEX_DISK) return omen_fail(err, OMEN_ERR_INVALID, "vector field \"%.*s\" has an unknown kind of index; use auto, flat, hnsw, ivf or disk", n, f);
+    if ((unsigned)o->codec > OMEN_CODEC_PQ) return omen_fail(err, OMEN_ERR_INVALID, "the index of vector field \"%.*s\" has an unknown codec; use sq8, rabitq or pq", n, f);
+    if (o->m != 0 && (o->m < 4 || o->m > 128)) return omen_fail(err, OMEN_ERR_INVALID, "the index of vector field \"%.*s\" has m %u; use 4 to 128", n, f, o->m);
+    if (o->ef_construction != 0 && (o->ef_construction < 8 || o->ef_construction > 2000))
+        return omen_fail(err, OMEN_ERR_INVALID, "the index of vector field \"%.*s\" has ef_construction %u; use 8 to 2000", n, f, o->ef_construction);
+    if (o->lists > 65536) return omen_fail(err, OMEN_ERR_INVALID, "the index of vector field \"%.*s\" has %u lists; use 1 to 65536", n, f, o->lists);
+    if (o->bits > 8) return omen_fail(err, OMEN_ERR_INVALID, "the index of vector field \"%.*s\" has %u bits; use 1 to 8", n, f, o->bits);
+    bool graph = o->kind == OMEN_INDEX_HNSW || o->kind == OMEN_INDEX_DISK;
+    if ((o->m != 0 || o->ef_construction != 0) && !graph)
+        return omen_fail(err, OMEN_ERR_INVALID, "the index of vector field \"%.*s\" has m or ef_construction, which are of graphs; name the kind hnsw or disk with them", n, f);
+    if ((o->codec != OMEN_CODEC_AUTO || o->lists != 0) && o->kind != OMEN_INDEX_IVF)
+        return omen_fail(err, OMEN_ERR_INVALID, "the index of vector field \"%.*s\" has a codec or lists, which are of ivf; name that kind with them", n, f);
+    if (o->bits != 0 && o->codec != OMEN_CODEC_RABITQ)
+        return omen_fail(err, OMEN_ERR_INVALID, "the index of vector field \"%.*s\" has bits, which are of the codec rabitq; name it with them", n, f);
+    return OMEN_OK;
 }
 
 static omen_status field_name(omen_schema_copy *c, omen_str name, const char *what, omen_str *out, omen_error *err) {
@@ -65,8 +126,15 @@ static omen_status copy_fields(omen_schema_copy *c, const omen_schema *s, omen_e
         if (f->dimensions == 0 || f->dimensions > OMEN_MAX_DIMENSIONS)
             return omen_fail(err, OMEN_ERR_INVALID, "vector field \"%.*s\" has %u dimensions; 1 to %u are allowed", (int)name.len, name.data,
                              f->dimensions, OMEN_MAX_DIMENSIONS);
-        if (f->metric != OMEN_METRIC_L2 && f->metric != OMEN_METRIC_IP && f->metric != OMEN_METRIC_COSINE)
-            return omen_fail(err, OMEN_ERR_INVALID, "vector field \"%.*s\" has an unknown metric; use l2, ip or cosine", (int)name.len, name.data);
+        if (f->metric < OMEN_METRIC_L2 || f->metric > OMEN_METRIC_HAMMING)
+            return omen_fail(err, OMEN_ERR_INVALID, "vector field \"%.*s\" has an unknown metric; use l2, ip, cosine or hamming", (int)name.len, name.data);
+        if ((unsigned)f->element > OMEN_ELEMENT_BIT)
+            return omen_fail(err, OMEN_ERR_INVALID, "vector field \"%.*s\" has an unknown type of elements; use f32, f16, i8 or bit", (int)name.len, name.data);
+        if ((f->metric == OMEN_METRIC_HAMMING) != (f->element == OMEN_ELEMENT_BIT))
+            return omen_fail(err, OMEN_ERR_INVALID, "vector field \"%.*s\": bits are compared by hamming, and hamming compares bits; name both or neither", (int)name.len, name.data);
+        if (f->element == OMEN_ELEMENT_BIT && f->dimensions % 8 != 0)
+            return omen_fail(err, OMEN_ERR_INVALID, "vector field \"%.*s\" has %u dimensions; bits come in bytes: use a multiple of 8", (int)name.len, name.data, f->dimensions);
+        OMEN_TRY(omen_index_options_check(&f->index, name, err));
         c->vectors[i].dimensions = f->dimensions;
         c->vectors[i].metric = f->metric;
         c->vectors[i].element = f->element;
@@ -102,12 +170,12 @@ omen_status omen_schema_match(const omen_schema *have, const omen_schema *wanted
     for (uint32_t i = 0; i < have->vector_count; i++) {
         const omen_vector_field *h = &have->vectors[i], *w = &wanted->vectors[i];
         omen_str name = w->name.len == 0 ? OMEN_STR("vector") : w->name;
-        if (!omen_str_equal(h->name, name) || h->dimensions != w->dimensions || h->metric != w->metric)
+        if (!omen_str_equal(h->name, name) || h->dimensions != w->dimensions || h->metric != w->metric || h->element != w->element)
             return omen_fail(err, OMEN_ERR_SCHEMA,
-                             "collection \"%.*s\" has vector field \"%.*s\" with %u dimensions and metric %s, not \"%.*s\" with %u and %s; open it "
+                             "collection \"%.*s\" has vector field \"%.*s\" with %u dimensions of %s and metric %s, not \"%.*s\" with %u of %s and %s; open it "
                              "with its own schema, or drop it first",
-                             n, collection.data, (int)h->name.len, h->name.data, h->dimensions, omen_metric_name(h->metric), (int)name.len,
-                             name.data, w->dimensions, omen_metric_name(w->metric));
+                             n, collection.data, (int)h->name.len, h->name.data, h->dimensions, omen_element_name(h->element), omen_metric_name(h->metric),
+                             (int)name.len, name.data, w->dimensions, omen_element_name(w->element), omen_metric_name(w->metric));
     }
     bool same = have->text_count == wanted->text_count;
     for (uint32_t i = 0; same && i < have->text_count; i++) same = omen_str_equal(have->texts[i], wanted->texts[i]);
@@ -126,6 +194,9 @@ omen_status omen_schema_encode(const omen_schema *s, omen_buf *out) {
     for (uint32_t i = 0; i < s->vector_count; i++) {
         OMEN_TRY(omen_buf_append_u32(out, s->vectors[i].dimensions));
         OMEN_TRY(omen_buf_append_u32(out, (uint32_t)s->vectors[i].metric));
+        const omen_index_options *x = &s->vectors[i].index;
+        const uint32_t rest[] = {(uint32_t)s->vectors[i].element, (uint32_t)x->kind, (uint32_t)x->codec, x->m, x->ef_construction, x->lists, x->bits};
+        for (size_t r = 0; r < OMEN_ARRAY_LEN(rest); r++) OMEN_TRY(omen_buf_append_u32(out, rest[r]));
         OMEN_TRY(encode_name(out, s->vectors[i].name));
     }
     for (uint32_t i = 0; i < s->text_count; i++) OMEN_TRY(encode_name(out, s->texts[i]));
@@ -156,9 +227,14 @@ static bool take_schema(cursor *c, omen_schema *s, omen_vector_field *vectors, o
     if (!take_u32(c, &s->vector_count) || !take_u32(c, &s->text_count)) return false;
     if (s->vector_count > OMEN_MAX_VECTOR_FIELDS || s->text_count > OMEN_MAX_TEXT_FIELDS) return false;
     for (uint32_t i = 0; i < s->vector_count; i++) {
-        uint32_t metric;
-        if (!take_u32(c, &vectors[i].dimensions) || !take_u32(c, &metric) || !take_name(c, &vectors[i].name)) return false;
-        vectors[i].metric = (omen_metric)metric;
+        uint32_t n[8];
+        if (!take_u32(c, &vectors[i].dimensions)) return false;
+        for (size_t r = 0; r < OMEN_ARRAY_LEN(n); r++)
+            if (!take_u32(c, &n[r])) return false;
+        if (!take_name(c, &vectors[i].name)) return false;
+        vectors[i].metric = (omen_metric)n[0];
+        vectors[i].element = (omen_element)n[1];
+        vectors[i].index = (omen_index_options){(omen_index_kind)n[2], (omen_codec)n[3], n[4], n[5], n[6], n[7]};
     }
     for (uint32_t i = 0; i < s->text_count; i++)
         if (!take_name(c, &texts[i])) return false;
@@ -199,6 +275,23 @@ omen_status omen_schema_field(const omen_schema *s, omen_str name, uint32_t *out
                      (int)s->vectors[0].name.len, s->vectors[0].name.data);
 }
 
+static void write_index(const omen_index_options *o, omen_jw *w) {
+    const struct { const char *name; uint32_t value; } numbers[] = {{"m", o->m}, {"efConstruction", o->ef_construction}, {"lists", o->lists}, {"bits", o->bits}};
+    omen_jw_object(w);
+    omen_jw_key(w, "kind");
+    omen_jw_cstr(w, omen_index_kind_name(o->kind));
+    if (o->codec != OMEN_CODEC_AUTO) {
+        omen_jw_key(w, "codec");
+        omen_jw_cstr(w, omen_codec_name(o->codec));
+    }
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(numbers); i++) {
+        if (numbers[i].value == 0) continue;
+        omen_jw_key(w, numbers[i].name);
+        omen_jw_u64(w, numbers[i].value);
+    }
+    omen_jw_object_end(w);
+}
+
 void omen_schema_write_json(const omen_schema *s, omen_jw *w) {
     omen_jw_object(w);
     omen_jw_key(w, "vectors");
@@ -211,6 +304,10 @@ void omen_schema_write_json(const omen_schema *s, omen_jw *w) {
         omen_jw_u64(w, s->vectors[i].dimensions);
         omen_jw_key(w, "metric");
         omen_jw_cstr(w, omen_metric_name(s->vectors[i].metric));
+        omen_jw_key(w, "element");
+        omen_jw_cstr(w, omen_element_name(s->vectors[i].element));
+        omen_jw_key(w, "index");
+        write_index(&s->vectors[i].index, w);
         omen_jw_object_end(w);
     }
     omen_jw_array_end(w);

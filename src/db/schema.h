@@ -2,7 +2,8 @@
  *
  * schema.h - a collection's schema as the database keeps it: an own copy, checked, and its binary form in log and manifest.
  *
- * Binary form: u32 vector_count, u32 text_count, then for each vector field u32 dimensions, u32 metric, u32 name length, name;
+ * Binary form: u32 vector_count, u32 text_count, then for each vector field u32 dimensions, u32 metric, u32 element, u32 index kind, codec, m,
+ * ef_construction, lists, bits (0: the default), u32 name length, name;
  * for each text field u32 name length, name; zero bytes up to a multiple of 8. Default field names are stored as "vector".
  */
 #ifndef OMEN_DB_SCHEMA_H
@@ -34,9 +35,17 @@ omen_status omen_schema_encode(const omen_schema *s, omen_buf *out);
 omen_status omen_schema_decode(omen_schema_copy *c, omen_mem *m, const uint8_t *data, size_t len, size_t *used, omen_error *err);
 /* Index of a vector field by name ("" is the only field, or "vector"); OMEN_ERR_INVALID. */
 omen_status omen_schema_field(const omen_schema *s, omen_str name, uint32_t *out, omen_error *err);
-const char *omen_metric_name(omen_metric m); /* "l2", "ip", "cosine" */
+const char *omen_metric_name(omen_metric m); /* "l2", "ip", "cosine", "hamming" */
+const char *omen_element_name(omen_element e); /* "f32", "f16", "i8", "bit" */
+bool omen_element_parse(omen_str name, omen_element *out);
+const char *omen_index_kind_name(omen_index_kind k); /* "auto", "flat", "hnsw", "ivf", "disk" */
+bool omen_index_kind_parse(omen_str name, omen_index_kind *out);
+const char *omen_codec_name(omen_codec c); /* "auto", "sq8", "rabitq", "pq" */
+bool omen_codec_parse(omen_str name, omen_codec *out);
+/* Whether the parameters of an index are in range and fit each other; `field` is for the message. OMEN_ERR_INVALID. */
+omen_status omen_index_options_check(const omen_index_options *o, omen_str field, omen_error *err);
 bool omen_metric_parse(omen_str name, omen_metric *out);
-/* {"vectors": [{"name", "dimensions", "metric"}], "text": [..]} */
+/* {"vectors": [{"name", "dimensions", "metric", "element", "index": {"kind", and parameters that were given}}], "text": [..]} */
 void omen_schema_write_json(const omen_schema *s, omen_jw *w);
 static inline bool omen_str_equal(omen_str a, omen_str b) { return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0); }
 
