@@ -518,6 +518,40 @@ TEST(the_longest_i8_vectors_are_summed_exactly_and_rounded_once) {
     one_end(&o);
 }
 
+/* A write, a search or a read in a database of one record, whose nth allocation and all after it fail. */
+static omen_status starved(omen_element e, int what, uint64_t n) {
+    cell v = {.i = {1, 2, 3, 4, 5, 6, 7, 8}};
+    one o;
+    omen_results *r = NULL;
+    if (e == OMEN_ELEMENT_F16) v = (cell){.f = {1, 2, 3, 4, 5, 6, 7, 8}};
+    if (!one_begin(&o, e, e == OMEN_ELEMENT_BIT ? OMEN_METRIC_HAMMING : OMEN_METRIC_COSINE, 8)) return OMEN_ERR_INTERNAL;
+    CHECK_OK(put(&o, 1, &v));
+    CHECK_OK(omen_flush(o.db));
+    fault_host_fail_alloc_at(o.h, n, true);
+    omen_status s = what == 0 ? put(&o, 2, &v) : what == 1 ? ask(&o, &v, 8, &r) : omen_get(o.c, &OMEN_ID_INT(1), 1, OMEN_INCLUDE_VECTOR, &r);
+    CHECK(s == OMEN_OK || (s == OMEN_ERR_MEMORY && fault_host_fault_hit(o.h)));
+    fault_host_fail_alloc_at(o.h, 0, false);
+    omen_results_free(r);
+    CHECK_EQ_UINT(count_of(&o), what == 0 && s == OMEN_OK ? 2 : 1);
+    omen_collection_close(o.c);
+    omen_status closed = omen_close(o.db);
+    CHECK(closed == OMEN_OK || (what == 0 && s != OMEN_OK)); /* what the log could not take poisons the database */
+    CHECK_EQ_UINT(fault_host_bytes(o.h), 0);
+    fault_host_free(o.h);
+    return s;
+}
+
+TEST(memory_that_runs_out_is_said) {
+    static const omen_element elements[] = {OMEN_ELEMENT_F16, OMEN_ELEMENT_I8, OMEN_ELEMENT_BIT};
+    for (size_t e = 0; e < sizeof elements / sizeof *elements; e++) {
+        for (int what = 0; what < 3; what++) {
+            uint64_t n = 1;
+            while (n < 200 && starved(elements[e], what, n) != OMEN_OK) n++;
+            CHECK(n > 3 && n < 200);
+        }
+    }
+}
+
 /* Few rows to a block and many of them, in runs that begin and end anywhere. */
 TEST(many_bits_over_several_blocks) {
     enum { ROWS = 3000, DIMS = 1048, BYTES = DIMS / 8 };
