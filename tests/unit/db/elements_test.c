@@ -301,8 +301,16 @@ static void run(unsigned pending, int steps) {
     fault_host_free(h);
 }
 
+/* With every kernel set that this machine runs; the best one stays in use. */
 TEST(every_element_and_metric_matches_the_oracle) {
-    for (int i = 0; i < 12; i++) run(0, 150);
+    static const char *const sets[] = {"scalar", "relaxed", "simd128", "neon", "avx2", "avx512"};
+    unsigned tried = 0;
+    for (size_t s = 0; s < sizeof sets / sizeof *sets; s++) {
+        if (omen_kernels_use(sets[s]) != OMEN_OK) continue;
+        tried++;
+        for (int i = 0; i < 6; i++) run(0, 100);
+    }
+    CHECK(tried != 0);
 }
 
 TEST(every_element_and_metric_matches_the_oracle_when_the_storage_stalls) {
