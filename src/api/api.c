@@ -66,6 +66,7 @@ static omen_status admin(omen_db *db, omen_admin_kind kind, uint64_t budget_us, 
 
 omen_status omen_sync(omen_db *db) { return admin(db, OMEN_ADMIN_SYNC, 0, NULL); }
 omen_status omen_flush(omen_db *db) { return admin(db, OMEN_ADMIN_FLUSH, 0, NULL); }
+omen_status omen_build_indexes(omen_db *db) { return admin(db, OMEN_ADMIN_INDEX, 0, NULL); }
 omen_status omen_compact(omen_db *db) { return admin(db, OMEN_ADMIN_COMPACT, 0, NULL); }
 omen_status omen_db_maintain(omen_db *db, uint64_t budget_us, int *more) { return admin(db, OMEN_ADMIN_MAINTAIN, budget_us, more); }
 
@@ -265,6 +266,27 @@ omen_status omen_metrics(omen_db *db, omen_metrics_format format, omen_str label
 }
 
 void omen_metrics_reset(omen_db *db) { omen_db_metrics_reset(db); }
+
+omen_status omen_explain(omen_collection *c, const omen_query *q, char *buf, size_t cap, size_t *needed) {
+    omen_error err = {0};
+    omen_read_op *op;
+    if (c == NULL || q == NULL || q->struct_size != sizeof *q || (buf == NULL && cap != 0))
+        return told(omen_fail(&err, OMEN_ERR_INVALID, "an argument is NULL, or the query was not filled by omen_query_init"), &err);
+    omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_SEARCH, q->include, &op, &err);
+    if (s != OMEN_OK) return told_of(c->db, s, &err);
+    s = omen_read_op_search(op, q, &err);
+    if (s == OMEN_OK) DRIVE(c->db->host, s, omen_read_op_step(op, &err), &err);
+    omen_buf text;
+    omen_buf_init(&text, &c->db->mem);
+    if (s == OMEN_OK) {
+        omen_jw w;
+        omen_jw_begin(&w, &text);
+        omen_explain_write(op, &w);
+        s = omen_jw_end(&w);
+    }
+    omen_read_op_free(op);
+    return hand_out(&text, s, buf, cap, needed, &err);
+}
 
 omen_status omen_stats(omen_db *db, char *buf, size_t cap, size_t *needed) {
     omen_error err = {0};

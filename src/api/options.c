@@ -59,6 +59,8 @@ omen_status omen_options_set(omen_options *o, omen_str key, omen_str value) {
         if (!parse_bytes(value, &o->pool_bytes)) return OMEN_ERR_INVALID;
     } else if (is(key, "memtable_bytes")) {
         if (!parse_bytes(value, &o->memtable_bytes)) return OMEN_ERR_INVALID;
+    } else if (is(key, "index_bytes")) {
+        if (!parse_bytes(value, &o->index_bytes)) return OMEN_ERR_INVALID;
     } else if (is(key, "memory_bytes")) {
         if (!parse_bytes(value, &o->memory_bytes)) return OMEN_ERR_INVALID;
     } else {
@@ -77,13 +79,16 @@ omen_status omen_options_resolve(const omen_options *given, omen_options *out, o
     }
     if (out->profile == 0) out->profile = OMEN_PROFILE_DEVELOPER;
     if (out->durability == 0) out->durability = OMEN_DURABILITY_GROUP;
-    static const struct { uint64_t pool, memtable, memory; } limits[] = {
-        [OMEN_PROFILE_DEVELOPER] = {64 * MIB, 32 * MIB, 0}, [OMEN_PROFILE_PRODUCTION] = {256 * MIB, 64 * MIB, 0}, [OMEN_PROFILE_EDGE] = {16 * MIB, 8 * MIB, 100 * MIB}};
+    static const struct { uint64_t pool, memtable, memory, index; } limits[] = {
+        [OMEN_PROFILE_DEVELOPER] = {64 * MIB, 32 * MIB, 0, 1024 * MIB},
+        [OMEN_PROFILE_PRODUCTION] = {256 * MIB, 64 * MIB, 0, 4096 * MIB},
+        [OMEN_PROFILE_EDGE] = {16 * MIB, 8 * MIB, 100 * MIB, 48 * MIB}};
     if (out->profile < OMEN_PROFILE_DEVELOPER || out->profile > OMEN_PROFILE_EDGE) return omen_fail(err, OMEN_ERR_INVALID, "options.profile is unknown");
     if (out->durability < OMEN_DURABILITY_MEMORY || out->durability > OMEN_DURABILITY_FULL) return omen_fail(err, OMEN_ERR_INVALID, "options.durability is unknown");
     if (out->pool_bytes == 0) out->pool_bytes = limits[out->profile].pool;
     if (out->memtable_bytes == 0) out->memtable_bytes = limits[out->profile].memtable;
     if (out->memory_bytes == 0) out->memory_bytes = limits[out->profile].memory;
+    if (out->index_bytes == 0) out->index_bytes = limits[out->profile].index;
     if (out->pool_bytes < MIB) return omen_fail(err, OMEN_ERR_INVALID, "options.pool_bytes is below 1 MiB");
     if (out->memtable_bytes < 4 * KIB) return omen_fail(err, OMEN_ERR_INVALID, "options.memtable_bytes is below 4 KiB");
     if (out->memory_bytes != 0 && out->memory_bytes < out->pool_bytes)

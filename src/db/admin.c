@@ -39,6 +39,13 @@ static omen_status compact(omen_admin_op *op, omen_error *err) {
     return OMEN_OK;
 }
 
+static omen_status build_indexes(omen_admin_op *op, omen_error *err) {
+    OMEN_TRY(flush(op, err));
+    do OMEN_TRY(omen_maintain_step(op->db, OMEN_DO_INDEXES, &op->more, err));
+    while (op->more);
+    return OMEN_OK;
+}
+
 static omen_status sync_all(omen_admin_op *op, omen_error *err) {
     if (!op->started) op->lsn = omen_last_lsn(op->db);
     op->started = true;
@@ -61,13 +68,14 @@ omen_status omen_admin_op_step(omen_admin_op *op, omen_error *err) {
     omen_db *db = op->db;
     if (db->options.read_only) {
         if (op->kind == OMEN_ADMIN_CLOSE || op->kind == OMEN_ADMIN_SYNC || op->kind == OMEN_ADMIN_MAINTAIN) return OMEN_OK;
-        return omen_fail(err, OMEN_ERR_READ_ONLY, "the database is open for reading only; open it without read_only to flush or compact");
+        return omen_fail(err, OMEN_ERR_READ_ONLY, "the database is open for reading only; open it without read_only to flush, compact or index");
     }
     switch (op->kind) {
         case OMEN_ADMIN_SYNC: return sync_all(op, err);
         case OMEN_ADMIN_FLUSH: return flush(op, err);
         case OMEN_ADMIN_COMPACT: return compact(op, err);
         case OMEN_ADMIN_MAINTAIN: return maintain(op, err);
+        case OMEN_ADMIN_INDEX: return build_indexes(op, err);
         case OMEN_ADMIN_CLOSE:
             /* What failed was reported when it failed; closing a poisoned database is no new failure. */
             if (atomic_load(&db->poisoned) || db->options.durability == OMEN_DURABILITY_MEMORY) return OMEN_OK;

@@ -1,10 +1,10 @@
-/* admin.h - operations on a whole database, in steps: sync, flush, compact, maintain, close. */
+/* admin.h - operations on a whole database, in steps: sync, flush, compact, maintain, index, close. */
 #ifndef OMEN_DB_ADMIN_H
 #define OMEN_DB_ADMIN_H
 
 #include "db/db.h"
 
-typedef enum omen_admin_kind { OMEN_ADMIN_SYNC, OMEN_ADMIN_FLUSH, OMEN_ADMIN_COMPACT, OMEN_ADMIN_MAINTAIN, OMEN_ADMIN_CLOSE } omen_admin_kind;
+typedef enum omen_admin_kind { OMEN_ADMIN_SYNC, OMEN_ADMIN_FLUSH, OMEN_ADMIN_COMPACT, OMEN_ADMIN_MAINTAIN, OMEN_ADMIN_CLOSE, OMEN_ADMIN_INDEX } omen_admin_kind;
 
 typedef struct omen_admin_op {
     omen_db *db;

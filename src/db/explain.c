@@ -2,23 +2,6 @@
 #include "db/indexing.h"
 #include "db/read.h"
 
-static const char *kind_name(omen_index_kind k) {
-    switch (k) {
-        case OMEN_INDEX_HNSW: return "hnsw";
-        case OMEN_INDEX_IVF: return "ivf";
-        case OMEN_INDEX_DISK: return "disk";
-        default: return "flat";
-    }
-}
-
-static const char *codec_name(omen_codec c) {
-    switch (c) {
-        case OMEN_CODEC_RABITQ: return "rabitq";
-        case OMEN_CODEC_PQ: return "pq";
-        default: return "sq8";
-    }
-}
-
 static void put(omen_jw *w, const char *key, uint64_t value) {
     omen_jw_key(w, key);
     omen_jw_u64(w, value);
@@ -34,9 +17,9 @@ void omen_index_write_json(const omen_index *x, omen_jw *w) {
     omen_index_effort(x, 10, 0.95f, &effort, &want);
     omen_jw_object(w);
     omen_jw_key(w, "kind");
-    omen_jw_cstr(w, kind_name(o->kind));
+    omen_jw_cstr(w, omen_index_kind_name(o->kind));
     omen_jw_key(w, "codec");
-    omen_jw_cstr(w, codec_name(o->codec));
+    omen_jw_cstr(w, omen_codec_name(o->codec));
     if (o->m != 0) put(w, "m", o->m);
     if (o->ef_construction != 0) put(w, "efConstruction", o->ef_construction);
     if (o->lists != 0) put(w, "lists", o->lists);
@@ -70,7 +53,7 @@ static const omen_ann_source *ann_of(const omen_read_op *op, uint32_t number) {
 static void write_index(const omen_ann_source *s, omen_jw *w) {
     const omen_index_options *o = omen_index_options_of(s->index);
     omen_jw_key(w, "index");
-    omen_jw_cstr(w, kind_name(o->kind));
+    omen_jw_cstr(w, omen_index_kind_name(o->kind));
     put(w, o->kind == OMEN_INDEX_IVF ? "nprobe" : "ef", s->effort);
     put(w, "wanted", s->want);
     put(w, "widened", s->widened);
@@ -95,7 +78,7 @@ static void write_part(omen_read_op *op, uint32_t p, omen_jw *w) {
     if (s != NULL) {
         write_index(s, w);
         omen_jw_key(w, "why");
-        omen_jw_cstr(w, op->coll->schema.schema.vectors[op->field].index.kind == OMEN_INDEX_AUTO ? choice.why : "asked for by name");
+        omen_jw_cstr(w, op->v->coll->schema.schema.vectors[op->field].index.kind == OMEN_INDEX_AUTO ? choice.why : "asked for by name");
     } else {
         omen_jw_key(w, "index");
         omen_jw_cstr(w, "flat");

@@ -211,7 +211,7 @@ bool omen_indexing_progress(omen_db *db, uint32_t *coll_id, uint32_t *field, uin
 
 omen_status omen_indexing_hand_over(omen_db *db, const omen_snapshot *s, omen_error *err) {
     omen_indexing *x = db->indexing;
-    if (x == NULL || !x->built) return OMEN_OK;
+    if (x == NULL || !x->built || x->handed) return OMEN_OK;
     omen_coll_version *v = omen_version_find(s->version, x->coll_id);
     bool there = false;
     for (uint32_t p = 0; v != NULL && p < v->part_count; p++) there = there || v->parts[p].part == x->part;

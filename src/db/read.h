@@ -53,7 +53,6 @@ struct omen_read_op {
     omen_ann_source *ann_sources;
     float *floats;    /* the query as indexes take it, where that is another form than the caller's */
     float recall;     /* 0 to 1 */
-    bool explain;     /* the plan and what it cost are kept for omen_explain_write */
     uint64_t exact_ns;
     bool scanned;
     bool searching, searched;

@@ -275,7 +275,7 @@ static bool no_query(void *arg, uint32_t row) { return omen_audit_query_of(arg, 
 /* 1, 2, 4, 6, 8, 12, 16, 24, ... lists */
 static uint32_t ladder(uint32_t n) { return n == 0 ? 1u : n == 1 ? 2u : n % 2 == 0 ? 2u << n / 2 : 3u << n / 2; }
 
-/* One effort a step. Where the last true neighbour stands among the candidates says how many need to be re-ranked: as many as lose one in 300 of those found. */
+/* One effort a step. Where the last true neighbour stands among the candidates says how many need to be re-ranked: as many as lose one in 1,000 of those found. */
 static omen_status audit(omen_ivf_build *b, omen_error *err) {
     omen_audit *a = &b->audit;
     const omen_ivf *v = &b->view;
@@ -296,7 +296,7 @@ static omen_status audit(omen_ivf_build *b, omen_error *err) {
         }
     }
     uint32_t want = AUDIT_WANT, left = found;
-    while (want > OMEN_AUDIT_K && left - at[want - 1] + found / 300 >= found) left -= at[--want];
+    while (want > OMEN_AUDIT_K && left - at[want - 1] + found / 1000 >= found) left -= at[--want];
     uint32_t recall = truths == 0 ? 65536u : (uint32_t)((uint64_t)left * 65536u / truths);
     a->points[a->point_count++] = (omen_index_point){effort, want, recall};
     bool useless = a->point_count >= 4 && recall <= a->points[a->point_count - 4].recall && recall > 65536u / 100 * 97;
