@@ -4,8 +4,10 @@
 #define SAMPLE 4096u
 /* Rows are gathered and encoded so many at a time. */
 #define CHUNK_ROWS 512u
-/* Rows a list that its centroid is computed from. */
-#define POINTS_PER_LIST 64u
+/* Rows a list that its centroid is computed from: fewer where there are many lists, since the work grows with the square of their number. */
+#define POINTS_FEW 64u
+#define POINTS_MANY 32u
+#define MANY 1024u
 /* Candidates that the audit looks through for true neighbours. */
 #define AUDIT_WANT 512u
 /* Rows put in their place in one step. */
@@ -158,7 +160,7 @@ static omen_ivf_codes codes_of(const omen_ivf_build *b) { return (omen_ivf_codes
 static omen_status cluster(omen_ivf_build *b, omen_error *err) {
     uint32_t rows = b->view.rows, lists = b->base.options.lists;
     omen_ivf_codes codes = codes_of(b);
-    uint32_t points = (uint32_t)OMEN_MIN((uint64_t)rows, (uint64_t)lists * POINTS_PER_LIST);
+    uint32_t points = (uint32_t)OMEN_MIN((uint64_t)rows, (uint64_t)lists * (lists > MANY ? POINTS_MANY : POINTS_FEW));
     if (b->cluster.mem == NULL && omen_ivf_cluster_begin(&b->cluster, mem_of(b), &codes, rows, points, lists) != OMEN_OK) return out_of_memory(err);
     if (omen_ivf_cluster_step(&b->cluster)) b->stage = ASSIGN;
     b->base.progress = 200u + omen_ivf_cluster_progress(&b->cluster) * 2 / 5;

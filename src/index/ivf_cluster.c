@@ -3,7 +3,7 @@
 #include "base/parallel.h"
 #include "kernel/kernel.h"
 
-#define ROUNDS 10u
+#define ROUNDS 8u
 /* Points and centroids that are compared with each other while both are in the nearest caches. */
 #define POINTS 32u
 #define CENTROIDS 128u
