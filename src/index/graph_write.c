@@ -12,7 +12,7 @@ static omen_status put(omen_graph_build *b, uint32_t kind, const void *bytes, ui
         b->written = 0;
     }
     size_t n = (size_t)OMEN_MIN((uint64_t)STEP, len - b->written);
-    OMEN_TRY(omen_segment_section_write(b->out, (const uint8_t *)bytes + b->written, n, err));
+    if (n != 0) OMEN_TRY(omen_segment_section_write(b->out, (const uint8_t *)bytes + b->written, n, err)); /* bits have no codec: no bytes, no address */
     b->written += n;
     *end = b->written == len;
     if (!*end) return OMEN_OK;
