@@ -4,7 +4,7 @@ find_package(Threads REQUIRED)
 
 file(GLOB kernels CONFIGURE_DEPENDS native/kernel/*.c)
 if(NOT OMEN_X86_64)
-  list(FILTER kernels EXCLUDE REGEX "_(avx2|avx512)\\.c$")
+  list(FILTER kernels EXCLUDE REGEX "_(avx2|avx512|avx512vnni)\\.c$")
 endif()
 if(NOT OMEN_ARM64)
   list(FILTER kernels EXCLUDE REGEX "_(neon|dotprod)\\.c$")

@@ -28,5 +28,6 @@ static inline __m256 partial(const float *p, size_t n) {
 #define MUL(a, b) _mm256_mul_ps(a, b)
 #define SUM(v) sum8(v)
 #define CRC omen_crc32c_native
+#define CODES OMEN_CODES_OF(avx2, avx2)
 #include "kernel/lanes.h"
 #endif

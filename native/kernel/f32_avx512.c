@@ -23,5 +23,10 @@ static inline float sum16(__m512 v) {
 #define MUL(a, b) _mm512_mul_ps(a, b)
 #define SUM(v) sum16(v)
 #define CRC omen_crc32c_native
+#define CODES OMEN_CODES_OF(avx512, avx512)
 #include "kernel/lanes.h"
+
+/* The same with the instructions for codes that later processors have. */
+const omen_kernels omen_kernels_avx512vnni = {
+    .name = "avx512vnni", .dot_f32 = dot, .l2_f32 = l2, .finite_f32 = all_finite, .crc32c = CRC, OMEN_CODES_OF(avx512vnni, avx512vnni)};
 #endif

@@ -28,5 +28,9 @@ static inline float32x4_t partial(const float *p, size_t n) {
 #define MUL(a, b) vmulq_f32(a, b)
 #define SUM(v) sum4(v)
 #define CRC omen_crc32c_native
+#define CODES OMEN_CODES_OF(neon, neon)
 #include "kernel/lanes.h"
+
+const omen_kernels omen_kernels_dotprod = {
+    .name = "neon-dotprod", .dot_f32 = dot, .l2_f32 = l2, .finite_f32 = all_finite, .crc32c = CRC, OMEN_CODES_OF(dotprod, neon)};
 #endif

@@ -21,6 +21,16 @@ static bool has_crc(void) {
 #endif
 }
 
+#if defined(__aarch64__)
+static bool has_dotprod(void) {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    return true;
+#endif
+}
+#endif
+
 typedef uint32_t crc_fn(uint32_t crc, const void *p, size_t len);
 
 static crc_fn *best_crc(void) {
@@ -43,14 +53,15 @@ uint32_t omen_crc32c_native(uint32_t crc, const void *p, size_t len) {
 
 const omen_kernels *const *omen_kernels_offer(void) {
 #if defined(__x86_64__)
-    static const omen_kernels *const all[] = {&omen_kernels_avx512, &omen_kernels_avx2, &omen_kernels_scalar, NULL};
+    static const omen_kernels *const all[] = {&omen_kernels_avx512vnni, &omen_kernels_avx512, &omen_kernels_avx2, &omen_kernels_scalar, NULL};
     /* __builtin_cpu_supports also asks whether the system saves the registers. Every processor with AVX-512 has AVX2. */
-    if (!__builtin_cpu_supports("avx2")) return all + 2;
+    if (!__builtin_cpu_supports("avx2")) return all + 3;
     bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-    return all + (wide ? 0 : 1);
+    if (!wide) return all + 2;
+    return all + (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq") ? 0 : 1);
 #elif defined(__aarch64__)
-    static const omen_kernels *const all[] = {&omen_kernels_neon, &omen_kernels_scalar, NULL};
-    return all;
+    static const omen_kernels *const all[] = {&omen_kernels_dotprod, &omen_kernels_neon, &omen_kernels_scalar, NULL};
+    return all + (has_dotprod() ? 0 : 1);
 #else
     static const omen_kernels *const all[] = {&omen_kernels_scalar, NULL};
     return all;

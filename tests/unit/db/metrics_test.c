@@ -277,7 +277,7 @@ TEST(out_of_memory_is_told) {
 /* ---- the tables of the product ---- */
 
 static bool in_table(const omen_series *rows, size_t count, size_t size, size_t limit) {
-    static const size_t sizes[] = {sizeof(omen_counter), sizeof(omen_gauge), sizeof(omen_histogram)};
+    static const size_t sizes[] = {sizeof(omen_counter), sizeof(omen_gauge), sizeof(omen_histogram), sizeof(omen_gauge)};
     bool ok = true;
     for (size_t i = 0; i < count; i++) {
         const omen_series *r = &rows[i];
