@@ -75,6 +75,8 @@ omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const 
 omen_part *omen_part_ref(omen_part *p);
 /* Frees at the last reference; answers true when the caller should remove the segment's file (p->unlink was set). */
 bool omen_part_unref(omen_part *p);
+/* Ids, and the vectors of a field, stay in memory once they were read, as far as the store has room (omen_segment_keep). */
+void omen_part_keep(omen_part *p, uint32_t field, bool vectors);
 
 /* Rows in one block of a field's VECTORS section: about 64 KiB of them. */
 uint32_t omen_part_rows_per_block(const omen_part_field *field);

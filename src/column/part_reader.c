@@ -95,6 +95,14 @@ omen_part *omen_part_ref(omen_part *p) {
     return p;
 }
 
+void omen_part_keep(omen_part *p, uint32_t field, bool vectors) {
+    omen_segment_keep(p->segment, p->key_offsets);
+    omen_segment_keep(p->segment, p->key_bytes);
+    if (!vectors) return;
+    omen_segment_keep(p->segment, p->vectors[field]);
+    if (p->norms[field] != NULL) omen_segment_keep(p->segment, p->norms[field]);
+}
+
 bool omen_part_unref(omen_part *p) {
     if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1) return false;
     bool unlink = p->unlink;

@@ -145,7 +145,10 @@ static omen_status write_part(omen_job *job, omen_error *err) {
 static omen_status open_index(omen_job *job, omen_error *err) {
     const omen_part_field *f = &job->index_part->fields[job->index_field];
     omen_status s = omen_index_open(&job->db->store, &job->info, job->index_part->rows, f->dimensions, (omen_metric)f->metric, (omen_element)f->element, &job->index, err);
-    if (s == OMEN_OK) job->stage = OMEN_STAGE_MANIFEST;
+    if (s == OMEN_OK) {
+        omen_indexed_part_keep(job->index_part, job->index_field, job->index);
+        job->stage = OMEN_STAGE_MANIFEST;
+    }
     return s;
 }
 

@@ -55,6 +55,7 @@ omen_status omen_open_op_new(const char *path, const omen_options *options, omen
     }
     db->opened_ns = host->ticks_ns(host->ctx);
     atomic_init(&db->index_due, true);
+    db->store.resident.limit = options->index_bytes;
     omen_buf_init(&db->garbage, &db->mem);
     omen_buf_init(&db->orphans, &db->mem);
     omen_lock *locks[] = {&db->index_lock, &db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
@@ -216,6 +217,7 @@ static omen_status open_indexes(omen_open_op *op, const omen_manifest_part *m, c
             log_lost(db, &why);
             continue;
         }
+        omen_indexed_part_keep(state->part, op->field, op->opening_index);
         omen_index_set *set = omen_index_set_with(&db->mem, state->indexes, coll->schema.schema.vector_count, op->field, op->opening_index);
         op->opening_index = NULL;
         if (set == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");

@@ -132,7 +132,10 @@ static omen_status plan(omen_read_op *op, const omen_query *q, omen_error *err) 
         omen_ann_source s = {.number = v->table_count + p, .index = index, .dead = v->parts[p].dead};
         omen_index_effort(index, q->k, op->recall, &s.effort, &s.want);
         uint32_t given = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? q->nprobe : q->ef;
-        if (given != 0) s.effort = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? given : OMEN_MAX(given, q->k);
+        if (given != 0) {
+            s.effort = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? given : OMEN_MAX(given, q->k);
+            s.want = omen_index_want(index, q->k, given);
+        }
         if (s.want >= rows->rows / MANY) continue;
         omen_scan_source *own = omen_arena_alloc(&op->arena, sizeof *own, 8);
         if (own == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");

@@ -71,6 +71,10 @@ void omen_index_set_unlink(omen_index_set *s) {
         if (s->of[f] != NULL) omen_index_unlink(s->of[f]);
 }
 
+void omen_indexed_part_keep(omen_part *p, uint32_t field, const omen_index *x) {
+    omen_part_keep(p, field, omen_index_options_of(x)->kind == OMEN_INDEX_HNSW);
+}
+
 omen_part_state omen_part_state_ref(const omen_part_state *s) {
     return (omen_part_state){omen_part_ref(s->part), omen_bits_ref(s->dead), omen_index_set_ref(s->indexes)};
 }

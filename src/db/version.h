@@ -52,6 +52,8 @@ typedef struct omen_part_state {
     omen_index_set *indexes; /* NULL: none */
 } omen_part_state;
 static inline omen_index *omen_part_index(const omen_part_state *s, uint32_t field) { return s->indexes == NULL ? NULL : s->indexes->of[field]; }
+/* What searches through an index read of the part stays in memory, as far as there is room: ids, and beside a graph in memory the vectors. */
+void omen_indexed_part_keep(omen_part *p, uint32_t field, const omen_index *x);
 /* A reference to each. */
 omen_part_state omen_part_state_ref(const omen_part_state *s);
 

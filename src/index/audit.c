@@ -142,8 +142,8 @@ uint32_t omen_audit_truths(const omen_audit *a) {
 uint32_t omen_audit_ladder(uint32_t n) { return n == 0 ? 10u : n % 2 == 1 ? 16u << n / 2 : 24u << (n / 2 - 1); }
 
 void omen_audit_effort(const omen_index_point *points, uint32_t count, uint32_t k, float recall, uint32_t *effort, uint32_t *want) {
-    /* Half a true neighbour in a thousand is noise of a sample this small. */
-    uint32_t target = recall >= 1.0f ? 65536u : (uint32_t)(recall * 65536.0f), at = 0;
+    /* A quarter of what may be missed is kept back: a sample this small is that far off. */
+    uint32_t target = recall >= 1.0f ? 65536u : (uint32_t)((recall + (1.0f - recall) * 0.25f) * 65536.0f), at = 0;
     while (at + 1 < count && points[at].recall < target) at++;
     uint64_t e = count == 0 ? 64 : points[at].effort, w = count == 0 ? 40 : points[at].want;
     if (count != 0 && points[at].recall < target) e *= 2; /* beyond what was audited */

@@ -55,7 +55,7 @@ static omen_status load_codec(omen_index *x, hnsw *h, omen_error *err) {
         if (s == OMEN_ERR_CORRUPT) s = omen_index_damaged(x, err, "the graph's quantiser is malformed");
         OMEN_TRY(s);
         h->trained = true;
-        x->memory += h->codec_len;
+        omen_index_hold(x, (int64_t)(h->codec_len));
         omen_index_unload(x, h->codec_bytes, h->codec_len);
         h->codec_bytes = NULL;
         h->graph.codes = omen_codes_of_sq8(&h->codec);
@@ -96,7 +96,7 @@ static omen_status take_levels(omen_index *x, hnsw *h, omen_error *err) {
         if (l == 1) continue;
         uint32_t *down = h->down[l] = g->down[l] = omen_alloc(x->store->mem, v->count * sizeof *down);
         if (down == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory opening an index");
-        x->memory += v->count * sizeof *down;
+        omen_index_hold(x, (int64_t)(v->count * sizeof *down));
         /* A subset of the level below: walking both in order finds every row. */
         for (uint32_t i = 0, n = 0; i < v->count; i++) {
             while (n < g->level[l - 1].count && g->level[l - 1].rows[n] < v->rows[i]) n++;
@@ -106,7 +106,7 @@ static omen_status take_levels(omen_index *x, hnsw *h, omen_error *err) {
     }
     if (g->level[g->top].count > OMEN_GRAPH_TOP && g->top != 0) return omen_index_damaged(x, err, "the highest level of a graph has too many rows");
     if (omen_graph_gather_top(x->store->mem, g) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory opening an index");
-    x->memory += omen_graph_top_bytes(g);
+    omen_index_hold(x, (int64_t)(omen_graph_top_bytes(g)));
     return OMEN_OK;
 }
 

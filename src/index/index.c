@@ -75,6 +75,7 @@ static omen_status read_meta(omen_index *x, omen_error *err) {
 
 static void close_index(omen_index *x) {
     if (x->known) x->ops->close(x);
+    omen_index_hold(x, -(int64_t)x->memory);
     omen_segment_close(x->segment);
     omen_free(x->store->mem, x, sizeof *x);
 }
@@ -130,7 +131,18 @@ void omen_index_effort(const omen_index *x, uint32_t k, float recall, uint32_t *
     omen_audit_effort(x->points, x->point_count, k, recall, effort, want);
 }
 
+uint32_t omen_index_want(const omen_index *x, uint32_t k, uint32_t effort) {
+    uint32_t want = x->point_count == 0 ? 40 : 0;
+    for (uint32_t i = 0; i < x->point_count && (i == 0 || x->points[i - 1].effort < effort); i++) want = OMEN_MAX(want, x->points[i].want);
+    return k > OMEN_AUDIT_K ? (uint32_t)OMEN_MIN((uint64_t)want * k / OMEN_AUDIT_K + 1, 1u << 20) : OMEN_MAX(want, k);
+}
+
 /* ---- whole sections in memory ---- */
+
+void omen_index_hold(omen_index *x, int64_t bytes) {
+    x->memory += (uint64_t)bytes;
+    atomic_fetch_add(&x->store->resident.used, (uint64_t)bytes);
+}
 
 #define SLACK 64u
 
@@ -141,7 +153,7 @@ omen_status omen_index_load(omen_index *x, uint32_t kind, uint64_t raw_len, uint
         *bytes = omen_alloc(x->store->mem, (size_t)raw_len + SLACK);
         if (*bytes == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory opening an index of %llu bytes; raise memory_bytes, or choose index kind disk", (unsigned long long)raw_len);
         memset(*bytes + raw_len, 0, SLACK);
-        x->memory += raw_len + SLACK;
+        omen_index_hold(x, (int64_t)(raw_len + SLACK));
     }
     if (raw_len == 0) return OMEN_OK;
     return omen_segment_read(x->segment, s, 0, (size_t)raw_len, *bytes, done, err);
@@ -150,7 +162,7 @@ omen_status omen_index_load(omen_index *x, uint32_t kind, uint64_t raw_len, uint
 void omen_index_unload(omen_index *x, uint8_t *bytes, uint64_t raw_len) {
     if (bytes == NULL) return;
     omen_free(x->store->mem, bytes, (size_t)raw_len + SLACK);
-    x->memory -= raw_len + SLACK;
+    omen_index_hold(x, -(int64_t)(raw_len + SLACK));
 }
 
 /* ---- verifying: the container's checksums, then the kind's invariants ---- */

@@ -69,6 +69,8 @@ typedef struct omen_index_point { uint32_t effort, want, recall; } omen_index_po
 const omen_index_point *omen_index_audit(const omen_index *x, uint32_t *count);
 /* Effort and candidates for k hits at a recall (0 to 1): from the audit. */
 void omen_index_effort(const omen_index *x, uint32_t k, float recall, uint32_t *effort, uint32_t *want);
+/* Candidates worth ranking for k hits at a given effort: as many as the audit needed. */
+uint32_t omen_index_want(const omen_index *x, uint32_t k, uint32_t effort);
 /* Verifies checksums and every invariant of the kind (a graph: links in range, no row twice in a list or linked to itself, every row reachable
  * from the entry). Step: repeat on PENDING with the same *place (NULL at first); it frees *place at the end. OMEN_ERR_CORRUPT with the place. */
 typedef struct omen_index_check omen_index_check;

@@ -47,7 +47,7 @@ static omen_status load_codec(omen_index *x, ivf *h, omen_error *err) {
         if (s == OMEN_ERR_CORRUPT) s = omen_index_damaged(x, err, "the quantiser of the lists is malformed");
         OMEN_TRY(s);
         v->coarse_ready = true;
-        x->memory += h->codec_len;
+        omen_index_hold(x, (int64_t)(h->codec_len));
         omen_index_unload(x, h->codec, h->codec_len);
         h->codec = NULL;
     }
@@ -94,7 +94,7 @@ static omen_status ivf_open(omen_index *x, omen_error *err) {
     v->bias = (const int32_t *)(const void *)(h->codes + (size_t)v->rows * v->stride);
     v->centroid_bias = omen_alloc(x->store->mem, v->lists * sizeof *v->centroid_bias);
     if (v->centroid_bias == NULL) return out_of_memory(err);
-    x->memory += v->lists * sizeof *v->centroid_bias;
+    omen_index_hold(x, (int64_t)(v->lists * sizeof *v->centroid_bias));
     omen_ivf_fill_bias(v, v->centroid_bias);
     return OMEN_OK;
 }

@@ -76,6 +76,8 @@ void omen_index_meta_put(const omen_index_build *b, const omen_index_point *poin
  * at first; repeat on PENDING. Freed by omen_index_unload. OMEN_ERR_CORRUPT when it is absent or not raw_len bytes long. */
 omen_status omen_index_load(omen_index *x, uint32_t kind, uint64_t raw_len, uint8_t **bytes, size_t *done, omen_error *err);
 void omen_index_unload(omen_index *x, uint8_t *bytes, uint64_t raw_len);
+/* Memory of the kind's own beside that: counted in x->memory, and given back with the index. */
+void omen_index_hold(omen_index *x, int64_t bytes);
 omen_status omen_index_damaged(const omen_index *x, omen_error *err, const char *what);
 
 #endif

@@ -232,7 +232,7 @@ omen_status omen_pool_get(omen_pool *p, uint64_t owner, uint32_t section, uint32
         return s;
     }
     memset(data + raw_len, 0, TAIL);
-    *n = (node){.block = {data, raw_len}, .owner = owner, .section = section, .index = index, .cost = cost};
+    *n = (node){.block = {data, raw_len, false}, .owner = owner, .section = section, .index = index, .cost = cost};
     omen_counter_add(&p->metrics.misses, 1);
 
     lock(p);
@@ -256,7 +256,7 @@ omen_status omen_pool_get(omen_pool *p, uint64_t owner, uint32_t section, uint32
 }
 
 void omen_block_release(omen_pool *p, const omen_block *b) {
-    if (b == NULL) return;
+    if (b == NULL || b->kept) return;
     node *n = (node *)(uintptr_t)b; /* callers borrow it as const; it is ours */
     lock(p);
     OMEN_ASSERT(n->pins > 0);

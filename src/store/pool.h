@@ -14,6 +14,7 @@ typedef struct omen_pool_metrics {
 typedef struct omen_block {
     const uint8_t *data; /* 64-byte aligned, followed by at least 64 readable bytes */
     uint32_t len;
+    bool kept; /* not the pool's: it stays as long as its segment is open */
 } omen_block;
 
 /* budget: at least 1 MiB, counted with what each block costs beside its content (but for 8 to 16 bytes in the
@@ -37,7 +38,7 @@ void omen_pool_zstd_give(omen_pool *p, struct omen_zstd *z);
  * block may both load it; one copy stays. On OK the block is pinned: omen_block_release it. */
 omen_status omen_pool_get(omen_pool *p, uint64_t owner, uint32_t section, uint32_t index, uint32_t raw_len,
                           omen_status (*load)(void *arg, uint8_t *into, omen_error *err), void *arg, const omen_block **out, omen_error *err);
-void omen_block_release(omen_pool *p, const omen_block *b); /* NULL is fine */
+void omen_block_release(omen_pool *p, const omen_block *b); /* NULL and kept ones are fine */
 void omen_pool_forget(omen_pool *p, uint64_t owner); /* drops the unpinned blocks of a closed segment */
 
 #endif

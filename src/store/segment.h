@@ -59,6 +59,9 @@ size_t omen_segment_section_count(const omen_segment *s);
 const omen_section *omen_segment_section_at(const omen_segment *s, size_t i);
 /* Pins one block of a section. [may pend] OMEN_ERR_CORRUPT names file, section and block. Release with omen_block_release(store->pool, b). */
 omen_status omen_segment_block(omen_segment *s, const omen_section *sec, uint32_t index, const omen_block **out, omen_error *err);
+/* From now on blocks of this section stay in memory once they were read, outside the pool, as long as store->resident has room for them; reading one
+ * then takes no lock. For what is read again and again, everywhere. Never fails: without memory nothing is kept. Not while another thread calls it. */
+void omen_segment_keep(omen_segment *s, const omen_section *sec);
 /* Copies raw bytes [offset, offset + len) across blocks; `done` keeps the place: 0 at first, repeat on PENDING. Out of range: OMEN_ERR_CORRUPT. */
 omen_status omen_segment_read(omen_segment *s, const omen_section *sec, uint64_t offset, size_t len, void *into, size_t *done, omen_error *err);
 /* Verifies every block and the whole file's hash. Step: repeat on PENDING with the same *place (zero-initialised). */

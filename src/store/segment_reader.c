@@ -11,6 +11,7 @@
 typedef struct tables {
     const uint8_t *crcs; /* of its blocks: u32 */
     const uint8_t *ends; /* ZSTD: u64 */
+    _Atomic(const omen_block *) *kept; /* omen_segment_keep: for each block, NULL until it was read; NULL: nothing is kept */
 } tables;
 
 struct omen_segment {
@@ -39,6 +40,31 @@ const omen_section *omen_segment_section(const omen_segment *s, uint32_t kind, u
     return NULL;
 }
 
+/* A kept block: its header, its content, 64 readable bytes. */
+#define KEPT_HEADER 64u
+static size_t kept_bytes(uint32_t len) { return KEPT_HEADER + (size_t)omen_round_up(len, 64) + 64u; }
+
+static void let_go(omen_segment *s, size_t section) {
+    omen_mem *m = s->st->mem;
+    _Atomic(const omen_block *) *kept = s->tables[section].kept;
+    if (kept == NULL) return;
+    for (uint32_t i = 0; i < s->sections[section].block_count; i++) {
+        const omen_block *b = atomic_load(&kept[i]);
+        if (b == NULL) continue;
+        atomic_fetch_sub(&s->st->resident.used, kept_bytes(b->len));
+        omen_free(m, (void *)(uintptr_t)b, kept_bytes(b->len));
+    }
+    omen_free(m, kept, s->sections[section].block_count * sizeof *kept);
+}
+
+void omen_segment_keep(omen_segment *s, const omen_section *sec) {
+    tables *t = &s->tables[sec->ordinal];
+    if (t->kept != NULL || sec->block_count == 0) return;
+    _Atomic(const omen_block *) *kept = omen_alloc_zero(s->st->mem, sec->block_count * sizeof *kept);
+    atomic_thread_fence(memory_order_release);
+    t->kept = kept;
+}
+
 void omen_segment_close(omen_segment *s) {
     if (s == NULL) return;
     omen_mem *m = s->st->mem;
@@ -46,6 +72,8 @@ void omen_segment_close(omen_segment *s) {
     if (s->file != NULL) s->st->storage.ops->close(s->st->storage.ctx, s->file);
     omen_free(m, s->footer, s->footer_len);
     omen_free(m, s->sections, s->count * sizeof *s->sections);
+    if (s->tables != NULL)
+        for (size_t i = 0; i < s->count; i++) let_go(s, i);
     omen_free(m, s->tables, s->count * sizeof *s->tables);
     omen_free(m, s, sizeof *s);
 }
@@ -136,7 +164,7 @@ static omen_status take_sections(omen_segment *s, omen_error *err) {
         if (e.offset != omen_segment_aligned(at) || e.offset > footer_offset || e.stored_len > footer_offset - e.offset)
             return corrupt(s, "a section lies outside its place", err);
         *sec = (omen_section){e.kind, e.field, e.flags, e.block_len, e.block_count, (uint32_t)i, e.raw_len, e.offset, e.stored_len};
-        s->tables[i] = (tables){crcs, ends};
+        s->tables[i] = (tables){crcs, ends, NULL};
         if (zstd > 0 ? !ends_valid(sec, ends) : (e.stored_len != e.raw_len)) return corrupt(s, "the blocks of a section are wrong", err);
         if (omen_segment_section(s, e.kind, e.field) != sec) return corrupt(s, "two sections have one name", err);
         crcs += (size_t)e.block_count * 4;
@@ -275,10 +303,45 @@ static omen_status load(void *arg, uint8_t *into, omen_error *err) {
     return status;
 }
 
+/* Reads a block that is to stay; false: there is no room for it. Two threads may read the same one: one copy stays. */
+static bool keep_block(loading *l, _Atomic(const omen_block *) *place, omen_status *status, const omen_block **out, omen_error *err) {
+    omen_resident *r = &l->s->st->resident;
+    omen_mem *m = l->s->st->mem;
+    uint32_t len = block_raw(l->sec, l->index);
+    size_t bytes = kept_bytes(len);
+    if (atomic_fetch_add(&r->used, bytes) + bytes > r->limit) {
+        atomic_fetch_sub(&r->used, bytes);
+        return false;
+    }
+    uint8_t *p = omen_alloc(m, bytes);
+    *status = p == NULL ? OMEN_ERR_MEMORY : load(l, p + KEPT_HEADER, err);
+    if (*status == OMEN_OK) {
+        const omen_block *none = NULL, *own = (const omen_block *)(const void *)p;
+        omen_block header = {p + KEPT_HEADER, len, true};
+        memset(p + KEPT_HEADER + len, 0, bytes - KEPT_HEADER - len);
+        memcpy(p, &header, sizeof header);
+        if (atomic_compare_exchange_strong(place, &none, own)) {
+            *out = own;
+            return true;
+        }
+        *out = none;
+    }
+    omen_free(m, p, bytes);
+    atomic_fetch_sub(&r->used, bytes);
+    return p != NULL; /* without memory the pool may still make room */
+}
+
 omen_status omen_segment_block(omen_segment *s, const omen_section *sec, uint32_t index, const omen_block **out, omen_error *err) {
     loading l = {s, sec, index};
     *out = NULL;
     if (index >= sec->block_count) return bad_block(&l, "there is no such block", err);
+    _Atomic(const omen_block *) *kept = s->tables[sec->ordinal].kept;
+    if (kept != NULL) {
+        *out = atomic_load_explicit(&kept[index], memory_order_acquire);
+        if (*out != NULL) return OMEN_OK;
+        omen_status status;
+        if (keep_block(&l, &kept[index], &status, out, err)) return status;
+    }
     return omen_pool_get(s->st->pool, s->owner, sec->ordinal, index, block_raw(sec, index), load, &l, out, err);
 }
 

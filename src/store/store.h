@@ -25,11 +25,17 @@ bool omen_segment_file_parse(const char *name, uint64_t *number);
 
 /* What every part of this room works with. Borrowed from the database; zero-initialised, then filled. */
 typedef struct omen_pool omen_pool;
+/* Memory for what stays: whole indexes, and sections that are kept block by block as they are read (omen_segment_keep). */
+typedef struct omen_resident {
+    uint64_t limit;
+    _Atomic uint64_t used;
+} omen_resident;
 typedef struct omen_store {
     const omen_host *host;
     omen_storage storage;
     omen_mem *mem;
     omen_pool *pool;
+    omen_resident resident;
     uint8_t database_id[16];
     _Atomic uintptr_t dir_sync_owner; /* who has a sync_dir pending (omen_store_sync_dir) */
 } omen_store;
