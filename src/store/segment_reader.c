@@ -70,10 +70,9 @@ void omen_segment_close(omen_segment *s) {
     omen_mem *m = s->st->mem;
     if (s->phase == READY) omen_pool_forget(s->st->pool, s->owner);
     if (s->file != NULL) s->st->storage.ops->close(s->st->storage.ctx, s->file);
+    for (size_t i = 0; s->tables != NULL && i < s->count; i++) let_go(s, i);
     omen_free(m, s->footer, s->footer_len);
     omen_free(m, s->sections, s->count * sizeof *s->sections);
-    if (s->tables != NULL)
-        for (size_t i = 0; i < s->count; i++) let_go(s, i);
     omen_free(m, s->tables, s->count * sizeof *s->tables);
     omen_free(m, s, sizeof *s);
 }
