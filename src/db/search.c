@@ -178,6 +178,8 @@ omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, omen_erro
         return omen_fail(err, OMEN_ERR_ZERO_VECTOR, "the query vector has no direction (its length is zero, too small or too large); cosine needs one");
     op->k = q->k;
     if (!(q->recall >= 0.0f && q->recall <= 1.0f)) return omen_fail(err, OMEN_ERR_INVALID, "recall is the share of the nearest to find: above 0, at most 1 (0: the default, 0.95)");
+    if (q->ef > OMEN_MAX_K) return omen_fail(err, OMEN_ERR_INVALID, "ef is %u; candidates kept while walking a graph are 1 to %u (0: from recall)", q->ef, OMEN_MAX_K);
+    if (q->nprobe > 65536) return omen_fail(err, OMEN_ERR_INVALID, "nprobe is %u; lists to look into are 1 to 65536 (0: from recall)", q->nprobe);
     OMEN_TRY(list_sources(op, err));
     OMEN_TRY(plan(op, q, err));
     OMEN_TRY(omen_exact_init(&op->exact, &op->db->mem, op->sources, op->source_count, op->field, &op->ranker, q->k, err));

@@ -30,8 +30,11 @@ static omen_status read_shape(omen_index *x, ivf *h, omen_error *err) {
     v->lists = omen_get32(own);
     v->len = omen_get32(own + 4);
     v->stride = omen_get32(own + 8);
-    if (v->lists == 0 || v->lists > OMEN_IVF_LISTS_MAX || v->lists > v->rows || v->lists != x->options.lists || omen_get32(own + 12) != 0 || x->options.codec != OMEN_CODEC_SQ8)
+    if (v->lists == 0 || v->lists > OMEN_IVF_LISTS_MAX || v->lists > v->rows || v->lists > x->options.lists || omen_get32(own + 12) != 0)
         return omen_index_damaged(x, err, "the description of lists is impossible");
+    v->codec = v->bits ? OMEN_CODEC_SQ8 : x->options.codec;
+    bool known = x->options.codec == OMEN_CODEC_SQ8 || (x->options.codec == OMEN_CODEC_RABITQ && x->options.bits >= 1 && x->options.bits <= 8) || v->bits;
+    if (!known) return omen_index_damaged(x, err, "the lists have an unknown codec");
     const omen_section *codec = omen_segment_section(x->segment, OMEN_SECTION_INDEX_CODEC, 0);
     if (codec == NULL || codec->raw_len > 1u << 28 || (v->bits && codec->raw_len != 0)) return omen_index_damaged(x, err, "the lists have no quantiser of the right size");
     h->codec_len = codec->raw_len;
@@ -52,10 +55,16 @@ static omen_status load_codec(omen_index *x, ivf *h, omen_error *err) {
         h->codec = NULL;
     }
     if (!v->bits) len = v->coarse.len;
-    if (v->len != len || v->stride != len) return omen_index_damaged(x, err, "the codes of the lists have another size than their quantiser's");
-    h->centroids_len = (uint64_t)v->lists * len;
+    uint32_t stride = len;
+    if (v->codec == OMEN_CODEC_RABITQ) {
+        if (!v->rabitq_ready && omen_rabitq_init(&v->rabitq, x->store->mem, x->dimensions, x->options.bits, x->metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
+        v->rabitq_ready = true;
+        stride = (uint32_t)omen_rabitq_bytes(&v->rabitq, 1);
+    }
+    if (v->len != len || v->stride != stride) return omen_index_damaged(x, err, "the codes of the lists have another size than their quantiser's");
+    h->centroids_len = (uint64_t)v->lists * len + (v->codec == OMEN_CODEC_RABITQ ? (uint64_t)v->lists * v->dimensions * sizeof(float) : 0);
     h->lists_len = ((uint64_t)v->lists + 1 + v->rows) * 4;
-    h->codes_len = (uint64_t)v->rows * v->stride + (v->bits ? 0 : (uint64_t)v->rows * 4);
+    h->codes_len = omen_ivf_code_bytes(v);
     return OMEN_OK;
 }
 
@@ -88,10 +97,10 @@ static omen_status ivf_open(omen_index *x, omen_error *err) {
     v->centroids = h->centroids;
     v->starts = (const uint32_t *)(const void *)h->lists;
     v->order = v->starts + v->lists + 1;
-    v->codes = h->codes;
+    v->means = (const float *)(const void *)(h->centroids + (size_t)v->lists * v->len);
+    omen_ivf_set_codes(v, h->codes);
     OMEN_TRY(check_lists(x, v, err));
     if (v->bits) return OMEN_OK;
-    v->bias = (const int32_t *)(const void *)(h->codes + (size_t)v->rows * v->stride);
     v->centroid_bias = omen_alloc(x->store->mem, v->lists * sizeof *v->centroid_bias);
     if (v->centroid_bias == NULL) return out_of_memory(err);
     omen_index_hold(x, (int64_t)(v->lists * sizeof *v->centroid_bias));
@@ -112,6 +121,7 @@ static void ivf_close(omen_index *x) {
     search_free(x->store->mem, atomic_load(&h->spare));
     omen_free(x->store->mem, h->view.centroid_bias, h->view.lists * sizeof(int32_t));
     if (h->view.coarse_ready) omen_sq8_deinit(&h->view.coarse);
+    omen_rabitq_deinit(&h->view.rabitq);
     omen_index_unload(x, h->codec, h->codec_len);
     omen_index_unload(x, h->centroids, h->centroids_len);
     omen_index_unload(x, h->lists, h->lists_len);
@@ -194,11 +204,20 @@ static omen_status check_codes(const omen_index *x, const omen_ivf *v, const uin
     return OMEN_OK;
 }
 
+static omen_status check_residuals(const omen_index *x, const omen_ivf *v, omen_error *err) {
+    for (size_t i = 0; i < (size_t)v->lists * v->dimensions; i++)
+        if (!(v->means[i] - v->means[i] == 0.0f)) return omen_index_damaged(x, err, "the mean of a list is not finite");
+    for (uint32_t i = 0; i < v->rows; i++)
+        if (!omen_rabitq_sound(&v->rabitq, &v->residuals, i)) return omen_index_damaged(x, err, "the numbers beside a code do not belong to it");
+    return OMEN_OK;
+}
+
 static omen_status ivf_verify(omen_index *x, void **place, omen_error *err) {
     const ivf *h = x->state;
     (void)place;
     OMEN_TRY(check_lists(x, &h->view, err));
     OMEN_TRY(check_codes(x, &h->view, h->view.centroids, NULL, h->view.lists, err));
+    if (h->view.codec == OMEN_CODEC_RABITQ) return check_residuals(x, &h->view, err);
     return check_codes(x, &h->view, h->view.codes, h->view.bias, h->view.rows, err);
 }
 

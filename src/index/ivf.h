@@ -4,19 +4,23 @@
  *
  * The file's sections, beside INDEX_META:
  *   INDEX_CODEC      the 8-bit quantiser of the centroids (quant/sq8.h; empty for BIT vectors), which with codec SQ8 is that of the rows as well
- *   INDEX_CENTROIDS  one code for each list, `coarse` bytes
+ *   INDEX_CENTROIDS  one code for each list, `coarse` bytes; with RABITQ then the mean of the list's rows, dimensions floats each
  *   INDEX_LISTS      lists + 1 numbers (u32): where each list begins among the rows; then the rows (u32), ascending within each list, every row once
- *   INDEX_CODES      the rows' codes in the order of the lists, `stride` bytes each; with SQ8 then a number (i32) for each row, `bias` of quant/sq8.h
- * INDEX_META adds, at OMEN_INDEX_META_FIXED: u32 lists, u32 coarse, u32 stride, u32 zero.
+ *   INDEX_CODES      the rows' codes in the order of the lists, `stride` bytes each; with SQ8 then a number (i32) for each row, `bias` of quant/sq8.h; with RABITQ as
+ *                    ivf_rabitq.h says
+ * INDEX_META adds, at OMEN_INDEX_META_FIXED: u32 lists, u32 coarse, u32 stride, u32 zero. Its options are those asked for: lists without rows are dropped, so that
+ * there may be fewer.
  *
  * With SQ8 a stored code is the `len` bytes that a query covers; what quant/sq8.h keeps behind or inside them as numbers is stored apart (zeros stand there), so
- * that scanning reads nothing it does not use. BIT vectors are their own codes, padded to 8 bytes by zeros, and centroids are bits too.
+ * that scanning reads nothing it does not use. Other codecs are of residuals: what a row, less the mean of all (cosine: normalised before), differs from the mean
+ * of its list. BIT vectors are their own codes, padded to 8 bytes by zeros, and centroids are bits too.
  */
 #ifndef OMEN_INDEX_IVF_H
 #define OMEN_INDEX_IVF_H
 
 #include "index/ivf_cluster.h"
 #include "index/ivf_pick.h"
+#include "index/ivf_rabitq.h"
 #include "index/kinds.h"
 #include "quant/sq8.h"
 
@@ -37,7 +41,19 @@ typedef struct omen_ivf {
     const uint8_t *codes;
     const int32_t *bias;       /* SQ8: rows */
     uint32_t stride;
+    omen_codec codec;          /* SQ8 for BIT */
+    bool rabitq_ready;
+    omen_rabitq rabitq;
+    omen_rabitq_rows residuals;
+    const float *means;        /* lists x dimensions */
 } omen_ivf;
+
+/* Where a vector lies among centroids and residuals: less the mean of all, cosine: normalised before. Queries of inner products are left as they are. */
+void omen_ivf_place(const omen_ivf *v, const float *x, bool query, float *out);
+/* Bytes of INDEX_CODES. */
+uint64_t omen_ivf_code_bytes(const omen_ivf *v);
+/* Points the view into such bytes. */
+void omen_ivf_set_codes(omen_ivf *v, uint8_t *bytes);
 
 /* Bytes of a BIT vector as a code. */
 static inline uint32_t omen_ivf_bit_bytes(uint32_t dimensions) { return (uint32_t)omen_round_up(dimensions / 8, 8); }
@@ -51,6 +67,10 @@ typedef struct omen_ivf_scan {
     uint8_t *u;
     float *scratch;
     size_t u_bytes, scratch_bytes;
+    float *placed;
+    uint8_t *own;              /* the residual codec's */
+    size_t placed_bytes, own_bytes;
+    omen_rabitq_query rabitq;
     int32_t ranks[OMEN_PICK_BLOCK];
     uint64_t distances, bytes;
 } omen_ivf_scan;

@@ -13,7 +13,10 @@
 /* Rows put in their place in one step. */
 #define MOVES (1u << 18)
 
-enum { READ_SAMPLE, ENCODE, CLUSTER, ASSIGN, GATHER, ARRANGE, TRUTH, AUDIT, WRITE, DONE };
+/* Of RABITQ. */
+#define DEFAULT_BITS 4u
+
+enum { READ_SAMPLE, ENCODE, CLUSTER, ASSIGN, GATHER, ARRANGE, MEANS, RESIDUALS, TRUTH, AUDIT, WRITE, DONE };
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory building an index; give it more memory, or choose index kind flat"); }
 
@@ -31,8 +34,10 @@ static void resolve(omen_index_options *o, const omen_vectors *v) {
     uint32_t most = OMEN_MIN(v->rows, OMEN_IVF_LISTS_MAX);
     if (o->lists == 0) o->lists = OMEN_MIN(4 * root(v->rows), v->rows / 16);
     o->lists = OMEN_MIN(OMEN_MAX(o->lists, 1u), most);
-    o->codec = OMEN_CODEC_SQ8;
-    o->m = o->ef_construction = o->bits = 0;
+    if (o->codec == OMEN_CODEC_AUTO || o->codec == OMEN_CODEC_PQ) o->codec = OMEN_CODEC_SQ8;
+    if (o->codec == OMEN_CODEC_RABITQ && o->bits == 0) o->bits = DEFAULT_BITS;
+    if (o->codec != OMEN_CODEC_RABITQ) o->bits = 0;
+    o->m = o->ef_construction = 0;
 }
 
 static omen_status build_new(omen_store *st, uint64_t number, const omen_index_options *options, const omen_vectors *source, omen_index_build **out, omen_error *err) {
@@ -42,6 +47,7 @@ static omen_status build_new(omen_store *st, uint64_t number, const omen_index_o
     resolve(&b->base.options, source);
     b->view = (omen_ivf){.rows = source->rows, .dimensions = source->dimensions, .bits = source->element == OMEN_ELEMENT_BIT};
     b->view.len = b->view.stride = omen_ivf_bit_bytes(source->dimensions);
+    b->view.codec = b->view.bits ? OMEN_CODEC_SQ8 : b->base.options.codec;
     b->tasks = omen_ivf_tasks(st->mem->host);
     b->stage = b->view.bits ? ENCODE : READ_SAMPLE;
     *out = &b->base;
@@ -100,7 +106,8 @@ static omen_status begin_encoding(omen_ivf_build *b, omen_error *err) {
     if (!v->bits) {
         b->bias = omen_alloc(m, v->rows * sizeof *b->bias);
         b->task_row = omen_alloc(m, (size_t)b->tasks * v->coarse.stride);
-        b->task_scratch = omen_alloc(m, b->tasks * omen_sq8_scratch(&v->coarse) * sizeof(float));
+        b->task_floats = omen_round_up(OMEN_MAX(omen_sq8_scratch(&v->coarse), 3 * omen_round_up(v->dimensions, 64)), 16);
+        b->task_scratch = omen_alloc(m, b->tasks * b->task_floats * sizeof(float));
         if (b->bias == NULL || b->task_row == NULL || b->task_scratch == NULL) return out_of_memory(err);
     }
     OMEN_TRY(begin_audit(b, err));
@@ -134,7 +141,7 @@ static void encode_task(void *arg, size_t task) {
             continue;
         }
         uint8_t *own = b->task_row + task * v->coarse.stride;
-        omen_sq8_encode(&v->coarse, (const float *)(const void *)x, own, b->task_scratch + task * omen_sq8_scratch(&v->coarse));
+        omen_sq8_encode(&v->coarse, (const float *)(const void *)x, own, b->task_scratch + task * b->task_floats);
         memcpy(code, own, v->coarse.lead); /* zeros behind */
         b->bias[row] = omen_sq8_bias(&v->coarse, own);
     }
@@ -210,19 +217,26 @@ static omen_status gather(omen_ivf_build *b, omen_error *err) {
         at += number[l];
         number[l] = lists++;
     }
-    for (uint32_t r = 0; r < rows; r++) b->order[b->starts[number[b->nearest[r]]]++] = r;
+    for (uint32_t r = 0; r < rows; r++) {
+        b->nearest[r] = number[b->nearest[r]];
+        b->order[b->starts[b->nearest[r]]++] = r;
+    }
     for (uint32_t l = lists; l != 0; l--) b->starts[l] = b->starts[l - 1];
     b->starts[0] = 0;
     omen_free(m, number, all * sizeof *number);
     omen_ivf_cluster_deinit(&b->cluster);
-    v->lists = b->base.options.lists = lists;
+    v->lists = lists;
     v->starts = b->starts;
     v->order = b->order;
     v->centroids = b->centroids;
     v->centroid_bias = b->centroid_bias;
+    if (!v->bits) omen_ivf_fill_bias(v, b->centroid_bias);
+    if (v->codec == OMEN_CODEC_RABITQ) {
+        b->stage = MEANS;
+        return OMEN_OK;
+    }
     v->codes = b->codes;
     v->bias = b->bias;
-    if (!v->bits) omen_ivf_fill_bias(v, b->centroid_bias);
     b->hand = omen_alloc(m, v->len);
     if (b->hand == NULL) return out_of_memory(err);
     memset(b->nearest, 0, rows * sizeof *b->nearest);
@@ -253,6 +267,87 @@ static void arrange(omen_ivf_build *b) {
         b->cycle_at = from;
         b->in_cycle = !last;
     }
+}
+
+/* ---- residuals ---- */
+
+static omen_status begin_residuals(omen_ivf_build *b, omen_error *err) {
+    omen_mem *m = mem_of(b);
+    omen_ivf *v = &b->view;
+    omen_free(m, b->codes, (size_t)v->rows * v->len + 64);
+    omen_free(m, b->bias, v->rows * sizeof *b->bias);
+    b->codes = NULL;
+    b->bias = NULL;
+    b->means = omen_alloc_zero(m, (size_t)v->lists * v->dimensions * sizeof *b->means);
+    b->cursor = omen_alloc_zero(m, v->lists * sizeof *b->cursor);
+    b->places = omen_alloc_zero(m, CHUNK_ROWS * sizeof *b->places);
+    if (b->means == NULL || b->cursor == NULL || b->places == NULL) return out_of_memory(err);
+    if (omen_rabitq_init(&v->rabitq, m, v->dimensions, b->base.options.bits, b->base.source.metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
+    v->stride = (uint32_t)omen_rabitq_bytes(&v->rabitq, 1);
+    uint8_t *residuals = omen_alloc_zero(m, omen_ivf_code_bytes(v) + 64);
+    if (residuals == NULL) return out_of_memory(err);
+    b->residuals = residuals;
+    v->means = b->means;
+    omen_ivf_set_codes(v, residuals);
+    return OMEN_OK;
+}
+
+static float *placed_row(const omen_ivf_build *b, uint32_t i) { return (float *)(void *)b->chunk + (size_t)i * b->view.dimensions; }
+
+static void place_task(void *arg, size_t task) {
+    const omen_ivf_build *b = arg;
+    for (uint32_t i = (uint32_t)task; i < b->chunk_rows; i += b->tasks) omen_ivf_place(&b->view, placed_row(b, i), false, placed_row(b, i));
+}
+
+/* Each task has lists of its own, so that every sum is taken in the order of the rows. */
+static void sum_task(void *arg, size_t task) {
+    omen_ivf_build *b = arg;
+    for (uint32_t i = 0; i < b->chunk_rows; i++) {
+        uint32_t list = b->nearest[b->chunk_first + i];
+        if (list % b->tasks != task) continue;
+        float *restrict sum = b->means + (size_t)list * b->view.dimensions;
+        const float *restrict x = placed_row(b, i);
+        for (uint32_t j = 0; j < b->view.dimensions; j++) sum[j] += x[j];
+    }
+}
+
+static omen_status means(omen_ivf_build *b, omen_error *err) {
+    omen_ivf *v = &b->view;
+    if (b->residuals == NULL) OMEN_TRY(begin_residuals(b, err));
+    OMEN_TRY(fill_chunk(b, err));
+    omen_parallel(mem_of(b)->host, b->tasks, place_task, b);
+    omen_parallel(mem_of(b)->host, b->tasks, sum_task, b);
+    b->chunk_rows = 0;
+    if (b->row < v->rows) return OMEN_OK;
+    for (uint32_t l = 0; l < v->lists; l++) {
+        float by = 1.0f / (float)(v->starts[l + 1] - v->starts[l]);
+        for (uint32_t j = 0; j < v->dimensions; j++) b->means[(size_t)l * v->dimensions + j] *= by;
+        b->cursor[l] = v->starts[l];
+    }
+    b->row = 0;
+    b->stage = RESIDUALS;
+    return OMEN_OK;
+}
+
+static void residual_task(void *arg, size_t task) {
+    const omen_ivf_build *b = arg;
+    const omen_ivf *v = &b->view;
+    for (uint32_t i = (uint32_t)task; i < b->chunk_rows; i += b->tasks) {
+        const float *mean = v->means + (size_t)b->nearest[b->chunk_first + i] * v->dimensions;
+        omen_ivf_place(v, placed_row(b, i), false, placed_row(b, i));
+        omen_rabitq_encode(&v->rabitq, placed_row(b, i), mean, &v->residuals, b->places[i], b->task_scratch + task * b->task_floats);
+    }
+}
+
+static omen_status residuals(omen_ivf_build *b, omen_error *err) {
+    OMEN_TRY(fill_chunk(b, err));
+    for (uint32_t i = 0; i < b->chunk_rows; i++) b->places[i] = b->cursor[b->nearest[b->chunk_first + i]]++;
+    omen_parallel(mem_of(b)->host, b->tasks, residual_task, b);
+    b->chunk_rows = 0;
+    if (b->row < b->view.rows) return OMEN_OK;
+    b->row = 0;
+    b->stage = TRUTH;
+    return OMEN_OK;
 }
 
 /* ---- the audit ---- */
@@ -321,6 +416,8 @@ static omen_status build_step(omen_index_build *base, omen_segment_info *info, b
         case ARRANGE:
             arrange(b);
             return OMEN_OK;
+        case MEANS: return means(b, err);
+        case RESIDUALS: return residuals(b, err);
         case TRUTH: return truth(b, err);
         case AUDIT: return audit(b, err);
         case WRITE:
@@ -351,7 +448,12 @@ static void build_free(omen_index_build *base) {
     omen_free(m, b->centroids, (size_t)b->lists_cap * v->len);
     omen_free(m, b->centroid_bias, b->lists_cap * sizeof *b->centroid_bias);
     omen_free(m, b->task_row, (size_t)b->tasks * v->coarse.stride);
-    if (v->coarse_ready) omen_free(m, b->task_scratch, b->tasks * omen_sq8_scratch(&v->coarse) * sizeof(float));
+    omen_free(m, b->task_scratch, b->tasks * b->task_floats * sizeof(float));
+    omen_free(m, b->means, (size_t)v->lists * v->dimensions * sizeof *b->means);
+    if (b->residuals != NULL) omen_free(m, b->residuals, omen_ivf_code_bytes(v) + 64);
+    omen_free(m, b->cursor, v->lists * sizeof *b->cursor);
+    omen_free(m, b->places, CHUNK_ROWS * sizeof *b->places);
+    omen_rabitq_deinit(&b->view.rabitq);
     omen_free(m, b->assign_scratch, b->tasks * omen_ivf_assign_scratch(v->len));
     omen_free(m, b->hand, v->len);
     if (b->chunk != NULL) drop_chunk(b);

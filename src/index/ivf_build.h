@@ -20,6 +20,11 @@ typedef struct omen_ivf_build {
     uint32_t lists_cap;    /* lists for which there is room; lists without rows are dropped */
     omen_ivf_cluster cluster;
     uint32_t tasks;
+    float *means;          /* RABITQ: lists x dimensions */
+    uint8_t *residuals;    /* RABITQ: INDEX_CODES */
+    uint32_t *cursor;      /* of each list: where its next row goes */
+    uint32_t *places;      /* of the rows of a chunk */
+    size_t task_floats;    /* scratch of a task */
     uint8_t *task_row, *assign_scratch; /* tasks x coarse.stride; tasks x omen_ivf_assign_scratch */
     float *task_scratch;
     uint8_t *hand;         /* the code on its way to another place */

@@ -6,6 +6,28 @@ void omen_ivf_fill_bias(const omen_ivf *v, int32_t *bias) {
     for (uint32_t l = 0; l < v->lists; l++) bias[l] = omen_ivf_bias(v->centroids + (size_t)l * v->len, v->len, v->coarse.metric == OMEN_METRIC_IP);
 }
 
+void omen_ivf_place(const omen_ivf *v, const float *x, bool query, float *out) {
+    float times = 1.0f;
+    if (v->coarse.metric == OMEN_METRIC_COSINE) {
+        float square;
+        omen_kernels_get()->dot_f32(x, x, 1, v->dimensions, &square);
+        times = square > 0.0f && square <= 3.4e38f ? 1.0f / __builtin_sqrtf(square) : 0.0f;
+    }
+    bool centred = !query || v->coarse.metric != OMEN_METRIC_IP;
+    for (uint32_t i = 0; i < v->dimensions; i++) out[i] = centred ? x[i] * times - v->coarse.mean[i] : x[i];
+}
+
+uint64_t omen_ivf_code_bytes(const omen_ivf *v) {
+    if (v->codec == OMEN_CODEC_RABITQ) return omen_rabitq_bytes(&v->rabitq, v->rows);
+    return (uint64_t)v->rows * v->stride + (v->bits ? 0 : (uint64_t)v->rows * 4);
+}
+
+void omen_ivf_set_codes(omen_ivf *v, uint8_t *bytes) {
+    v->codes = bytes;
+    if (v->codec == OMEN_CODEC_RABITQ) v->residuals = omen_rabitq_split(&v->rabitq, bytes, v->rows);
+    else if (!v->bits) v->bias = (const int32_t *)(const void *)(bytes + (size_t)v->rows * v->stride);
+}
+
 void omen_ivf_scan_init(omen_ivf_scan *s, omen_mem *m) {
     memset(s, 0, sizeof *s);
     s->mem = s->lists.mem = s->found.mem = m;
@@ -17,6 +39,8 @@ void omen_ivf_scan_deinit(omen_ivf_scan *s) {
     omen_pick_deinit(&s->found);
     omen_free(s->mem, s->u, s->u_bytes);
     omen_free(s->mem, s->scratch, s->scratch_bytes);
+    omen_free(s->mem, s->placed, s->placed_bytes);
+    omen_free(s->mem, s->own, s->own_bytes);
     s->mem = NULL;
 }
 
@@ -30,6 +54,14 @@ omen_status omen_ivf_scan_room(omen_ivf_scan *s, const omen_ivf *v, uint32_t eff
         s->scratch = omen_alloc(s->mem, s->scratch_bytes);
     }
     if (s->u == NULL || (s->scratch == NULL && !v->bits)) return OMEN_ERR_MEMORY;
+    if (s->own == NULL && v->codec == OMEN_CODEC_RABITQ) {
+        s->placed_bytes = ((size_t)v->dimensions + v->rabitq.padded) * sizeof(float);
+        s->placed = omen_alloc(s->mem, s->placed_bytes);
+        s->own_bytes = omen_rabitq_query_bytes(&v->rabitq);
+        s->own = omen_alloc(s->mem, s->own_bytes);
+        if (s->own != NULL) omen_rabitq_query_init(&v->rabitq, s->own, &s->rabitq);
+        if (s->placed == NULL || s->own == NULL) return OMEN_ERR_MEMORY;
+    }
     OMEN_TRY(omen_pick_begin(&s->lists, OMEN_MAX(OMEN_MIN(effort, v->lists), 1u)));
     return omen_pick_begin(&s->found, OMEN_MAX(OMEN_MIN(want, v->rows), 1u));
 }
@@ -67,6 +99,29 @@ static void scan_list(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const 
     }
 }
 
+/* Distance of the query from a list's mean, as the rows' estimates begin with it, and how far apart both are. */
+static float list_base(const omen_ivf *v, const omen_ivf_scan *s, uint32_t list, float *apart) {
+    const omen_kernels *k = omen_kernels_get();
+    const float *mean = v->means + (size_t)list * v->dimensions;
+    float square, along;
+    k->l2_f32(s->placed, mean, 1, v->dimensions, &square);
+    *apart = __builtin_sqrtf(square);
+    if (v->coarse.metric != OMEN_METRIC_IP) return square;
+    k->dot_f32(s->placed, mean, 1, v->dimensions, &along);
+    return 0.0f - along;
+}
+
+static void scan_residuals(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const omen_pick_filter *filter) {
+    uint32_t end = v->starts[list + 1];
+    float apart, base = list_base(v, s, list, &apart);
+    for (uint32_t at = v->starts[list]; at < end; at += OMEN_PICK_BLOCK) {
+        uint32_t n = OMEN_MIN(OMEN_PICK_BLOCK, end - at);
+        uint32_t full = omen_rabitq_offer(&v->rabitq, &s->rabitq, &v->residuals, at, n, v->order + at, base, apart, &s->found, filter);
+        s->distances += n;
+        s->bytes += (uint64_t)n * (v->rabitq.len + 16) + (uint64_t)full * (v->rabitq.bits - 1) * v->rabitq.len;
+    }
+}
+
 void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_pick_filter *filter) {
     s->distances = s->bytes = 0;
     if (v->bits) {
@@ -76,7 +131,15 @@ void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, co
         omen_sq8_query(&v->coarse, vector, s->u, s->scratch);
     }
     pick_lists(v, s);
+    if (v->codec == OMEN_CODEC_RABITQ) {
+        omen_ivf_place(v, vector, true, s->placed);
+        omen_rabitq_query_set(&v->rabitq, s->placed, &s->rabitq, s->placed + v->dimensions);
+    }
     /* The nearest list first: it brings a close limit, and little passes it afterwards. */
-    for (uint32_t i = 0; i < s->lists.len; i++) scan_list(v, s, omen_pick_id(s->lists.keys[i]), filter);
+    for (uint32_t i = 0; i < s->lists.len; i++) {
+        uint32_t list = omen_pick_id(s->lists.keys[i]);
+        if (v->codec == OMEN_CODEC_RABITQ) scan_residuals(v, s, list, filter);
+        else scan_list(v, s, list, filter);
+    }
     omen_pick_end(&s->found);
 }

@@ -54,7 +54,8 @@ static omen_status put_codec(omen_ivf_build *b, omen_error *err) {
 }
 
 omen_status omen_ivf_write_step(omen_ivf_build *b, omen_segment_info *info, bool *done, omen_error *err) {
-    enum { CREATE, META, CENTROIDS, STARTS, ORDER, CODES, BIAS, FINISH };
+    enum { CREATE, META, CENTROIDS, MEANS, STARTS, ORDER, CODES, BIAS, FINISH };
+    uint64_t codes = omen_ivf_code_bytes(&b->view);
     const omen_ivf *v = &b->view;
     bool end = false;
     switch (b->at) {
@@ -67,19 +68,31 @@ omen_status omen_ivf_write_step(omen_ivf_build *b, omen_segment_info *info, bool
             OMEN_TRY(put_codec(b, err));
             end = true;
             break;
-        case CENTROIDS: OMEN_TRY(whole(b, OMEN_SECTION_INDEX_CENTROIDS, v->centroids, (uint64_t)v->lists * v->len, &end, err)); break;
+        case CENTROIDS:
+            OMEN_TRY(begin(b, OMEN_SECTION_INDEX_CENTROIDS, err));
+            OMEN_TRY(put(b, v->centroids, (uint64_t)v->lists * v->len, &end, err));
+            break;
+        case MEANS:
+            if (v->means == NULL) {
+                OMEN_TRY(end_section(b, err));
+                end = true;
+            } else {
+                OMEN_TRY(whole(b, OMEN_SECTION_INDEX_CENTROIDS, v->means, (uint64_t)v->lists * v->dimensions * sizeof(float), &end, err));
+            }
+            break;
         case STARTS:
             OMEN_TRY(begin(b, OMEN_SECTION_INDEX_LISTS, err));
             OMEN_TRY(put(b, v->starts, ((uint64_t)v->lists + 1) * 4, &end, err));
             break;
         case ORDER: OMEN_TRY(whole(b, OMEN_SECTION_INDEX_LISTS, v->order, (uint64_t)v->rows * 4, &end, err)); break;
         case CODES:
+            /* Without a bias of their own the codes are the whole section. */
             OMEN_TRY(begin(b, OMEN_SECTION_INDEX_CODES, err));
-            OMEN_TRY(put(b, v->codes, (uint64_t)v->rows * v->stride, &end, err));
+            OMEN_TRY(put(b, v->codes, b->bias == NULL ? codes : (uint64_t)v->rows * v->stride, &end, err));
             break;
         case BIAS:
-            if (!v->bits) {
-                OMEN_TRY(whole(b, OMEN_SECTION_INDEX_CODES, v->bias, (uint64_t)v->rows * 4, &end, err));
+            if (b->bias != NULL) {
+                OMEN_TRY(whole(b, OMEN_SECTION_INDEX_CODES, b->bias, (uint64_t)v->rows * 4, &end, err));
             } else {
                 OMEN_TRY(end_section(b, err));
                 end = true;
