@@ -30,11 +30,11 @@ static omen_status read_shape(omen_index *x, ivf *h, omen_error *err) {
     v->lists = omen_get32(own);
     v->len = omen_get32(own + 4);
     v->stride = omen_get32(own + 8);
-    if (v->lists == 0 || v->lists > OMEN_IVF_LISTS_MAX || v->lists > v->rows || v->lists > x->options.lists || omen_get32(own + 12) != 0)
+    if (v->lists == 0 || v->lists > OMEN_IVF_LISTS_MAX || v->lists > v->rows || v->lists > x->options.lists || x->options.lists > OMEN_IVF_LISTS_MAX || omen_get32(own + 12) != 0)
         return omen_index_damaged(x, err, "the description of lists is impossible");
     v->codec = v->bits ? OMEN_CODEC_SQ8 : x->options.codec;
-    bool known = x->options.codec == OMEN_CODEC_SQ8 || (x->options.codec == OMEN_CODEC_RABITQ && x->options.bits >= 1 && x->options.bits <= 8) || v->bits;
-    if (!known) return omen_index_damaged(x, err, "the lists have an unknown codec");
+    bool known = x->options.codec == OMEN_CODEC_SQ8 || x->options.codec == OMEN_CODEC_RABITQ || (v->bits && x->options.codec == OMEN_CODEC_PQ);
+    if (!known || (x->options.codec == OMEN_CODEC_RABITQ ? x->options.bits - 1 > 7 : x->options.bits != 0)) return omen_index_damaged(x, err, "the lists have an unknown codec");
     const omen_section *codec = omen_segment_section(x->segment, OMEN_SECTION_INDEX_CODEC, 0);
     if (codec == NULL || codec->raw_len > 1u << 28 || (v->bits && codec->raw_len != 0)) return omen_index_damaged(x, err, "the lists have no quantiser of the right size");
     h->codec_len = codec->raw_len;

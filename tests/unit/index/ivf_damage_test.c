@@ -73,11 +73,14 @@ static void content_free(content *c) {
     for (unsigned i = 0; i < SECTIONS; i++) free(c->bytes[i]);
 }
 
-static const struct { omen_metric metric; uint32_t dimensions, lead; } shapes[] = {
-    {OMEN_METRIC_L2, 20, 20}, {OMEN_METRIC_L2, 136, 12}, {OMEN_METRIC_IP, 30, 30}, {OMEN_METRIC_HAMMING, 72, 0}};
+static const struct { omen_metric metric; uint32_t dimensions, lead; omen_codec codec; uint32_t bits; } shapes[] = {
+    {OMEN_METRIC_L2, 20, 20, OMEN_CODEC_SQ8, 0},    {OMEN_METRIC_L2, 136, 12, OMEN_CODEC_SQ8, 0}, {OMEN_METRIC_IP, 30, 30, OMEN_CODEC_SQ8, 0},
+    {OMEN_METRIC_HAMMING, 72, 0, OMEN_CODEC_SQ8, 0}, {OMEN_METRIC_L2, 20, 20, OMEN_CODEC_RABITQ, 1}, {OMEN_METRIC_COSINE, 70, 70, OMEN_CODEC_RABITQ, 5}};
 
 static void begin(model *m, unsigned shape) {
     model_init(m, 400, shapes[shape].dimensions, shapes[shape].metric);
+    m->options.codec = shapes[shape].codec;
+    m->options.bits = shapes[shape].bits;
     model_fill(m, 12, shapes[shape].lead, 0.5f);
     CHECK_OK(model_build(m, NULL));
 }
@@ -131,11 +134,14 @@ TEST(content_that_cannot_be_is_refused) {
         REQUIRE(lists > 2);
         /* Numbers of the description: every one of them matters. */
         for (uint32_t at = 4; at < 48; at += 4) {
-            if (at == 28 || at == 32 || at == 40) continue; /* m, ef_construction, bits: no such parameters here */
-            if (at == 44) continue;                          /* fewer points of the audit are fine */
+            if (at == 28 || at == 32) continue; /* m, ef_construction: no such parameters here */
+            if (at == 44) continue;             /* fewer points of the audit are fine */
             for (unsigned n = 0; n < 3; n++) {
                 uint32_t was = omen_get32(c.bytes[0] + at);
-                omen_put32(c.bytes[0] + at, n == 0 ? was + 1 : n == 1 ? UINT32_MAX : was ^ 0x10000);
+                uint32_t wrong = n == 0 ? was + 1 : n == 1 ? UINT32_MAX : was ^ 0x10000;
+                if (at == 24 && n == 0) wrong = 0; /* codecs have neighbours */
+                if (at == 36 && n == 0) wrong = lists - 1;
+                omen_put32(c.bytes[0] + at, wrong);
                 CHECK_STATUS(content_try(&c, &m, NULL), OMEN_ERR_CORRUPT);
                 omen_put32(c.bytes[0] + at, was);
             }
@@ -173,13 +179,27 @@ TEST(content_that_cannot_be_is_refused) {
         }
         /* Padding, and the numbers beside codes. */
         uint32_t len = omen_get32(c.bytes[0] + OMEN_INDEX_META_FIXED + 4), used = shape == 3 ? 9 : shape == 1 ? 60 : shapes[shape].dimensions;
+        bool residuals = shapes[shape].codec == OMEN_CODEC_RABITQ;
         REQUIRE(used < len);
-        for (unsigned i = 2; i < SECTIONS; i += 2) {
+        for (unsigned i = 2; i < (residuals ? 3 : SECTIONS); i += 2) {
             c.bytes[i][2 * len + used] = 1;
             CHECK_STATUS(content_try(&c, &m, NULL), OMEN_ERR_CORRUPT);
             c.bytes[i][2 * len + used] = 0;
         }
-        if (shape != 3) {
+        if (residuals) {
+            /* A mean that is no number; a sign; one of a row's numbers; the last of its sums. */
+            uint32_t planes = (uint32_t)omen_round_up(shapes[shape].dimensions, 64) / 8;
+            const struct { unsigned section; size_t at; uint8_t value; } wrong[] = {
+                {2, (size_t)lists * len + 3, 0xFF}, {4, 5, (uint8_t)~c.bytes[4][5]}, {4, (size_t)m.source.rows * planes + 7, 0x7F}, {4, c.len[4] - 4, (uint8_t)~c.bytes[4][c.len[4] - 4]}};
+            for (unsigned n = 0; n < OMEN_ARRAY_LEN(wrong); n++) {
+                uint8_t *byte = c.bytes[wrong[n].section] + wrong[n].at, was = *byte, before = byte[-1];
+                *byte = wrong[n].value;
+                if (n == 0 || n == 2) byte[-1] = 0xFF;
+                CHECK_STATUS(content_try(&c, &m, NULL), OMEN_ERR_CORRUPT);
+                *byte = was;
+                byte[-1] = before;
+            }
+        } else if (shape != 3) {
             uint8_t *bias = c.bytes[4] + (size_t)m.source.rows * len + 40;
             int32_t was;
             memcpy(&was, bias, 4);
