@@ -35,7 +35,7 @@ void omen_centroids_assign(const omen_centroids *c, const omen_host *host, const
 
 typedef struct omen_kmeans omen_kmeans;
 /* points: count x dimensions finite floats, row-major, borrowed until the end; 64 to 256 a cluster are enough. clusters: 1 to OMEN_KMEANS_MAX; there
- * will be no more than points. Fewer distinct points than clusters: some centroids are equal to others. OMEN_ERR_ARGUMENT (no points, no clusters, too many),
+ * will be no more than points. Fewer distinct points than clusters: some centroids are equal to others. OMEN_ERR_INVALID (no points, no clusters, too many),
  * OMEN_ERR_MEMORY. */
 omen_status omen_kmeans_new(omen_mem *m, const float *points, uint32_t count, uint32_t dimensions, uint32_t clusters, uint64_t seed, omen_kmeans **out,
                             omen_error *err);

@@ -26,7 +26,7 @@ typedef struct omen_pq {
 /* sub for dimensions: 2, or as few as OMEN_PQ_PARTS_MAX runs allow. */
 uint32_t omen_pq_sub(uint32_t dimensions);
 /* Trains on count x dimensions finite floats (4,096 of them, evenly spread, are used). sub 0: omen_pq_sub. Fewer than 16 vectors are fine: some centroids are then
- * equal. OMEN_ERR_ARGUMENT (no vectors, no dimensions, too many runs), _MEMORY. */
+ * equal. OMEN_ERR_INVALID (no vectors, no dimensions, too many runs), _MEMORY. */
 omen_status omen_pq_train(omen_pq *c, omen_mem *m, omen_metric metric, uint32_t dimensions, uint32_t sub, const float *sample, uint32_t count, uint64_t seed,
                           omen_error *err);
 void omen_pq_deinit(omen_pq *c); /* one that is all zero is fine */

@@ -41,7 +41,7 @@ typedef struct omen_rq {
     uint32_t head_stride, tail_stride; /* multiples of 8 */
 } omen_rq;
 
-/* bits: 1 to 8. The codec is a function of these arguments alone: nothing is trained. OMEN_ERR_ARGUMENT, _MEMORY. Threads may share one. */
+/* bits: 1 to 8. The codec is a function of these arguments alone: nothing is trained. OMEN_ERR_INVALID, _MEMORY. Threads may share one. */
 omen_status omen_rq_init(omen_rq *c, omen_mem *m, omen_metric metric, uint32_t dimensions, uint32_t bits, bool each, uint64_t seed, omen_error *err);
 void omen_rq_deinit(omen_rq *c); /* one that is all zero is fine */
 

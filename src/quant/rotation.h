@@ -2,7 +2,7 @@
  *
  * Vectors are padded by zeros to `padded`, a multiple of 64. Four rounds follow: the signs of random coordinates are flipped, and a Walsh-Hadamard transform
  * (Ailon and Chazelle 2006) mixes a block of `power` coordinates, the greatest power of two there is room for. Where that is not all, blocks at the beginning
- * and at the end take turns, and a round ends with a step of Kac's walk: coordinates i and i + padded / 2 become their sum and difference over sqrt(2).
+ * and at the end take turns, and after each pair follows a step of Kac's walk: coordinates i and i + padded / 2 become their sum and difference over sqrt(2).
  * Every operation is one IEEE addition, subtraction or multiplication of floats in a fixed order: the same bits on every machine.
  */
 #ifndef OMEN_QUANT_ROTATION_H
