@@ -13,6 +13,7 @@ typedef struct ivf {
     uint8_t *codec, *centroids, *lists, *codes;
     uint64_t codec_len, centroids_len, lists_len, codes_len;
     size_t codec_done, centroids_done, lists_done, codes_done;
+    bool listed; /* the lists were checked */
     _Atomic(ivf_search *) spare; /* kept from the last search, so that a search allocates nothing */
 } ivf;
 
@@ -33,7 +34,7 @@ static omen_status read_shape(omen_index *x, ivf *h, omen_error *err) {
     if (v->lists == 0 || v->lists > OMEN_IVF_LISTS_MAX || v->lists > v->rows || v->lists > x->options.lists || x->options.lists > OMEN_IVF_LISTS_MAX || omen_get32(own + 12) != 0)
         return omen_index_damaged(x, err, "the description of lists is impossible");
     v->codec = v->bits ? OMEN_CODEC_SQ8 : x->options.codec;
-    bool known = x->options.codec == OMEN_CODEC_SQ8 || x->options.codec == OMEN_CODEC_RABITQ || (v->bits && x->options.codec == OMEN_CODEC_PQ);
+    bool known = x->options.codec == OMEN_CODEC_SQ8 || x->options.codec == OMEN_CODEC_RABITQ || x->options.codec == OMEN_CODEC_PQ;
     if (!known || (x->options.codec == OMEN_CODEC_RABITQ ? x->options.bits - 1 > 7 : x->options.bits != 0)) return omen_index_damaged(x, err, "the lists have an unknown codec");
     const omen_section *codec = omen_segment_section(x->segment, OMEN_SECTION_INDEX_CODEC, 0);
     if (codec == NULL || codec->raw_len > 1u << 28 || (v->bits && codec->raw_len != 0)) return omen_index_damaged(x, err, "the lists have no quantiser of the right size");
@@ -41,30 +42,39 @@ static omen_status read_shape(omen_index *x, ivf *h, omen_error *err) {
     return OMEN_OK;
 }
 
+/* The quantisers: of residuals, where there are any, and of centroids. */
+static omen_status take_codec(omen_index *x, ivf *h, omen_error *err) {
+    omen_ivf *v = &h->view;
+    uint64_t points = 0;
+    if (omen_ivf_residual(v)) {
+        if (omen_ivf_residual_init(v, x->store->mem, x->options.bits, x->metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
+        if (v->codec == OMEN_CODEC_PQ) points = omen_ivf_pq_points_bytes(&v->pq);
+        if (h->codec_len < points) return omen_index_damaged(x, err, "the lists have no quantiser of the right size");
+        if (points != 0) memcpy(v->pq.points, h->codec, (size_t)points);
+        x->memory += points;
+    }
+    omen_status s = omen_sq8_load(&v->coarse, x->store->mem, x->metric, x->dimensions, h->codec + points, (size_t)(h->codec_len - points), err);
+    if (s == OMEN_ERR_CORRUPT) s = omen_index_damaged(x, err, "the quantiser of the lists is malformed");
+    OMEN_TRY(s);
+    v->coarse_ready = true;
+    x->memory += h->codec_len - points;
+    return OMEN_OK;
+}
+
 static omen_status load_codec(omen_index *x, ivf *h, omen_error *err) {
     omen_ivf *v = &h->view;
-    uint32_t len = omen_ivf_bit_bytes(x->dimensions);
+    uint32_t len = omen_ivf_bit_bytes(x->dimensions), stride = len;
     if (!v->bits && !v->coarse_ready) {
         OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_CODEC, h->codec_len, &h->codec, &h->codec_done, err));
-        omen_status s = omen_sq8_load(&v->coarse, x->store->mem, x->metric, x->dimensions, h->codec, h->codec_len, err);
-        if (s == OMEN_ERR_CORRUPT) s = omen_index_damaged(x, err, "the quantiser of the lists is malformed");
-        OMEN_TRY(s);
-        v->coarse_ready = true;
-        omen_index_hold(x, (int64_t)(h->codec_len));
+        OMEN_TRY(take_codec(x, h, err));
         omen_index_unload(x, h->codec, h->codec_len);
         h->codec = NULL;
     }
-    if (!v->bits) len = v->coarse.len;
-    uint32_t stride = len;
-    if (v->codec == OMEN_CODEC_RABITQ) {
-        if (!v->rabitq_ready && omen_rabitq_init(&v->rabitq, x->store->mem, x->dimensions, x->options.bits, x->metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
-        v->rabitq_ready = true;
-        stride = (uint32_t)omen_rabitq_bytes(&v->rabitq, 1);
-    }
+    if (!v->bits) len = stride = v->coarse.len;
+    if (omen_ivf_residual(v)) stride = v->codec == OMEN_CODEC_PQ ? v->pq.m / 2 : (uint32_t)omen_ivf_rabitq_bytes(&v->rabitq, 1);
     if (v->len != len || v->stride != stride) return omen_index_damaged(x, err, "the codes of the lists have another size than their quantiser's");
-    h->centroids_len = (uint64_t)v->lists * len + (v->codec == OMEN_CODEC_RABITQ ? (uint64_t)v->lists * v->dimensions * sizeof(float) : 0);
+    h->centroids_len = (uint64_t)v->lists * len + (omen_ivf_residual(v) ? (uint64_t)v->lists * v->dimensions * sizeof(float) : 0);
     h->lists_len = ((uint64_t)v->lists + 1 + v->rows) * 4;
-    h->codes_len = omen_ivf_code_bytes(v);
     return OMEN_OK;
 }
 
@@ -93,13 +103,21 @@ static omen_status ivf_open(omen_index *x, omen_error *err) {
     OMEN_TRY(load_codec(x, h, err));
     OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_CENTROIDS, h->centroids_len, &h->centroids, &h->centroids_done, err));
     OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_LISTS, h->lists_len, &h->lists, &h->lists_done, err));
-    OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_CODES, h->codes_len, &h->codes, &h->codes_done, err));
     v->centroids = h->centroids;
+    v->means = (const float *)(const void *)(h->centroids + (size_t)v->lists * v->len);
     v->starts = (const uint32_t *)(const void *)h->lists;
     v->order = v->starts + v->lists + 1;
-    v->means = (const float *)(const void *)(h->centroids + (size_t)v->lists * v->len);
+    if (!h->listed) OMEN_TRY(check_lists(x, v, err));
+    h->listed = true;
+    if (v->codec == OMEN_CODEC_PQ && v->blocks == NULL) {
+        v->blocks = omen_alloc(x->store->mem, (v->lists + (size_t)1) * sizeof *v->blocks);
+        if (v->blocks == NULL) return out_of_memory(err);
+        x->memory += (v->lists + (size_t)1) * sizeof *v->blocks;
+        omen_ivf_count_blocks(v);
+    }
+    h->codes_len = omen_ivf_code_bytes(v);
+    OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_CODES, h->codes_len, &h->codes, &h->codes_done, err));
     omen_ivf_set_codes(v, h->codes);
-    OMEN_TRY(check_lists(x, v, err));
     if (v->bits) return OMEN_OK;
     v->centroid_bias = omen_alloc(x->store->mem, v->lists * sizeof *v->centroid_bias);
     if (v->centroid_bias == NULL) return out_of_memory(err);
@@ -121,7 +139,9 @@ static void ivf_close(omen_index *x) {
     search_free(x->store->mem, atomic_load(&h->spare));
     omen_free(x->store->mem, h->view.centroid_bias, h->view.lists * sizeof(int32_t));
     if (h->view.coarse_ready) omen_sq8_deinit(&h->view.coarse);
-    omen_rabitq_deinit(&h->view.rabitq);
+    omen_ivf_rabitq_deinit(&h->view.rabitq);
+    omen_ivf_pq_deinit(&h->view.pq);
+    omen_free(x->store->mem, h->view.blocks, (h->view.lists + (size_t)1) * sizeof(uint32_t));
     omen_index_unload(x, h->codec, h->codec_len);
     omen_index_unload(x, h->centroids, h->centroids_len);
     omen_index_unload(x, h->lists, h->lists_len);
@@ -207,8 +227,14 @@ static omen_status check_codes(const omen_index *x, const omen_ivf *v, const uin
 static omen_status check_residuals(const omen_index *x, const omen_ivf *v, omen_error *err) {
     for (size_t i = 0; i < (size_t)v->lists * v->dimensions; i++)
         if (!(v->means[i] - v->means[i] == 0.0f)) return omen_index_damaged(x, err, "the mean of a list is not finite");
-    for (uint32_t i = 0; i < v->rows; i++)
-        if (!omen_rabitq_sound(&v->rabitq, &v->residuals, i)) return omen_index_damaged(x, err, "the numbers beside a code do not belong to it");
+    for (uint32_t l = 0; l < v->lists && v->codec == OMEN_CODEC_PQ; l++)
+        if (!omen_ivf_pq_padded(&v->pq, v->codes + (size_t)v->blocks[l] * v->pq.m * 16, v->starts[l + 1] - v->starts[l])) return omen_index_damaged(x, err, "codes behind a list are not zero");
+    for (size_t i = 0; i < omen_ivf_pq_points_bytes(&v->pq) / sizeof(float); i++)
+        if (!(v->pq.points[i] - v->pq.points[i] == 0.0f)) return omen_index_damaged(x, err, "a point of the quantiser is not finite");
+    for (uint32_t i = 0; i < v->rows && v->codec == OMEN_CODEC_PQ; i++)
+        if (!(v->add[i] - v->add[i] == 0.0f)) return omen_index_damaged(x, err, "the number beside a code is not finite");
+    for (uint32_t i = 0; i < v->rows && v->codec == OMEN_CODEC_RABITQ; i++)
+        if (!omen_ivf_rabitq_sound(&v->rabitq, &v->residuals, i)) return omen_index_damaged(x, err, "the numbers beside a code do not belong to it");
     return OMEN_OK;
 }
 
@@ -217,7 +243,7 @@ static omen_status ivf_verify(omen_index *x, void **place, omen_error *err) {
     (void)place;
     OMEN_TRY(check_lists(x, &h->view, err));
     OMEN_TRY(check_codes(x, &h->view, h->view.centroids, NULL, h->view.lists, err));
-    if (h->view.codec == OMEN_CODEC_RABITQ) return check_residuals(x, &h->view, err);
+    if (omen_ivf_residual(&h->view)) return check_residuals(x, &h->view, err);
     return check_codes(x, &h->view, h->view.codes, h->view.bias, h->view.rows, err);
 }
 

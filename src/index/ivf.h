@@ -3,11 +3,12 @@
  * code and four bytes.
  *
  * The file's sections, beside INDEX_META:
- *   INDEX_CODEC      the 8-bit quantiser of the centroids (quant/sq8.h; empty for BIT vectors), which with codec SQ8 is that of the rows as well
- *   INDEX_CENTROIDS  one code for each list, `coarse` bytes; with RABITQ then the mean of the list's rows, dimensions floats each
+ *   INDEX_CODEC      the 8-bit quantiser of the centroids (quant/sq8.h; empty for BIT vectors), which with codec SQ8 is that of the rows as well; before it, with PQ,
+ *                    the points of all groups (floats)
+ *   INDEX_CENTROIDS  one code for each list, `coarse` bytes; with RABITQ and PQ then the mean of each list's rows, dimensions floats each
  *   INDEX_LISTS      lists + 1 numbers (u32): where each list begins among the rows; then the rows (u32), ascending within each list, every row once
- *   INDEX_CODES      the rows' codes in the order of the lists, `stride` bytes each; with SQ8 then a number (i32) for each row, `bias` of quant/sq8.h; with RABITQ as
- *                    ivf_rabitq.h says
+ *   INDEX_CODES      the rows' codes in the order of the lists, `stride` bytes each; with SQ8 then a number (i32) for each row, `bias` of quant/sq8.h; with RABITQ and
+ *                    PQ as ivf_rabitq.h and ivf_pq.h say
  * INDEX_META adds, at OMEN_INDEX_META_FIXED: u32 lists, u32 coarse, u32 stride, u32 zero. Its options are those asked for: lists without rows are dropped, so that
  * there may be fewer.
  *
@@ -20,6 +21,7 @@
 
 #include "index/ivf_cluster.h"
 #include "index/ivf_pick.h"
+#include "index/ivf_pq.h"
 #include "index/ivf_rabitq.h"
 #include "index/kinds.h"
 #include "quant/sq8.h"
@@ -42,15 +44,25 @@ typedef struct omen_ivf {
     const int32_t *bias;       /* SQ8: rows */
     uint32_t stride;
     omen_codec codec;          /* SQ8 for BIT */
-    bool rabitq_ready;
-    omen_rabitq rabitq;
-    omen_rabitq_rows residuals;
-    const float *means;        /* lists x dimensions */
+    bool residual_ready;
+    omen_ivf_rabitq rabitq;
+    omen_ivf_rabitq_rows residuals;
+    omen_ivf_pq pq;
+    uint32_t *blocks;          /* PQ: lists + 1: where each list's blocks begin */
+    const float *add;          /* PQ: rows */
+    const float *means;        /* RABITQ, PQ: lists x dimensions */
 } omen_ivf;
+
+/* Whether the codes are of residuals. */
+static inline bool omen_ivf_residual(const omen_ivf *v) { return v->codec == OMEN_CODEC_RABITQ || v->codec == OMEN_CODEC_PQ; }
+/* Makes v->rabitq or v->pq. OMEN_ERR_MEMORY. */
+omen_status omen_ivf_residual_init(omen_ivf *v, omen_mem *m, uint32_t bits, bool product);
+/* Counts the blocks of PQ's lists into v->blocks (lists + 1). */
+void omen_ivf_count_blocks(omen_ivf *v);
 
 /* Where a vector lies among centroids and residuals: less the mean of all, cosine: normalised before. Queries of inner products are left as they are. */
 void omen_ivf_place(const omen_ivf *v, const float *x, bool query, float *out);
-/* Bytes of INDEX_CODES. */
+/* Bytes of INDEX_CODES; after omen_ivf_count_blocks. */
 uint64_t omen_ivf_code_bytes(const omen_ivf *v);
 /* Points the view into such bytes. */
 void omen_ivf_set_codes(omen_ivf *v, uint8_t *bytes);
@@ -70,7 +82,8 @@ typedef struct omen_ivf_scan {
     float *placed;
     uint8_t *own;              /* the residual codec's */
     size_t placed_bytes, own_bytes;
-    omen_rabitq_query rabitq;
+    omen_ivf_rabitq_query rabitq;
+    omen_ivf_pq_query pq;
     int32_t ranks[OMEN_PICK_BLOCK];
     uint64_t distances, bytes;
 } omen_ivf_scan;

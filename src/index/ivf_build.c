@@ -16,7 +16,7 @@
 /* Of RABITQ. */
 #define DEFAULT_BITS 4u
 
-enum { READ_SAMPLE, ENCODE, CLUSTER, ASSIGN, GATHER, ARRANGE, MEANS, RESIDUALS, TRUTH, AUDIT, WRITE, DONE };
+enum { READ_SAMPLE, ENCODE, CLUSTER, ASSIGN, GATHER, ARRANGE, MEANS, READ_RESIDUALS, TRAIN, RESIDUALS, TRUTH, AUDIT, WRITE, DONE };
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory building an index; give it more memory, or choose index kind flat"); }
 
@@ -34,7 +34,7 @@ static void resolve(omen_index_options *o, const omen_vectors *v) {
     uint32_t most = OMEN_MIN(v->rows, OMEN_IVF_LISTS_MAX);
     if (o->lists == 0) o->lists = OMEN_MIN(4 * root(v->rows), v->rows / 16);
     o->lists = OMEN_MIN(OMEN_MAX(o->lists, 1u), most);
-    if (o->codec == OMEN_CODEC_AUTO || o->codec == OMEN_CODEC_PQ) o->codec = OMEN_CODEC_SQ8;
+    if (o->codec == OMEN_CODEC_AUTO) o->codec = OMEN_CODEC_SQ8;
     if (o->codec == OMEN_CODEC_RABITQ && o->bits == 0) o->bits = DEFAULT_BITS;
     if (o->codec != OMEN_CODEC_RABITQ) o->bits = 0;
     o->m = o->ef_construction = 0;
@@ -56,6 +56,8 @@ static omen_status build_new(omen_store *st, uint64_t number, const omen_index_o
 
 /* ---- training ---- */
 
+static uint32_t sample_count(const omen_vectors *v) { return OMEN_MIN(v->rows, v->dimensions > 2048 ? SAMPLE / 4 : SAMPLE); }
+
 static omen_status take_chunk(omen_ivf_build *b, uint32_t rows, omen_error *err) {
     b->chunk_bytes = rows * vector_bytes(&b->base.source);
     b->chunk_cap = rows;
@@ -71,7 +73,7 @@ static void drop_chunk(omen_ivf_build *b) {
 
 static omen_status read_sample(omen_ivf_build *b, omen_error *err) {
     const omen_vectors *v = &b->base.source;
-    uint32_t wanted = OMEN_MIN(v->rows, v->dimensions > 2048 ? SAMPLE / 4 : SAMPLE);
+    uint32_t wanted = sample_count(v);
     if (b->chunk == NULL) OMEN_TRY(take_chunk(b, wanted, err));
     for (uint32_t steps = 0; b->chunk_rows < wanted && steps < 256; b->chunk_rows++, steps++) {
         const void *x;
@@ -231,7 +233,7 @@ static omen_status gather(omen_ivf_build *b, omen_error *err) {
     v->centroids = b->centroids;
     v->centroid_bias = b->centroid_bias;
     if (!v->bits) omen_ivf_fill_bias(v, b->centroid_bias);
-    if (v->codec == OMEN_CODEC_RABITQ) {
+    if (omen_ivf_residual(v)) {
         b->stage = MEANS;
         return OMEN_OK;
     }
@@ -282,13 +284,19 @@ static omen_status begin_residuals(omen_ivf_build *b, omen_error *err) {
     b->cursor = omen_alloc_zero(m, v->lists * sizeof *b->cursor);
     b->places = omen_alloc_zero(m, CHUNK_ROWS * sizeof *b->places);
     if (b->means == NULL || b->cursor == NULL || b->places == NULL) return out_of_memory(err);
-    if (omen_rabitq_init(&v->rabitq, m, v->dimensions, b->base.options.bits, b->base.source.metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
-    v->stride = (uint32_t)omen_rabitq_bytes(&v->rabitq, 1);
-    uint8_t *residuals = omen_alloc_zero(m, omen_ivf_code_bytes(v) + 64);
-    if (residuals == NULL) return out_of_memory(err);
-    b->residuals = residuals;
+    if (omen_ivf_residual_init(v, m, b->base.options.bits, b->base.source.metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
+    if (v->codec == OMEN_CODEC_PQ) {
+        v->blocks = omen_alloc(m, (v->lists + (size_t)1) * sizeof *v->blocks);
+        if (v->blocks == NULL) return out_of_memory(err);
+        omen_ivf_count_blocks(v);
+    }
+    v->stride = v->codec == OMEN_CODEC_PQ ? v->pq.m / 2 : (uint32_t)omen_ivf_rabitq_bytes(&v->rabitq, 1);
+    uint64_t bytes = omen_ivf_code_bytes(v) + 64;
+    b->residuals = bytes > SIZE_MAX ? NULL : omen_alloc_zero(m, (size_t)bytes);
+    if (b->residuals == NULL) return out_of_memory(err);
+    b->residual_bytes = bytes;
     v->means = b->means;
-    omen_ivf_set_codes(v, residuals);
+    omen_ivf_set_codes(v, b->residuals);
     return OMEN_OK;
 }
 
@@ -325,9 +333,58 @@ static omen_status means(omen_ivf_build *b, omen_error *err) {
         b->cursor[l] = v->starts[l];
     }
     b->row = 0;
-    b->stage = RESIDUALS;
+    b->stage = v->codec == OMEN_CODEC_PQ ? READ_RESIDUALS : RESIDUALS;
     return OMEN_OK;
 }
+
+/* ---- PQ's points ---- */
+
+static omen_status take_loose(omen_ivf_build *b, size_t bytes, omen_error *err) {
+    omen_free(mem_of(b), b->loose, b->loose_bytes);
+    b->loose_bytes = bytes;
+    b->loose = omen_alloc(mem_of(b), bytes);
+    return b->loose == NULL ? out_of_memory(err) : OMEN_OK;
+}
+
+/* A sample of residuals into the chunk. */
+static omen_status read_residuals(omen_ivf_build *b, omen_error *err) {
+    const omen_vectors *v = &b->base.source;
+    if (b->loose == NULL) {
+        uint32_t wanted = sample_count(v);
+        drop_chunk(b);
+        OMEN_TRY(take_chunk(b, wanted, err));
+        OMEN_TRY(take_loose(b, (size_t)b->tasks * wanted, err));
+    }
+    for (uint32_t steps = 0; b->chunk_rows < b->chunk_cap && steps < 256; b->chunk_rows++, steps++) {
+        const void *x;
+        uint32_t count, row = (uint32_t)((uint64_t)b->chunk_rows * v->rows / b->chunk_cap);
+        OMEN_TRY(v->read(v->ctx, row, 1, &x, &count, err));
+        float *r = placed_row(b, b->chunk_rows);
+        const float *mean = b->means + (size_t)b->nearest[row] * v->dimensions;
+        omen_ivf_place(&b->view, x, false, r);
+        for (uint32_t i = 0; i < v->dimensions; i++) r[i] -= mean[i];
+    }
+    if (b->chunk_rows == b->chunk_cap) b->stage = TRAIN;
+    return OMEN_OK;
+}
+
+static void train_task(void *arg, size_t task) {
+    const omen_ivf_build *b = arg;
+    uint32_t group = b->group + (uint32_t)task;
+    if (group < b->view.pq.m) omen_ivf_pq_train(&b->view.pq, group, (const float *)(const void *)b->chunk, b->chunk_rows, b->loose + task * b->chunk_rows);
+}
+
+static omen_status train(omen_ivf_build *b, omen_error *err) {
+    omen_parallel(mem_of(b)->host, b->tasks, train_task, b);
+    b->group += b->tasks;
+    if (b->group < b->view.pq.m) return OMEN_OK;
+    drop_chunk(b);
+    OMEN_TRY(take_loose(b, (size_t)CHUNK_ROWS * b->view.pq.m, err));
+    b->stage = RESIDUALS;
+    return take_chunk(b, CHUNK_ROWS, err);
+}
+
+/* ---- codes of residuals ---- */
 
 static void residual_task(void *arg, size_t task) {
     const omen_ivf_build *b = arg;
@@ -335,7 +392,12 @@ static void residual_task(void *arg, size_t task) {
     for (uint32_t i = (uint32_t)task; i < b->chunk_rows; i += b->tasks) {
         const float *mean = v->means + (size_t)b->nearest[b->chunk_first + i] * v->dimensions;
         omen_ivf_place(v, placed_row(b, i), false, placed_row(b, i));
-        omen_rabitq_encode(&v->rabitq, placed_row(b, i), mean, &v->residuals, b->places[i], b->task_scratch + task * b->task_floats);
+        if (v->codec == OMEN_CODEC_RABITQ) {
+            omen_ivf_rabitq_encode(&v->rabitq, placed_row(b, i), mean, &v->residuals, b->places[i], b->task_scratch + task * b->task_floats);
+            continue;
+        }
+        float *add = (float *)(void *)(b->residuals + ((const uint8_t *)v->add - v->codes));
+        add[b->places[i]] = omen_ivf_pq_encode(&v->pq, placed_row(b, i), mean, b->loose + (size_t)i * v->pq.m);
     }
 }
 
@@ -343,6 +405,12 @@ static omen_status residuals(omen_ivf_build *b, omen_error *err) {
     OMEN_TRY(fill_chunk(b, err));
     for (uint32_t i = 0; i < b->chunk_rows; i++) b->places[i] = b->cursor[b->nearest[b->chunk_first + i]]++;
     omen_parallel(mem_of(b)->host, b->tasks, residual_task, b);
+    /* Two rows share a byte of a block, so they are put there one after the other. */
+    const omen_ivf *v = &b->view;
+    for (uint32_t i = 0; i < b->chunk_rows && v->codec == OMEN_CODEC_PQ; i++) {
+        uint32_t list = b->nearest[b->chunk_first + i];
+        omen_ivf_pq_put(&v->pq, b->residuals + (size_t)v->blocks[list] * v->pq.m * 16, b->places[i] - v->starts[list], b->loose + (size_t)i * v->pq.m);
+    }
     b->chunk_rows = 0;
     if (b->row < b->view.rows) return OMEN_OK;
     b->row = 0;
@@ -417,6 +485,8 @@ static omen_status build_step(omen_index_build *base, omen_segment_info *info, b
             arrange(b);
             return OMEN_OK;
         case MEANS: return means(b, err);
+        case READ_RESIDUALS: return read_residuals(b, err);
+        case TRAIN: return train(b, err);
         case RESIDUALS: return residuals(b, err);
         case TRUTH: return truth(b, err);
         case AUDIT: return audit(b, err);
@@ -450,10 +520,13 @@ static void build_free(omen_index_build *base) {
     omen_free(m, b->task_row, (size_t)b->tasks * v->coarse.stride);
     omen_free(m, b->task_scratch, b->tasks * b->task_floats * sizeof(float));
     omen_free(m, b->means, (size_t)v->lists * v->dimensions * sizeof *b->means);
-    if (b->residuals != NULL) omen_free(m, b->residuals, omen_ivf_code_bytes(v) + 64);
+    omen_free(m, b->residuals, b->residual_bytes);
+    omen_free(m, b->loose, b->loose_bytes);
+    omen_free(m, v->blocks, (v->lists + (size_t)1) * sizeof *v->blocks);
     omen_free(m, b->cursor, v->lists * sizeof *b->cursor);
     omen_free(m, b->places, CHUNK_ROWS * sizeof *b->places);
-    omen_rabitq_deinit(&b->view.rabitq);
+    omen_ivf_rabitq_deinit(&b->view.rabitq);
+    omen_ivf_pq_deinit(&b->view.pq);
     omen_free(m, b->assign_scratch, b->tasks * omen_ivf_assign_scratch(v->len));
     omen_free(m, b->hand, v->len);
     if (b->chunk != NULL) drop_chunk(b);

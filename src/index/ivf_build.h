@@ -20,8 +20,12 @@ typedef struct omen_ivf_build {
     uint32_t lists_cap;    /* lists for which there is room; lists without rows are dropped */
     omen_ivf_cluster cluster;
     uint32_t tasks;
-    float *means;          /* RABITQ: lists x dimensions */
-    uint8_t *residuals;    /* RABITQ: INDEX_CODES */
+    float *means;          /* RABITQ, PQ: lists x dimensions */
+    uint8_t *residuals;    /* RABITQ, PQ: INDEX_CODES */
+    uint64_t residual_bytes;
+    uint8_t *loose;        /* PQ: the codes of a chunk; tasks x the sample's size while training */
+    size_t loose_bytes;
+    uint32_t group;        /* PQ: groups trained */
     uint32_t *cursor;      /* of each list: where its next row goes */
     uint32_t *places;      /* of the rows of a chunk */
     size_t task_floats;    /* scratch of a task */

@@ -8,9 +8,9 @@
 /* Factors tried for more than one bit. */
 #define FACTORS 20u
 
-omen_status omen_rabitq_init(omen_rabitq *c, omen_mem *m, uint32_t dimensions, uint32_t bits, bool product) {
+omen_status omen_ivf_rabitq_init(omen_ivf_rabitq *c, omen_mem *m, uint32_t dimensions, uint32_t bits, bool product) {
     OMEN_ASSERT(bits >= 1 && bits <= 8);
-    *c = (omen_rabitq){.mem = m, .dimensions = dimensions, .padded = (uint32_t)omen_round_up(dimensions, 64), .bits = bits, .product = product, .power = 64};
+    *c = (omen_ivf_rabitq){.mem = m, .dimensions = dimensions, .padded = (uint32_t)omen_round_up(dimensions, 64), .bits = bits, .product = product, .power = 64};
     while (c->power * 2 <= c->padded) c->power *= 2;
     c->len = c->padded / 8;
     c->flips = omen_alloc(m, (size_t)ROUNDS * c->padded * sizeof *c->flips);
@@ -25,10 +25,10 @@ omen_status omen_rabitq_init(omen_rabitq *c, omen_mem *m, uint32_t dimensions, u
     return OMEN_OK;
 }
 
-void omen_rabitq_deinit(omen_rabitq *c) {
+void omen_ivf_rabitq_deinit(omen_ivf_rabitq *c) {
     if (c->mem == NULL) return;
     omen_free(c->mem, c->flips, (size_t)ROUNDS * c->padded * sizeof *c->flips);
-    *c = (omen_rabitq){0};
+    *c = (omen_ivf_rabitq){0};
 }
 
 /* ---- the rotation ---- */
@@ -48,7 +48,7 @@ static void hadamard(float *x, uint32_t n) {
 }
 
 /* Where the dimensions are no power of two, the first and the last ones that are take turns. */
-static void turn(const omen_rabitq *c, float *x) {
+static void turn(const omen_ivf_rabitq *c, float *x) {
     for (uint32_t round = 0; round < ROUNDS; round++) {
         const uint32_t *flips = c->flips + (size_t)round * c->padded;
         for (uint32_t i = 0; i < c->padded; i++) {
@@ -69,14 +69,14 @@ static float dot(const float *a, const float *b, uint32_t n) {
 
 /* ---- rows ---- */
 
-uint64_t omen_rabitq_bytes(const omen_rabitq *c, uint32_t rows) {
+uint64_t omen_ivf_rabitq_bytes(const omen_ivf_rabitq *c, uint32_t rows) {
     uint64_t each = c->len + 16u;
     if (c->bits > 1) each += (uint64_t)(c->bits - 1) * c->len + 12;
     return each * rows;
 }
 
-omen_rabitq_rows omen_rabitq_split(const omen_rabitq *c, uint8_t *bytes, uint32_t rows) {
-    omen_rabitq_rows r = {.signs = bytes};
+omen_ivf_rabitq_rows omen_ivf_rabitq_split(const omen_ivf_rabitq *c, uint8_t *bytes, uint32_t rows) {
+    omen_ivf_rabitq_rows r = {.signs = bytes};
     bytes += (size_t)rows * c->len;
     r.add = (float *)(void *)bytes;
     r.times = r.add + rows;
@@ -100,7 +100,7 @@ static uint32_t whole(float x, bool one, uint32_t bits) {
 }
 
 /* The factor with the best cosine between what is left and its code. */
-static float best_factor(const omen_rabitq *c, const float *r, float greatest) {
+static float best_factor(const omen_ivf_rabitq *c, const float *r, float greatest) {
     if (c->bits == 1 || !(greatest > 0.0f)) return 0.0f;
     float half = (float)(1u << (c->bits - 1)), best = 0.0f, best_factor = half / greatest, middle = half - 0.5f;
     for (uint32_t n = 0; n < FACTORS; n++) {
@@ -127,7 +127,7 @@ static float factor_of(float square, float along) {
     return along > 0.0f && f < 1e30f ? f : 0.0f;
 }
 
-void omen_rabitq_encode(const omen_rabitq *c, const float *x, const float *centroid, const omen_rabitq_rows *rows, size_t at, float *scratch) {
+void omen_ivf_rabitq_encode(const omen_ivf_rabitq *c, const float *x, const float *centroid, const omen_ivf_rabitq_rows *rows, size_t at, float *scratch) {
     uint32_t d = c->dimensions, n = c->padded;
     float *r = scratch, *mid = scratch + n, *v = scratch + 2 * n;
     uint8_t *signs = rows->signs + at * c->len;
@@ -188,7 +188,7 @@ static uint32_t ones_of(const uint8_t *plane, uint32_t len) {
 
 static bool finite(float v) { return v - v == 0.0f; }
 
-bool omen_rabitq_sound(const omen_rabitq *c, const omen_rabitq_rows *rows, size_t at) {
+bool omen_ivf_rabitq_sound(const omen_ivf_rabitq *c, const omen_ivf_rabitq_rows *rows, size_t at) {
     uint32_t ones = ones_of(rows->signs + at * c->len, c->len);
     if (rows->ones[at] != ones || !finite(rows->add[at]) || !finite(rows->times[at]) || !finite(rows->error[at]) || rows->times[at] < 0.0f || rows->error[at] < 0.0f) return false;
     if (c->bits == 1) return true;
@@ -199,10 +199,10 @@ bool omen_rabitq_sound(const omen_rabitq *c, const omen_rabitq_rows *rows, size_
 
 /* ---- queries ---- */
 
-size_t omen_rabitq_query_bytes(const omen_rabitq *c) { return (size_t)omen_round_up((uint64_t)c->len * 8, 64) + 7 * (size_t)OMEN_PICK_BLOCK * 4; }
+size_t omen_ivf_rabitq_query_bytes(const omen_ivf_rabitq *c) { return (size_t)omen_round_up((uint64_t)c->len * 8, 64) + 7 * (size_t)OMEN_PICK_BLOCK * 4; }
 
-void omen_rabitq_query_init(const omen_rabitq *c, uint8_t *bytes, omen_rabitq_query *q) {
-    *q = (omen_rabitq_query){.high = bytes, .low = bytes + (size_t)c->len * 4};
+void omen_ivf_rabitq_query_init(const omen_ivf_rabitq *c, uint8_t *bytes, omen_ivf_rabitq_query *q) {
+    *q = (omen_ivf_rabitq_query){.high = bytes, .low = bytes + (size_t)c->len * 4};
     q->dots = (uint32_t *)(void *)(bytes + omen_round_up((uint64_t)c->len * 8, 64));
     q->part = q->dots + OMEN_PICK_BLOCK;
     q->ids = q->part + OMEN_PICK_BLOCK;
@@ -213,7 +213,7 @@ void omen_rabitq_query_init(const omen_rabitq *c, uint8_t *bytes, omen_rabitq_qu
 }
 
 /* q ~ step (u - 127.5), u in [0, 255], as planes of its upper and its lower four bits. */
-void omen_rabitq_query_set(const omen_rabitq *c, const float *x, omen_rabitq_query *q, float *scratch) {
+void omen_ivf_rabitq_query_set(const omen_ivf_rabitq *c, const float *x, omen_ivf_rabitq_query *q, float *scratch) {
     float *y = scratch, greatest = 0.0f;
     for (uint32_t i = 0; i < c->padded; i++) y[i] = i < c->dimensions ? x[i] : 0.0f;
     turn(c, y);
@@ -245,7 +245,7 @@ void omen_rabitq_query_set(const omen_rabitq *c, const float *x, omen_rabitq_que
 }
 
 /* Signs alone: estimates, and what a row's distance is hardly below. Numbers of a damaged file may be anything: they wrap. */
-static void first_pass(const omen_rabitq *c, omen_rabitq_query *q, const omen_rabitq_rows *rows, size_t at, uint32_t count, float base, float apart) {
+static void first_pass(const omen_ivf_rabitq *c, omen_ivf_rabitq_query *q, const omen_ivf_rabitq_rows *rows, size_t at, uint32_t count, float base, float apart) {
     const float *add = rows->add + at, *times = rows->times + at, *error = rows->error + at;
     const uint32_t *ones = rows->ones + at, *dots = q->dots;
     float *restrict estimates = q->estimates, *restrict lowest = q->lowest;
@@ -261,13 +261,13 @@ static void first_pass(const omen_rabitq *c, omen_rabitq_query *q, const omen_ra
     }
 }
 
-uint32_t omen_rabitq_offer(const omen_rabitq *c, omen_rabitq_query *q, const omen_rabitq_rows *rows, size_t at, uint32_t count, const uint32_t *order, float base,
+uint32_t omen_ivf_rabitq_offer(const omen_ivf_rabitq *c, omen_ivf_rabitq_query *q, const omen_ivf_rabitq_rows *rows, size_t at, uint32_t count, const uint32_t *order, float base,
                            float apart, omen_pick *pick, const omen_pick_filter *filter) {
     const omen_kernels *k = omen_kernels_get();
     uint32_t kept = 0;
     first_pass(c, q, rows, at, count, base, apart);
     /* Only after its buffer has shrunk once does the pick know a limit; NaN passes, and ranks last. */
-    float limit = omen_float_of_rank(pick->limit);
+    float limit = omen_ivf_rank_float(pick->limit);
     for (uint32_t i = 0; i < count; i++) {
         q->ids[kept] = i;
         kept += !(q->lowest[i] > limit);
@@ -290,7 +290,7 @@ uint32_t omen_rabitq_offer(const omen_rabitq *c, omen_rabitq_query *q, const ome
     for (uint32_t i = 0; i < kept; i++) {
         size_t row = at + q->ids[i];
         float along = (float)(4 * (int64_t)q->full[i] - 510 * (int64_t)sums[row] + constant) * (0.25f * q->step);
-        q->ranks[i] = omen_rank_of_float(base + add[row] - times[row] * along);
+        q->ranks[i] = omen_ivf_rank(base + add[row] - times[row] * along);
         q->part[i] = order[q->ids[i]];
     }
     omen_pick_offer(pick, q->ranks, q->part, 0, kept, filter);

@@ -20,35 +20,35 @@
 #include "index/ivf_pick.h"
 #include "omendb.h"
 
-typedef struct omen_rabitq {
+typedef struct omen_ivf_rabitq {
     omen_mem *mem;
     uint32_t dimensions, padded, power, bits;
     uint32_t len; /* bytes of a plane */
     bool product;
     uint32_t *flips; /* rounds x padded: the sign bit, or 0 */
-} omen_rabitq;
+} omen_ivf_rabitq;
 
 /* bits: 1 to 8. OMEN_ERR_MEMORY. */
-omen_status omen_rabitq_init(omen_rabitq *c, omen_mem *m, uint32_t dimensions, uint32_t bits, bool product);
-void omen_rabitq_deinit(omen_rabitq *c);
+omen_status omen_ivf_rabitq_init(omen_ivf_rabitq *c, omen_mem *m, uint32_t dimensions, uint32_t bits, bool product);
+void omen_ivf_rabitq_deinit(omen_ivf_rabitq *c);
 
 /* The codes of `rows` rows. */
-typedef struct omen_rabitq_rows {
+typedef struct omen_ivf_rabitq_rows {
     uint8_t *signs;
     float *add, *times, *error;
     uint32_t *ones;
     uint8_t *planes;
     float *full_add, *full_times;
     uint32_t *sums;
-} omen_rabitq_rows;
+} omen_ivf_rabitq_rows;
 /* Bytes of so many rows, and the arrays within them (64-byte aligned memory). */
-uint64_t omen_rabitq_bytes(const omen_rabitq *c, uint32_t rows);
-omen_rabitq_rows omen_rabitq_split(const omen_rabitq *c, uint8_t *bytes, uint32_t rows);
+uint64_t omen_ivf_rabitq_bytes(const omen_ivf_rabitq *c, uint32_t rows);
+omen_ivf_rabitq_rows omen_ivf_rabitq_split(const omen_ivf_rabitq *c, uint8_t *bytes, uint32_t rows);
 
 /* Encodes a vector at place `at`; centroid: of its list. scratch: 3 x padded floats. */
-void omen_rabitq_encode(const omen_rabitq *c, const float *x, const float *centroid, const omen_rabitq_rows *rows, size_t at, float *scratch);
+void omen_ivf_rabitq_encode(const omen_ivf_rabitq *c, const float *x, const float *centroid, const omen_ivf_rabitq_rows *rows, size_t at, float *scratch);
 
-typedef struct omen_rabitq_query {
+typedef struct omen_ivf_rabitq_query {
     uint8_t *high, *low; /* 4 planes of len bytes each */
     float step;
     uint32_t sum_high, sum;
@@ -56,30 +56,30 @@ typedef struct omen_rabitq_query {
     uint32_t *dots, *part, *ids, *full;
     int32_t *ranks;
     float *estimates, *lowest;
-} omen_rabitq_query;
+} omen_ivf_rabitq_query;
 /* Bytes a query takes. */
-size_t omen_rabitq_query_bytes(const omen_rabitq *c);
+size_t omen_ivf_rabitq_query_bytes(const omen_ivf_rabitq *c);
 /* Lays the query out in those bytes (64-byte aligned). scratch: padded floats. */
-void omen_rabitq_query_init(const omen_rabitq *c, uint8_t *bytes, omen_rabitq_query *q);
-void omen_rabitq_query_set(const omen_rabitq *c, const float *x, omen_rabitq_query *q, float *scratch);
+void omen_ivf_rabitq_query_init(const omen_ivf_rabitq *c, uint8_t *bytes, omen_ivf_rabitq_query *q);
+void omen_ivf_rabitq_query_set(const omen_ivf_rabitq *c, const float *x, omen_ivf_rabitq_query *q, float *scratch);
 
 /* Offers rows [at, at + count) of one list, count at most OMEN_PICK_BLOCK; order: their numbers. base: |q - c|^2 or -<q, c>; apart: |q - c|. Answers how many were
  * looked at in full. */
-uint32_t omen_rabitq_offer(const omen_rabitq *c, omen_rabitq_query *q, const omen_rabitq_rows *rows, size_t at, uint32_t count, const uint32_t *order, float base,
+uint32_t omen_ivf_rabitq_offer(const omen_ivf_rabitq *c, omen_ivf_rabitq_query *q, const omen_ivf_rabitq_rows *rows, size_t at, uint32_t count, const uint32_t *order, float base,
                            float apart, omen_pick *pick, const omen_pick_filter *filter);
 
 /* Whether what stands beside the codes of a row belongs to them. */
-bool omen_rabitq_sound(const omen_rabitq *c, const omen_rabitq_rows *rows, size_t at);
+bool omen_ivf_rabitq_sound(const omen_ivf_rabitq *c, const omen_ivf_rabitq_rows *rows, size_t at);
 
 /* Distances as ranks, in the same order, and back. */
-static inline int32_t omen_rank_of_float(float d) {
+static inline int32_t omen_ivf_rank(float d) {
     if (d != d) return INT32_MAX;
     uint32_t u;
     d += 0.0f;
     memcpy(&u, &d, 4);
     return (int32_t)((u & 0x80000000u) != 0 ? u ^ 0x7FFFFFFFu : u);
 }
-static inline float omen_float_of_rank(int32_t rank) {
+static inline float omen_ivf_rank_float(int32_t rank) {
     uint32_t u = (uint32_t)rank;
     float d;
     if ((u & 0x80000000u) != 0) u ^= 0x7FFFFFFFu;

@@ -17,14 +17,27 @@ void omen_ivf_place(const omen_ivf *v, const float *x, bool query, float *out) {
     for (uint32_t i = 0; i < v->dimensions; i++) out[i] = centred ? x[i] * times - v->coarse.mean[i] : x[i];
 }
 
+omen_status omen_ivf_residual_init(omen_ivf *v, omen_mem *m, uint32_t bits, bool product) {
+    OMEN_TRY(v->codec == OMEN_CODEC_PQ ? omen_ivf_pq_init(&v->pq, m, v->dimensions, product) : omen_ivf_rabitq_init(&v->rabitq, m, v->dimensions, bits, product));
+    v->residual_ready = true;
+    return OMEN_OK;
+}
+
+void omen_ivf_count_blocks(omen_ivf *v) {
+    v->blocks[0] = 0;
+    for (uint32_t l = 0; l < v->lists; l++) v->blocks[l + 1] = v->blocks[l] + omen_ivf_pq_blocks(v->starts[l + 1] - v->starts[l]);
+}
+
 uint64_t omen_ivf_code_bytes(const omen_ivf *v) {
-    if (v->codec == OMEN_CODEC_RABITQ) return omen_rabitq_bytes(&v->rabitq, v->rows);
+    if (v->codec == OMEN_CODEC_RABITQ) return omen_ivf_rabitq_bytes(&v->rabitq, v->rows);
+    if (v->codec == OMEN_CODEC_PQ) return (uint64_t)v->blocks[v->lists] * v->pq.m * 16 + (uint64_t)v->rows * 4;
     return (uint64_t)v->rows * v->stride + (v->bits ? 0 : (uint64_t)v->rows * 4);
 }
 
 void omen_ivf_set_codes(omen_ivf *v, uint8_t *bytes) {
     v->codes = bytes;
-    if (v->codec == OMEN_CODEC_RABITQ) v->residuals = omen_rabitq_split(&v->rabitq, bytes, v->rows);
+    if (v->codec == OMEN_CODEC_RABITQ) v->residuals = omen_ivf_rabitq_split(&v->rabitq, bytes, v->rows);
+    else if (v->codec == OMEN_CODEC_PQ) v->add = (const float *)(const void *)(bytes + (size_t)v->blocks[v->lists] * v->pq.m * 16);
     else if (!v->bits) v->bias = (const int32_t *)(const void *)(bytes + (size_t)v->rows * v->stride);
 }
 
@@ -54,13 +67,15 @@ omen_status omen_ivf_scan_room(omen_ivf_scan *s, const omen_ivf *v, uint32_t eff
         s->scratch = omen_alloc(s->mem, s->scratch_bytes);
     }
     if (s->u == NULL || (s->scratch == NULL && !v->bits)) return OMEN_ERR_MEMORY;
-    if (s->own == NULL && v->codec == OMEN_CODEC_RABITQ) {
-        s->placed_bytes = ((size_t)v->dimensions + v->rabitq.padded) * sizeof(float);
+    if (s->own == NULL && omen_ivf_residual(v)) {
+        bool pq = v->codec == OMEN_CODEC_PQ;
+        s->placed_bytes = (v->dimensions + (size_t)(pq ? v->pq.m * OMEN_IVF_PQ_POINTS : v->rabitq.padded)) * sizeof(float);
         s->placed = omen_alloc(s->mem, s->placed_bytes);
-        s->own_bytes = omen_rabitq_query_bytes(&v->rabitq);
+        s->own_bytes = pq ? v->pq.m * OMEN_IVF_PQ_POINTS : omen_ivf_rabitq_query_bytes(&v->rabitq);
         s->own = omen_alloc(s->mem, s->own_bytes);
-        if (s->own != NULL) omen_rabitq_query_init(&v->rabitq, s->own, &s->rabitq);
         if (s->placed == NULL || s->own == NULL) return OMEN_ERR_MEMORY;
+        if (pq) s->pq.table = s->own;
+        else omen_ivf_rabitq_query_init(&v->rabitq, s->own, &s->rabitq);
     }
     OMEN_TRY(omen_pick_begin(&s->lists, OMEN_MAX(OMEN_MIN(effort, v->lists), 1u)));
     return omen_pick_begin(&s->found, OMEN_MAX(OMEN_MIN(want, v->rows), 1u));
@@ -116,7 +131,15 @@ static void scan_residuals(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, c
     float apart, base = list_base(v, s, list, &apart);
     for (uint32_t at = v->starts[list]; at < end; at += OMEN_PICK_BLOCK) {
         uint32_t n = OMEN_MIN(OMEN_PICK_BLOCK, end - at);
-        uint32_t full = omen_rabitq_offer(&v->rabitq, &s->rabitq, &v->residuals, at, n, v->order + at, base, apart, &s->found, filter);
+        if (v->codec == OMEN_CODEC_PQ) {
+            const uint8_t *blocks = v->codes + (size_t)(v->blocks[list] + (at - v->starts[list]) / OMEN_IVF_PQ_BLOCK) * v->pq.m * 16;
+            omen_ivf_pq_rank(&v->pq, &s->pq, blocks, v->add + at, n, base, s->ranks);
+            omen_pick_offer(&s->found, s->ranks, v->order + at, 0, n, filter);
+            s->distances += n;
+            s->bytes += (uint64_t)omen_ivf_pq_blocks(n) * v->pq.m * 16;
+            continue;
+        }
+        uint32_t full = omen_ivf_rabitq_offer(&v->rabitq, &s->rabitq, &v->residuals, at, n, v->order + at, base, apart, &s->found, filter);
         s->distances += n;
         s->bytes += (uint64_t)n * (v->rabitq.len + 16) + (uint64_t)full * (v->rabitq.bits - 1) * v->rabitq.len;
     }
@@ -131,14 +154,15 @@ void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, co
         omen_sq8_query(&v->coarse, vector, s->u, s->scratch);
     }
     pick_lists(v, s);
-    if (v->codec == OMEN_CODEC_RABITQ) {
+    if (omen_ivf_residual(v)) {
         omen_ivf_place(v, vector, true, s->placed);
-        omen_rabitq_query_set(&v->rabitq, s->placed, &s->rabitq, s->placed + v->dimensions);
+        if (v->codec == OMEN_CODEC_PQ) omen_ivf_pq_query_set(&v->pq, s->placed, &s->pq, s->placed + v->dimensions);
+        else omen_ivf_rabitq_query_set(&v->rabitq, s->placed, &s->rabitq, s->placed + v->dimensions);
     }
     /* The nearest list first: it brings a close limit, and little passes it afterwards. */
     for (uint32_t i = 0; i < s->lists.len; i++) {
         uint32_t list = omen_pick_id(s->lists.keys[i]);
-        if (v->codec == OMEN_CODEC_RABITQ) scan_residuals(v, s, list, filter);
+        if (omen_ivf_residual(v)) scan_residuals(v, s, list, filter);
         else scan_list(v, s, list, filter);
     }
     omen_pick_end(&s->found);

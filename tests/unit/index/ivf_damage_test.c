@@ -75,7 +75,8 @@ static void content_free(content *c) {
 
 static const struct { omen_metric metric; uint32_t dimensions, lead; omen_codec codec; uint32_t bits; } shapes[] = {
     {OMEN_METRIC_L2, 20, 20, OMEN_CODEC_SQ8, 0},    {OMEN_METRIC_L2, 136, 12, OMEN_CODEC_SQ8, 0}, {OMEN_METRIC_IP, 30, 30, OMEN_CODEC_SQ8, 0},
-    {OMEN_METRIC_HAMMING, 72, 0, OMEN_CODEC_SQ8, 0}, {OMEN_METRIC_L2, 20, 20, OMEN_CODEC_RABITQ, 1}, {OMEN_METRIC_COSINE, 70, 70, OMEN_CODEC_RABITQ, 5}};
+    {OMEN_METRIC_HAMMING, 72, 0, OMEN_CODEC_SQ8, 0}, {OMEN_METRIC_L2, 20, 20, OMEN_CODEC_RABITQ, 1}, {OMEN_METRIC_COSINE, 70, 70, OMEN_CODEC_RABITQ, 5},
+    {OMEN_METRIC_L2, 20, 20, OMEN_CODEC_PQ, 0}};
 
 static void begin(model *m, unsigned shape) {
     model_init(m, 400, shapes[shape].dimensions, shapes[shape].metric);
@@ -179,14 +180,29 @@ TEST(content_that_cannot_be_is_refused) {
         }
         /* Padding, and the numbers beside codes. */
         uint32_t len = omen_get32(c.bytes[0] + OMEN_INDEX_META_FIXED + 4), used = shape == 3 ? 9 : shape == 1 ? 60 : shapes[shape].dimensions;
-        bool residuals = shapes[shape].codec == OMEN_CODEC_RABITQ;
+        bool residuals = shapes[shape].codec != OMEN_CODEC_SQ8;
         REQUIRE(used < len);
         for (unsigned i = 2; i < (residuals ? 3 : SECTIONS); i += 2) {
             c.bytes[i][2 * len + used] = 1;
             CHECK_STATUS(content_try(&c, &m, NULL), OMEN_ERR_CORRUPT);
             c.bytes[i][2 * len + used] = 0;
         }
-        if (residuals) {
+        if (shapes[shape].codec == OMEN_CODEC_PQ) {
+            /* A point, a mean and a number that are no numbers; a nibble behind a list's last row. */
+            uint32_t last = list[1] % 32;
+            const struct { unsigned section; size_t at; } wrong[] = {{1, 4}, {2, (size_t)lists * len}, {4, c.len[4] - 4}};
+            for (unsigned n = 0; n < OMEN_ARRAY_LEN(wrong); n++) {
+                uint8_t *number = c.bytes[wrong[n].section] + wrong[n].at;
+                uint32_t was = omen_get32(number);
+                omen_put32(number, 0x7FC00000u);
+                CHECK_STATUS(content_try(&c, &m, NULL), OMEN_ERR_CORRUPT);
+                omen_put32(number, was);
+            }
+            REQUIRE(last != 0);
+            c.bytes[4][(size_t)(list[1] / 32) * 10 * 16 + 15] ^= 0x10;
+            CHECK_STATUS(content_try(&c, &m, NULL), OMEN_ERR_CORRUPT);
+            c.bytes[4][(size_t)(list[1] / 32) * 10 * 16 + 15] ^= 0x10;
+        } else if (residuals) {
             /* A mean that is no number; a sign; one of a row's numbers; the last of its sums. */
             uint32_t planes = (uint32_t)omen_round_up(shapes[shape].dimensions, 64) / 8;
             const struct { unsigned section; size_t at; uint8_t value; } wrong[] = {

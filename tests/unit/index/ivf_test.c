@@ -55,6 +55,8 @@ static const struct { omen_metric metric; uint32_t rows, dimensions, lead, clust
     {OMEN_METRIC_L2, 2000, 48, 48, 30, OMEN_CODEC_RABITQ, 1},    {OMEN_METRIC_L2, 1500, 200, 20, 30, OMEN_CODEC_RABITQ, 0},
     {OMEN_METRIC_COSINE, 1200, 70, 70, 20, OMEN_CODEC_RABITQ, 3}, {OMEN_METRIC_IP, 1500, 100, 100, 20, OMEN_CODEC_RABITQ, 8},
     {OMEN_METRIC_IP, 900, 40, 40, 10, OMEN_CODEC_RABITQ, 2},     {OMEN_METRIC_HAMMING, 600, 64, 0, 10, OMEN_CODEC_RABITQ, 1},
+    {OMEN_METRIC_L2, 2000, 48, 48, 30, OMEN_CODEC_PQ, 0},        {OMEN_METRIC_COSINE, 1200, 131, 15, 20, OMEN_CODEC_PQ, 0},
+    {OMEN_METRIC_IP, 1500, 65, 65, 20, OMEN_CODEC_PQ, 0},
 };
 
 /* The model of a shape, without its vectors. */
