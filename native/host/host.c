@@ -15,11 +15,18 @@
 
 static size_t whole_pages(size_t size) { return (size + 4095) & ~(size_t)4095; }
 
+#define HUGE ((size_t)4 << 20)
+
 static void *host_alloc(void *ctx, size_t size) {
     (void)ctx;
     if (size >= MAPPED) {
         void *p = mmap(NULL, whole_pages(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        return p == MAP_FAILED ? NULL : p;
+        if (p == MAP_FAILED) return NULL;
+#ifdef MADV_HUGEPAGE
+        /* Codes and links of an index are read all over: with pages of 4 KiB each of them is a miss in the table of pages too. */
+        if (size >= HUGE) (void)madvise(p, whole_pages(size), MADV_HUGEPAGE);
+#endif
+        return p;
     }
     return aligned_alloc(64, (size + 63) & ~(size_t)63);
 }

@@ -107,8 +107,8 @@ static inline void fetch_links(const omen_level *g, uint32_t node) {
 /* Scores nodes and offers them; answers the lowest place of the pool where one entered. Links of one that enters before `ahead` will be wanted soon. */
 static inline uint32_t score(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point, const uint32_t *nodes, uint32_t count,
                              uint32_t ahead) {
-    int32_t ranks[OMEN_GRAPH_M_MAX];
-    uint32_t rows[OMEN_GRAPH_M_MAX], lowest = UINT32_MAX;
+    int32_t ranks[OMEN_WALK_BEAM * OMEN_GRAPH_M_MAX];
+    uint32_t rows[OMEN_WALK_BEAM * OMEN_GRAPH_M_MAX], lowest = UINT32_MAX;
     const uint32_t *ids = nodes;
     if (g->rows != NULL) {
         for (uint32_t i = 0; i < count; i++) rows[i] = g->rows[nodes[i]];
@@ -134,17 +134,24 @@ void omen_walk_add(omen_walk *w, const omen_codes *c, const omen_level *g, const
 
 void omen_walk_run(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point) {
     uint32_t at = 0;
-    while (at < w->pool_len) {
-        if ((w->pool[at] & 1) != 0) {
-            at++;
-            continue;
+    for (;;) {
+        /* The nearest nodes whose links have not been followed: several at once, so that what their neighbours cost in misses overlaps. */
+        uint32_t fresh[OMEN_WALK_BEAM * OMEN_GRAPH_M_MAX], n = 0, taken = 0, p = at;
+        for (; p < w->pool_len && taken < OMEN_WALK_BEAM; p++) {
+            if ((w->pool[p] & 1) != 0) {
+                at += p == at;
+                continue;
+            }
+            uint32_t node = omen_walk_node(w->pool[p]);
+            w->pool[p] |= 1;
+            at += p == at;
+            n += see(w, omen_level_links(g, node), omen_level_degree(g, node), fresh + n);
+            taken++;
         }
-        uint32_t node = omen_walk_node(w->pool[at]), fresh[OMEN_GRAPH_M_MAX], n = omen_level_degree(g, node);
-        w->pool[at] |= 1;
-        n = see(w, omen_level_links(g, node), n, fresh);
-        w->hops++;
-        if (at + 1 < w->pool_len) fetch_links(g, omen_walk_node(w->pool[at + 1])); /* most likely the next one */
-        uint32_t lowest = score(w, c, g, point, fresh, n, at + 2);
-        at = lowest <= at ? lowest : at + 1;
+        if (taken == 0) return;
+        w->hops += taken;
+        for (uint32_t next = 0; p < w->pool_len && next < OMEN_WALK_BEAM; p++, next++) fetch_links(g, omen_walk_node(w->pool[p])); /* most likely the next ones */
+        uint32_t lowest = score(w, c, g, point, fresh, n, p);
+        at = lowest < at ? lowest : at;
     }
 }

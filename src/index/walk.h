@@ -11,6 +11,9 @@
 
 #define OMEN_NO_NODE UINT32_MAX
 #define OMEN_GRAPH_M_MAX 128u
+#ifndef OMEN_WALK_BEAM
+#define OMEN_WALK_BEAM 2u /* nodes whose links are followed at once */
+#endif
 
 /* One level: nodes 0 .. count - 1; node i is row rows[i], or row i where rows is NULL. Links of a node: up to m nodes, then OMEN_NO_NODE. */
 typedef struct omen_level {
