@@ -20,8 +20,9 @@
  * A row has two parts, so that the scan reads nothing but the first, and the caller decides where they lie:
  *   head, head_stride bytes: the sign plane (plane bytes, bit i % 8 of byte i / 8 is coordinate i), then f32 add, times, error, u32 number of ones
  *   tail, tail_stride bytes (0 with one bit): planes of the lower bits - 1 bits, lowest first, then f32 add, times, error of all bits, u32 sum of k
- * error is the estimate's likely error for |q - c| = 1, times 1.9, the paper's epsilon: about 94 % of estimates are within 1.9 deviations, and more than 99.5 %
- * of lower bounds hold at the pruning side for 2.6. See omen_rq_init's `sure`.
+ * error is the deviation of the estimate for |q - c| = 1: times |r| tan(r, v) / sqrt(n - 1), times 1 or 2. What the query's rounding adds is known when it is
+ * rounded. A query allows for `sure` deviations of both: with 1.9, the paper's epsilon, a normal error leaves 97 % of distances above their lower bound and 94 %
+ * between both, with 2.6 99.5 % and 99 %. The rounding of floats, 2^-20 of what was added up, is allowed for besides.
  *
  * Floats cancel: where vectors are far from the origin beside their distances, take the mean away before.
  */
@@ -47,7 +48,7 @@ void omen_rq_deinit(omen_rq *c); /* one that is all zero is fine */
 
 /* A row or a query (dimensions floats) in turned space: normalised where the metric is cosine (a zero vector stays zero), padded, turned. y: n floats, 64-byte
  * aligned is fastest. */
-void omen_rq_place(const omen_rq *c, const float *x, float *y, float *scratch); /* scratch: dimensions floats */
+void omen_rq_place(const omen_rq *c, const float *x, float *y);
 /* The same for centroids, which are never normalised. */
 static inline void omen_rq_place_centroid(const omen_rq *c, const float *x, float *y) { omen_rotation_turn(&c->rotation, x, y); }
 
@@ -64,6 +65,7 @@ typedef struct omen_rq_query {
     omen_mem *mem;
     uint8_t *planes;       /* query_bits planes, lowest first */
     size_t bytes;
+    float sure;            /* deviations allowed for: 1.9 unless the caller sets another */
     float step;
     uint32_t sum, sum_high; /* of u, and of its highest four bits */
     float blur_high, blur;  /* |y - rounded y| with four bits, and with all */
