@@ -1,21 +1,15 @@
 #if defined(__aarch64__)
-#include <arm_neon.h>
+#include "codes_neon.h"
 
-#include "sets.h"
+static inline int32x4_t i8_dot16(int32x4_t s, int8x16_t a, int8x16_t b) { return vdotq_s32(s, a, b); }
 
-static inline int32x4_t dot16(int32x4_t s, int8x16_t u, const uint8_t *p) { return vdotq_s32(s, u, vreinterpretq_s8_u8(vld1q_u8(p))); }
-static inline void totals(int32x4_t a, int32x4_t b, int32x4_t c, int32x4_t d, int32_t *out) { vst1q_s32(out, vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))); }
+static inline int32x4_t i8_l2_16(int32x4_t s, int8x16_t a, int8x16_t b) {
+    uint8x16_t d = vreinterpretq_u8_s8(vabdq_s8(a, b));
+    return vreinterpretq_s32_u32(vdotq_u32(vreinterpretq_u32_s32(s), d, d));
+}
 
-#define CODES_LINKAGE
 #define DOT_NAME omen_dot_u7i8_dotprod
-#define SUMS int32x4_t
-#define SUMS_ZERO vdupq_n_s32(0)
-#define STEP 16
-#define QUERY int8x16_t
-#define QUERY_LOAD(p) vreinterpretq_s8_u8(vld1q_u8(p))
-#define DOT dot16
-#define TOTAL vaddvq_s32
-#define TOTALS totals
-#define FETCH(p) __builtin_prefetch(p)
+#define I8_DOT_NAME omen_dot_i8_dotprod
+#define I8_L2_NAME omen_l2_i8_dotprod
 #include "kernel/codes.h"
 #endif

@@ -16,6 +16,15 @@ static inline __m256 partial(const float *p, size_t n) {
     return _mm256_maskload_ps(p, _mm256_loadu_si256((const __m256i *)(const void *)(ones + 8 - n)));
 }
 
+/* Exact: what is subnormal in 16 bits is normal in 32. */
+static inline __m256 halves(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+
+static inline __m256 halves_part(const void *p, size_t n) {
+    uint16_t h[8] = {0};
+    memcpy(h, p, n * sizeof *h);
+    return halves(h);
+}
+
 #define SET omen_kernels_avx2
 #define NAME "avx2"
 #define VEC __m256
@@ -23,11 +32,13 @@ static inline __m256 partial(const float *p, size_t n) {
 #define ZERO _mm256_setzero_ps()
 #define LOAD(p) _mm256_loadu_ps(p)
 #define PARTIAL(p, n) partial(p, n)
+#define HALVES(p) halves(p)
+#define HALVES_PART(p, n) halves_part(p, n)
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define SUB(a, b) _mm256_sub_ps(a, b)
 #define MUL(a, b) _mm256_mul_ps(a, b)
 #define SUM(v) sum8(v)
 #define CRC omen_crc32c_native
-#define CODES OMEN_CODES_OF(avx2, avx2)
+#define CODES OMEN_CODES_OF(avx2, avx2, avx2)
 #include "kernel/lanes.h"
 #endif

@@ -54,8 +54,8 @@ uint32_t omen_crc32c_native(uint32_t crc, const void *p, size_t len) {
 const omen_kernels *const *omen_kernels_offer(void) {
 #if defined(__x86_64__)
     static const omen_kernels *const all[] = {&omen_kernels_avx512vnni, &omen_kernels_avx512, &omen_kernels_avx2, &omen_kernels_scalar, NULL};
-    /* __builtin_cpu_supports also asks whether the system saves the registers. Every processor with AVX-512 has AVX2. */
-    if (!__builtin_cpu_supports("avx2")) return all + 3;
+    /* __builtin_cpu_supports also asks whether the system saves the registers. Every processor with AVX-512 has AVX2 and F16C. */
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("f16c")) return all + 3;
     bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
     if (!wide) return all + 2;
     return all + (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq") ? 0 : 1);

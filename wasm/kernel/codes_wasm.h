@@ -9,6 +9,10 @@
 void omen_dot_u7i8_simd128(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, int32_t *out);
 void omen_dot_u7i8_relaxed(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, int32_t *out);
 void omen_hamming_simd128(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, uint32_t *out);
+void omen_dot_u4b1_simd128(const uint8_t *q, const uint8_t *rows, size_t stride, const uint32_t *ids, size_t count, size_t len, uint32_t *out);
+void omen_lut4_simd128(const uint8_t *lut, const uint8_t *codes, size_t blocks, size_t m, uint16_t *out);
+void omen_dot_i8_simd128(const int8_t *q, const int8_t *rows, size_t count, size_t dim, int32_t *out);
+void omen_l2_i8_simd128(const int8_t *q, const int8_t *rows, size_t count, size_t dim, uint32_t *out);
 
 static inline int32_t omen_total4(v128_t v) {
     v = wasm_i32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 2, 3));
@@ -27,12 +31,13 @@ static inline void omen_touch(const uint8_t *p) {
     (void)v;
 }
 
-#define CODES_LINKAGE
+#define CODE v128_t
+#define STEP 16
+#define CODE_LOAD(p) wasm_v128_load(p)
+#define CODE_PART(p, n) wasm_v128_load64_zero(p) /* n is 8 */
+#define CODE_SOME(p, n) some16(p, n)
 #define SUMS v128_t
 #define SUMS_ZERO wasm_i32x4_const_splat(0)
-#define STEP 16
-#define QUERY v128_t
-#define QUERY_LOAD(p) wasm_v128_load(p)
 #define TOTAL omen_total4
 #define TOTALS omen_totals4
 #define FETCH(p) omen_touch(p)
