@@ -87,10 +87,13 @@ static float cosine(const float *restrict sizes, uint32_t n, float factor, float
 }
 
 /* The factor with (nearly) the best cosine. The cosine is a ragged function of it: between two factors at which a coordinate steps to its next whole number it is
- * constant. Trying them all in order (Gao et al. 2025) is n log n for each bit pattern; two grids come within a hair of that, see the tests. */
+ * constant. Trying them all in order (Gao et al. 2025) sorts n 2^(bits - 1) of them; two grids leave a squared error that is at most 0.5 % (to 6 bits) and 4 %
+ * (8 bits, 64 coordinates) greater, as the tests find. */
 static float best_factor(const omen_rq *c, const float *sizes, float greatest, float *v) {
     float levels = (float)(1u << (c->bits - 1)), most = levels - 1.0f, unit = levels / greatest, best = 0.0f, at = 1.0f;
-    float low = c->bits < 4 ? 0.4f : 0.85f, high = c->bits < 4 ? 3.4f : 1.9f, wide = (high - low) / (float)(COARSE - 1);
+    /* The more levels, the less is gained by cutting off the greatest coordinates. */
+    static const float lows[] = {0.4f, 0.4f, 0.85f, 0.85f, 0.9f, 0.95f, 0.97f}, highs[] = {3.4f, 3.4f, 1.9f, 1.9f, 1.6f, 1.4f, 1.25f};
+    float low = lows[c->bits - 2], wide = (highs[c->bits - 2] - low) / (float)(COARSE - 1);
     for (uint32_t i = 0; i < COARSE; i++) {
         float try = low + wide * (float)i, found = cosine(sizes, c->n, unit * try, most, v);
         if (found > best) best = found, at = try;

@@ -1,33 +1,11 @@
 /* The rotation: lengths and angles stay, every coordinate is spread over all, the way back leads back, and the bits are those of every machine. */
-#include "test.h"
+#include "quant_test.h"
 
-#include <math.h>
-
-#include "base/hash.h"
-#include "fault_host.h"
 #include "quant/rotation.h"
 
 enum { MAX = 4096 };
 static const uint32_t shapes[] = {1, 2, 3, 7, 63, 64, 65, 100, 128, 130, 192, 200, 255, 256, 384, 768, 784, 960, 1000, 1536, 3000, 4096};
-static fault_host *host;
-static omen_mem mem;
 static float x[MAX], other[MAX], y[MAX], z[MAX], back[MAX];
-
-static void begin(void) {
-    host = fault_host_new(1);
-    omen_mem_init(&mem, &host->host, 0);
-}
-
-static void end(void) {
-    CHECK_EQ_UINT(fault_host_bytes(host), 0);
-    fault_host_free(host);
-}
-
-static double product(const float *a, const float *b, uint32_t n) {
-    double sum = 0;
-    for (uint32_t i = 0; i < n; i++) sum += (double)a[i] * b[i];
-    return sum;
-}
 
 TEST(lengths_and_angles_stay) {
     begin();
