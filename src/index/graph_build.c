@@ -1,4 +1,4 @@
-#include "index/graph_build.h"
+#include "index/disk.h"
 
 /* Vectors the quantiser is trained on. */
 #define SAMPLE 4096u
@@ -325,6 +325,7 @@ static void build_free(omen_index_build *base) {
     omen_graph_build *b = (omen_graph_build *)base;
     omen_mem *m = mem_of(b);
     omen_segment_writer_free(b->out);
+    omen_disk_order_free(b->disk);
     for (uint32_t i = 0; i < OMEN_GRAPH_SLOTS; i++) {
         omen_build_slot *s = &b->slots[i];
         if (s->walk.mem != NULL) omen_walk_deinit(&s->walk);

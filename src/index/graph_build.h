@@ -46,10 +46,14 @@ typedef struct omen_graph_build {
     omen_segment_writer *out;
     bool in_section;
     uint64_t written;
+    struct omen_disk_order *disk; /* kind DISK: which rows lie together (disk.h) */
 } omen_graph_build;
 
 /* Inserts the next batch of b->order into level b->level: nodes order[at ..]. */
 void omen_graph_insert_batch(omen_graph_build *b, uint32_t count);
+/* Sections that both kinds of graphs have: INDEX_META and INDEX_CODEC (record and per_block: disk.h, else 0), INDEX_UPPER. */
+omen_status omen_graph_put_meta(omen_graph_build *b, uint32_t record, uint32_t per_block, omen_error *err);
+omen_status omen_graph_put_upper(omen_graph_build *b, omen_error *err);
 /* Writes the file in steps. */
 omen_status omen_graph_write_step(omen_graph_build *b, omen_segment_info *info, bool *done, omen_error *err);
 

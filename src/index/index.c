@@ -6,7 +6,7 @@ static const omen_index_kind_ops *ops_of(uint32_t kind) {
     switch (kind) {
         case OMEN_INDEX_HNSW: return &omen_index_hnsw_ops;
         case OMEN_INDEX_IVF: return &omen_index_ivf_ops;
-        case OMEN_INDEX_DISK: return &omen_index_hnsw_ops;
+        case OMEN_INDEX_DISK: return &omen_index_disk_ops;
         default: return NULL;
     }
 }

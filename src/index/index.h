@@ -20,7 +20,9 @@ enum {
     OMEN_SECTION_INDEX_LINKS = 35,  /* graphs: base level */
     OMEN_SECTION_INDEX_UPPER = 36,  /* graphs: upper levels */
     OMEN_SECTION_INDEX_CENTROIDS = 37,
-    OMEN_SECTION_INDEX_LISTS = 38   /* IVF: where each list begins, and its rows */
+    OMEN_SECTION_INDEX_LISTS = 38,  /* IVF: where each list begins, and its rows */
+    OMEN_SECTION_INDEX_NODES = 39,  /* DISK: codes and links, record by record */
+    OMEN_SECTION_INDEX_ENTRIES = 40 /* DISK: codes and places of the rows of upper levels */
 };
 
 /* What is indexed: the vectors of one field of one part. */
