@@ -58,12 +58,22 @@ void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_f
     w->hops = w->distances = 0;
 }
 
+#define SHORT 64u
+
 /* Inserts into a sorted array that keeps its best `cap`; answers the place, or cap when it did not enter. */
 static inline uint32_t insert(omen_walk_key *a, uint32_t *len, uint32_t cap, omen_walk_key key) {
     uint32_t n = *len;
     if (n == cap) {
         if (key >= a[n - 1]) return cap;
         n--;
+    }
+    if (cap <= SHORT) {
+        /* Looking and moving in one pass from the end: short pools are moved in less time than a call takes. */
+        uint32_t at = n;
+        for (; at != 0 && a[at - 1] > key; at--) a[at] = a[at - 1];
+        a[at] = key;
+        *len = n + 1;
+        return at;
     }
     uint32_t lo = 0, hi = n;
     while (lo < hi) {

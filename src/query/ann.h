@@ -9,7 +9,7 @@
 #include "query/topk.h"
 
 /* Candidates whose vectors are held at once. */
-#define OMEN_ANN_WINDOW 8u
+#define OMEN_ANN_WINDOW 16u
 /* Beyond, every row is compared: sorted pools are no way to find a large share of everything. */
 #define OMEN_ANN_MAX_K 2000u
 

@@ -12,8 +12,7 @@ omen_status omen_exact_init(omen_exact *x, omen_mem *m, const omen_scan_source *
     *x = (omen_exact){.mem = m, .sources = sources, .source_count = source_count, .field = field, .ranker = *ranker};
     omen_topk_init(&x->top, m, k);
     x->run_rows = OMEN_MAX(1u, 65536u / (uint32_t)omen_element_bytes(ranker->element, ranker->dimensions));
-    x->scratch = omen_alloc(m, window_bytes(x));
-    if (x->scratch == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
+    (void)err;
     return OMEN_OK;
 }
 
@@ -29,11 +28,11 @@ static void release_runs(omen_exact *x) {
 }
 
 void omen_exact_deinit(omen_exact *x) {
-    if (x->scratch == NULL) return;
+    if (x->mem == NULL) return;
     if (x->source < x->source_count) release_runs(x);
     omen_topk_deinit(&x->top);
     omen_free(x->mem, x->scratch, window_bytes(x));
-    x->scratch = NULL;
+    *x = (omen_exact){0};
 }
 
 /* Asks for runs until the window or the source is full; runs that are pending are all under way before the first wait. A pool too small for
@@ -94,6 +93,8 @@ static omen_status offer_window(omen_exact *x, omen_error *err) {
 omen_status omen_exact_step(omen_exact *x, omen_error *err) {
     for (; x->source < x->source_count; x->source++, x->row = 0) {
         while (x->row < x->sources[x->source].rows) {
+            if (x->scratch == NULL) x->scratch = omen_alloc(x->mem, window_bytes(x)); /* not before there is anything to scan */
+            if (x->scratch == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
             if (!x->scored) {
                 OMEN_TRY(fill_window(x, err));
                 score_window(x);
