@@ -11,8 +11,11 @@ static inline __m256i part32(const uint8_t *p, size_t n) {
     return _mm256_maskload_epi64((const long long *)(const void *)p, load32((const uint8_t *)(take + 4 - n / 8)));
 }
 
-static inline __m256i some32(const uint8_t *p, size_t n) {
+/* With bytes before them: those are loaded too and cleared. The bytes come last then, which both sides of a product do alike. */
+static inline __m256i some32(const uint8_t *p, size_t n, bool more) {
+    static const uint64_t keep[8] = {0, 0, 0, 0, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
     uint8_t b[32] = {0};
+    if (more) return _mm256_and_si256(load32(p + n - 32), load32((const uint8_t *)keep + n));
     memcpy(b, p, n);
     return load32(b);
 }
@@ -74,7 +77,7 @@ static inline void totals(__m256i a, __m256i b, __m256i c, __m256i d, int32_t *o
 #define STEP 32
 #define CODE_LOAD(p) load32(p)
 #define CODE_PART(p, n) part32(p, n)
-#define CODE_SOME(p, n) some32(p, n)
+#define CODE_SOME(p, n, more) some32(p, n, more)
 #define SUMS __m256i
 #define SUMS_ZERO _mm256_setzero_si256()
 #define TOTAL total

@@ -33,7 +33,7 @@ static inline int32_t total64(__m512i v) {
 #define STEP 64
 #define CODE_LOAD(p) load64(p)
 #define CODE_PART(p, n) part64(p, n)
-#define CODE_SOME(p, n) some64(p, n)
+#define CODE_SOME(p, n, more) some64(p, n)
 #define SUMS __m512i
 #define SUMS_ZERO _mm512_setzero_si512()
 #define TOTAL total64

@@ -35,6 +35,7 @@ static inline v128_t planes16(v128_t s, const v128_t u[4], v128_t x) {
     return add16(s, wasm_i8x16_add(wasm_i8x16_add(b, b), both16(u[0], x)));
 }
 
+/* Once a row: not worth the code that reads what stands before. */
 static inline v128_t some16(const uint8_t *p, size_t n) {
     uint8_t b[16] = {0};
     memcpy(b, p, n);

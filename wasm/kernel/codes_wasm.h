@@ -35,7 +35,7 @@ static inline void omen_touch(const uint8_t *p) {
 #define STEP 16
 #define CODE_LOAD(p) wasm_v128_load(p)
 #define CODE_PART(p, n) wasm_v128_load64_zero(p) /* n is 8 */
-#define CODE_SOME(p, n) some16(p, n)
+#define CODE_SOME(p, n, more) some16(p, n)
 #define SUMS v128_t
 #define SUMS_ZERO wasm_i32x4_const_splat(0)
 #define TOTAL omen_total4

@@ -15,20 +15,18 @@ static inline v128_t partial(const float *p, size_t n) {
     return n == 2 ? v : wasm_f32x4_replace_lane(v, 2, p[2]);
 }
 
-/* Binary16 widened by integers. Subnormal ones are made by a subtraction, which is exact and meets no subnormal number on its way: those are slow. */
+/* Binary16, sign-extended to 32 bits, widened: its exponent is moved into place and, by an exact product, to its bias. What was infinite or NaN is
+ * then 2^16 or more and gets the exponent of those. */
 static inline v128_t widened(v128_t h) {
-    const v128_t magic = wasm_i32x4_const_splat(0x38800000);
-    v128_t sign = wasm_i32x4_shl(wasm_v128_and(h, wasm_i32x4_const_splat(0x8000)), 16), rest = wasm_i32x4_shl(wasm_v128_and(h, wasm_i32x4_const_splat(0x7FFF)), 13);
-    v128_t normal = wasm_i32x4_add(rest, wasm_i32x4_const_splat(0x38000000)), tiny = wasm_f32x4_sub(wasm_v128_or(rest, magic), magic);
-    v128_t odd = wasm_v128_and(wasm_i32x4_gt(rest, wasm_i32x4_const_splat(0x0F7FFFFF)), wasm_i32x4_const_splat(0x7F800000));
-    v128_t v = wasm_v128_bitselect(tiny, normal, wasm_i32x4_lt(rest, wasm_i32x4_const_splat(0x00800000)));
-    return wasm_v128_or(wasm_v128_or(v, odd), sign);
+    v128_t v = wasm_f32x4_mul(wasm_v128_and(wasm_i32x4_shl(h, 13), wasm_i32x4_const_splat((int32_t)0x8FFFE000u)), wasm_f32x4_const_splat(0x1p112f));
+    v128_t odd = wasm_f32x4_ge(wasm_f32x4_abs(v), wasm_f32x4_const_splat(65536.0f));
+    return wasm_v128_or(v, wasm_v128_and(odd, wasm_i32x4_const_splat(0x7F800000)));
 }
 
 static inline v128_t halves_part(const void *p, size_t n) {
     uint16_t h[4] = {0};
     memcpy(h, p, n * sizeof *h);
-    return widened(wasm_u32x4_load16x4(h));
+    return widened(wasm_i32x4_load16x4(h));
 }
 
 extern const omen_kernels omen_kernels_simd128;
@@ -44,7 +42,7 @@ extern const omen_kernels omen_kernels_simd128;
 #define ZERO wasm_f32x4_const_splat(0)
 #define LOAD(p) wasm_v128_load(p)
 #define PARTIAL(p, n) partial(p, n)
-#define HALVES(p) widened(wasm_u32x4_load16x4(p))
+#define HALVES(p) widened(wasm_i32x4_load16x4(p))
 #define HALVES_PART(p, n) halves_part(p, n)
 #define ADD(a, b) wasm_f32x4_add(a, b)
 #define SUB(a, b) wasm_f32x4_sub(a, b)
