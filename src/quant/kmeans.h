@@ -1,15 +1,16 @@
 /* kmeans.h - k-means over floats in steps: Lloyd 1982, started by k-means++ (Arthur and Vassilvitskii 2007), in two levels where there are many clusters.
  *
- * Up to OMEN_KMEANS_FLAT clusters are found in one go. More: about sqrt(clusters) groups are found first among a sample of the points, each group's points are
- * clustered by themselves into a share of the clusters that fits their number, and two rounds over all points follow, in which a point looks only
- * at the clusters of the eight groups nearest to it. Clusters of one group are neighbours in the result.
+ * Up to OMEN_KMEANS_FLAT clusters are found in one go, in at most 12 rounds. More: about sqrt(clusters) groups are found first, each group's points are clustered
+ * by themselves into a share of the clusters that fits their number, and two rounds over all points follow, in which a point looks only at the clusters of the
+ * eight groups nearest to it. Clusters of one group are neighbours in the result. A cluster that loses all its points gets the point that is farthest from its
+ * own. Where there are fewer distinct points than clusters, the clusters left over are equal to others.
  *
- * Distances are l2_f32 of the kernels (transposed sums in order of dimension below 32 dimensions), sums are doubles in order of points, ties go to the lower
- * number, loops are cut the same way for any number of threads: the same bits on every machine.
+ * Distances are l2_f32 of the kernels (below 32 dimensions, where it adds mostly zeros, sums in order of the dimensions), means are sums of doubles in order of the
+ * points, ties go to the lower number, and loops are cut in the same way for any number of threads: the same bits on every machine.
  *
- * Cost, in multiply-adds: a round of n points, d dimensions and k clusters is n k d flat (at most 12 rounds and the start), n d (sqrt(k) + 8 k / sqrt(k))
- * in two levels. A core does some 5 to 15 thousand million a second. 1,000,000 x 128 to 1,000 clusters: 1.3e11 for assigning all, and 1e11 for
- * training on 64 points a cluster; to 4,096 clusters: 7e10 and 1.1e11; to 65,536: 3e11 and a million points are too few for a sample.
+ * Cost in multiply-adds, n points, d dimensions, k clusters: a flat round n k d, a round in two levels about n d (sqrt(k) + 8 sqrt(k)); a processor core does some
+ * 5 to 10 thousand million a second. So 1,000,000 x 128 assigned to 1,000 clusters: 1.3e11; to 4,096: 7e10; to 65,536: 3e11. Training on 64 points a cluster:
+ * 1,000 clusters at most 1e11, 4,096 about 6e10.
  */
 #ifndef OMEN_QUANT_KMEANS_H
 #define OMEN_QUANT_KMEANS_H
@@ -44,7 +45,7 @@ omen_status omen_kmeans_step(omen_kmeans *k, bool *done, omen_error *err);
 uint32_t omen_kmeans_progress(const omen_kmeans *k); /* 0 to 1,000 */
 /* When done; borrowed until the end. */
 omen_centroids omen_kmeans_centroids(const omen_kmeans *k);
-/* Of all points when done: each one's cluster in the last assignment, and its squared distance to where that centroid was then. */
+/* Of all points when done: each one's cluster before the centroids moved for the last time. */
 const uint32_t *omen_kmeans_nearest(const omen_kmeans *k);
 void omen_kmeans_free(omen_kmeans *k); /* NULL is fine */
 
