@@ -41,12 +41,12 @@ export async function run(file, args = [], options = {}) {
 export const json = async (file, args, options) => JSON.parse(await run(file, args, options));
 
 /** Compiles a peer of peers/ (not our code: a program over somebody else's library) unless it is newer than its source. */
-export function peer(source, libraries, { needs, packages, flags = [] }) {
+export function peer(source, libraries, { needs, packages, flags = [], with: headers = [] }) {
   const from = path.join(ROOT, "tests/bench/peers", source);
   const to = path.join(OWN, path.parse(source).name);
   if (!existsSync(needs)) throw new Missing(`${needs} is missing (Debian package ${packages})`);
   mkdirSync(OWN, { recursive: true });
-  if (existsSync(to) && statSync(to).mtimeMs > statSync(from).mtimeMs) return to;
+  if (existsSync(to) && [from, ...headers.map((h) => path.join(path.dirname(from), h))].every((f) => statSync(to).mtimeMs > statSync(f).mtimeMs)) return to;
   const compiler = source.endsWith(".c") ? "gcc" : "g++";
   execFileSync(compiler, ["-O2", "-Wall", ...flags, "-o", to, from, ...libraries], { stdio: ["ignore", "ignore", "inherit"] });
   return to;

@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
         if (!index->is_trained) index->train((Id)data.rows, data.base.data);
         index->add((Id)data.rows, data.base.data);
         spent_cpu = cpu() - begun_cpu, spent = wall() - begun;
-        if (data.file != "/dev/null") faiss::write_index(index.get(), (data.file + ".new").c_str()), rename((data.file + ".new").c_str(), data.file.c_str());
+        if (data.file != "none") faiss::write_index(index.get(), (data.file + ".new").c_str()), rename((data.file + ".new").c_str(), data.file.c_str());
     }
     omp_set_num_threads(1);
     float distances[K];

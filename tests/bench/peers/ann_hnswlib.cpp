@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
         index->addPoint(data.base.data, 0);
         on_threads(data.threads, 1, data.rows, [&](size_t i) { index->addPoint(data.base.data + i * data.dims, i); });
         spent_cpu = cpu() - begun_cpu, spent = wall() - begun;
-        if (data.file != "/dev/null") index->saveIndex(data.file + ".new"), rename((data.file + ".new").c_str(), data.file.c_str());
+        if (data.file != "none") index->saveIndex(data.file + ".new"), rename((data.file + ".new").c_str(), data.file.c_str());
     }
     return serve(data, "hnswlib", spent_cpu, spent, [&](long ef) { index->setEf((size_t)ef); },
                  [&](const float *query, int64_t *into) {
