@@ -94,7 +94,7 @@ static void check_codes(const omen_kernels *k) {
     for (unsigned kind = 0; kind < 4; kind++) check_rows(k, 131072, 1 + kind, kind);
 }
 
-static void check_tables(const omen_kernels *k) {
+static TEST_UNUSED void check_tables(const omen_kernels *k) {
     for (size_t m = 0; m <= 256; m += m < 20 ? 1 : test_rand_below(30) + 1)
         for (unsigned kind = 0; kind < 2; kind++) {
             size_t blocks = test_rand_below(4), off = test_rand_below(32), bad = 0;
@@ -185,7 +185,7 @@ static void check_every_half(const omen_kernels *k) {
     CHECK_EQ_UINT(bad, 0);
 }
 
-static void check_set(const omen_kernels *k) {
+static TEST_UNUSED void check_set(const omen_kernels *k) {
     static const size_t large[] = {300, 384, 768, 1000, 1536, OMEN_MAX_DIMENSIONS};
     check_codes(k);
     check_tables(k);
