@@ -9,6 +9,9 @@ static omen_status read_shape(omen_index *x, omen_disk *d, omen_error *err) {
     uint32_t m = omen_get32(own), upper_m = omen_get32(own + 4), top = omen_get32(own + 8), below = x->rows;
     if (m < 2 || m > OMEN_GRAPH_M_MAX || top > OMEN_GRAPH_LEVELS || (top != 0 && (upper_m < 2 || upper_m > OMEN_GRAPH_M_MAX)))
         return omen_index_damaged(x, err, "a graph's description is impossible");
+    if (x->options.m != m) return omen_index_damaged(x, err, "a graph's description contradicts itself");
+    for (uint32_t l = top + 1; l <= OMEN_GRAPH_LEVELS; l++)
+        if (omen_get32(own + 20 + 4 * l) != 0) return omen_index_damaged(x, err, "a level of a graph is too many");
     d->shape.m = m;
     d->top = top;
     d->upper.top = top == 0 ? 0 : top - 1;
@@ -50,6 +53,7 @@ static omen_status load_codec(omen_index *x, omen_disk *d, omen_error *err) {
         nodes->block_len != s.per_block * s.record)
         return omen_index_damaged(x, err, "the section of a graph's records is missing or has the wrong size");
     d->nodes = nodes;
+    omen_segment_keep(x->segment, nodes); /* blocks that come by first, as far as the memory for indexes goes; the others are the pool's */
     d->shape = s;
     d->codes.stride = s.record;
     d->entry_len = d->top == 0 ? 0 : (uint64_t)d->upper.level[0].count * (s.code + 4u);

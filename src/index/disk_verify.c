@@ -66,6 +66,8 @@ static const char *record_flaw(const omen_index *x, check *c, const uint8_t *rec
     const omen_disk_shape *s = &d->shape;
     uint32_t row = omen_disk_row(s, record), links[OMEN_GRAPH_M_MAX];
     if (row >= x->rows || !set(c->rows, row)) return "a record of a graph is of no row, or of one that has another";
+    for (uint32_t i = x->dimensions / 8; d->codes.bits && i < s->code; i++)
+        if (record[i] != 0) return "a row of a graph has more bits than dimensions";
     uint32_t n = 0;
     for (; n < s->m; n++) {
         links[n] = omen_disk_link(s, record, n);

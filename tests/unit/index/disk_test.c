@@ -4,6 +4,10 @@
 
 #include "index/disk.h"
 #include "ivf_model.h"
+#include "store/segment.h"
+
+/* Room in a pool for 64 blocks of 16 KiB, which is the least a pool may have. */
+#define SMALL_POOL (1u << 20)
 
 static const struct { omen_metric metric; uint32_t rows, dimensions, lead, clusters; } shapes[] = {
     {OMEN_METRIC_L2, 3000, 24, 24, 40},     {OMEN_METRIC_L2, 1500, 200, 20, 30},    {OMEN_METRIC_COSINE, 2000, 40, 40, 30}, {OMEN_METRIC_IP, 2000, 52, 52, 20},
@@ -18,6 +22,16 @@ static void shape_init(model *m, unsigned i, omen_index_kind kind) {
 static bool odd(void *arg, uint32_t row) {
     (void)arg;
     return row % 2 == 1;
+}
+
+static void set_pool(model *m, uint64_t bytes) {
+    omen_pool_free(m->x.store.pool);
+    REQUIRE_OK(omen_pool_new(&m->x.mem, &m->x.host->host, bytes, &m->x.store.pool));
+}
+
+static void close_index(model *m) {
+    omen_index_unref(m->index);
+    m->index = NULL;
 }
 
 /* The same file of the same vectors, as kind HNSW and as DISK. */
@@ -52,7 +66,7 @@ static void compare(pair *p, const omen_index_query *q) {
     if (!CHECK(same)) printf("        want %u, effort %u\n", q->want, q->effort);
     CHECK_EQ_UINT(aw.hops, bw.hops);
     CHECK_EQ_UINT(aw.distances, bw.distances);
-    CHECK(bw.blocks != 0);
+    CHECK(bw.blocks != 0 && bw.bytes != 0);
     free(a);
     free(b);
 }
@@ -64,6 +78,8 @@ TEST(answers_are_those_of_the_graph_in_memory) {
         pair_init(&p, i);
         for (unsigned pending = 0; pending <= 90; pending += 45) {
             fault_storage_set_pending(p.disk.fs, pending);
+            set_pool(&p.disk, pending == 0 ? 8u << 20 : SMALL_POOL);
+            p.disk.x.store.resident.limit = pending == 45 ? 200000 : 0; /* some blocks stay for good, others do not */
             REQUIRE_OK(model_open_index(&p.disk, NULL));
             CHECK_EQ_INT(omen_index_options_of(p.disk.index)->kind, OMEN_INDEX_DISK);
             omen_bits *dead = omen_bits_new(&p.disk.x.mem, shapes[i].rows);
@@ -78,13 +94,222 @@ TEST(answers_are_those_of_the_graph_in_memory) {
             omen_bits_unref(dead);
             CHECK_OK(model_check(&p.disk, NULL));
             CHECK_STORAGE(p.disk.fs);
-            if (pending < 90) {
-                omen_index_unref(p.disk.index);
-                p.disk.index = NULL;
-            }
+            close_index(&p.disk);
         }
         pair_deinit(&p);
     }
+}
+
+/* What waits is asked for together: a search waits far less often than it reads, and answers the same. */
+TEST(waits_overlap) {
+    pair p;
+    pair_init(&p, 7);
+    for (uint32_t n = 0; n < 20; n++) {
+        omen_index_query q = {.vector = p.vectors + test_rand_below(shapes[7].rows) * p.disk.bytes, .want = 10, .effort = 100};
+        uint32_t waits = 0;
+        fault_storage_set_pending(p.disk.fs, 0);
+        REQUIRE_OK(model_open_index(&p.disk, NULL));
+        set_pool(&p.disk, 8 << 20);
+        close_index(&p.disk);
+        REQUIRE_OK(model_open_index(&p.disk, NULL));
+        fault_storage_set_pending(p.disk.fs, 100);
+        uint64_t misses = omen_counter_get(&omen_pool_metrics_of(p.disk.x.store.pool)->misses);
+        omen_index_search *s;
+        REQUIRE_OK(omen_index_search_begin(p.disk.index, &q, &s, NULL));
+        omen_status status;
+        for (; (status = omen_index_search_step(s, NULL)) == OMEN_PENDING; waits++) {}
+        CHECK_OK(status);
+        misses = omen_counter_get(&omen_pool_metrics_of(p.disk.x.store.pool)->misses) - misses;
+        /* Each read pends one to three times. */
+        if (!CHECK(misses > 10 && waits < misses)) printf("        %u waits for %u blocks\n", waits, (uint32_t)misses);
+        omen_index_search_end(s);
+        compare(&p, &q);
+        close_index(&p.disk);
+    }
+    CHECK_STORAGE(p.disk.fs);
+    pair_deinit(&p);
+}
+
+/* Many searches of one index, interleaved step by step, each given up or ended at another time. */
+TEST(searches_overlap) {
+    pair p;
+    omen_index_search *searches[6];
+    pair_init(&p, 0);
+    set_pool(&p.disk, SMALL_POOL);
+    REQUIRE_OK(model_open_index(&p.disk, NULL));
+    fault_storage_set_pending(p.disk.fs, 70);
+    for (unsigned round = 0; round < 30; round++) {
+        omen_index_query q[6];
+        bool done[6] = {false};
+        for (unsigned i = 0; i < 6; i++) {
+            q[i] = (omen_index_query){.vector = p.vectors + test_rand_below(shapes[0].rows) * p.disk.bytes, .want = 1 + i * 7, .effort = 10 + i * 40, .accept = i % 2 == 0 ? odd : NULL};
+            REQUIRE_OK(omen_index_search_begin(p.disk.index, &q[i], &searches[i], NULL));
+        }
+        for (unsigned left = 6, steps = 0; left != 0; steps++) {
+            unsigned i = (unsigned)test_rand_below(6);
+            if (done[i]) continue;
+            omen_status s = omen_index_search_step(searches[i], NULL);
+            if (s == OMEN_PENDING && test_rand_below(100) != 0) continue;
+            done[i] = true;
+            left--;
+            if (s == OMEN_OK) {
+                omen_index_hit *hits;
+                uint32_t count, own_count;
+                REQUIRE_OK(model_search(&p.memory, &q[i], &hits, &count, NULL));
+                const omen_index_hit *own = omen_index_search_hits(searches[i], &own_count, NULL);
+                CHECK(count == own_count && memcmp(own, hits, count * sizeof *own) == 0);
+                free(hits);
+            } else {
+                CHECK_EQ_INT(s, OMEN_PENDING);
+            }
+            omen_index_search_end(searches[i]);
+        }
+    }
+    CHECK_STORAGE(p.disk.fs);
+    pair_deinit(&p);
+}
+
+static void shuffled(void *ctx, size_t n, void (*fn)(void *arg, size_t i), void *arg) {
+    (void)ctx;
+    for (size_t i = n; i-- > 0;) fn(arg, i);
+}
+
+TEST(threads_do_not_show_in_the_file) {
+    static const uint32_t threads[] = {1, 2, 7};
+    for (unsigned i = 0; i < 5; i += 2) {
+        omen_hash128 first = {{0}};
+        uint8_t *vectors = NULL;
+        for (unsigned t = 0; t < OMEN_ARRAY_LEN(threads); t++) {
+            model m;
+            shape_init(&m, i, OMEN_INDEX_DISK);
+            m.pending = t * 10;
+            model_fill_once(&m, &vectors, shapes[i].clusters, shapes[i].lead);
+            m.x.host->host.threads = threads[t];
+            if (t != 0) m.x.host->host.parallel_for = shuffled;
+            CHECK_OK(model_build(&m, NULL));
+            if (t == 0) first = m.info.hash;
+            CHECK(omen_hash128_equal(&m.info.hash, &first));
+            CHECK_EQ_UINT(model_deinit(&m), 0);
+        }
+        free(vectors);
+    }
+}
+
+/* One row, few rows, the same row again and again. */
+TEST(degenerate_data) {
+    static const struct { uint32_t rows, dimensions, different; omen_metric metric; } cases[] = {
+        {1, 4, 1, OMEN_METRIC_L2}, {2, 1, 2, OMEN_METRIC_COSINE}, {64, 8, 1, OMEN_METRIC_IP}, {700, 8, 1, OMEN_METRIC_L2}, {3000, 12, 3, OMEN_METRIC_COSINE}, {1200, 64, 2, OMEN_METRIC_HAMMING}, {5, 3000, 5, OMEN_METRIC_L2},
+    };
+    for (unsigned i = 0; i < OMEN_ARRAY_LEN(cases); i++) {
+        model m;
+        omen_index_hit *hits;
+        uint32_t count;
+        model_init(&m, cases[i].rows, cases[i].dimensions, cases[i].metric);
+        m.options.kind = OMEN_INDEX_DISK;
+        for (uint32_t r = 0; r < cases[i].rows; r++) {
+            if (cases[i].metric == OMEN_METRIC_HAMMING) memset(m.vectors + r * m.bytes, r % cases[i].different == 0 ? 0x55 : 0xF0, m.bytes);
+            else model_floats(&m, r)[0] = 1.0f + (float)(r % cases[i].different);
+        }
+        REQUIRE_OK(model_build(&m, NULL));
+        REQUIRE_OK(model_open_index(&m, NULL));
+        CHECK_OK(model_check(&m, NULL));
+        omen_index_query q = {.vector = m.vectors, .want = 1u << 30, .effort = 1};
+        REQUIRE_OK(model_search(&m, &q, &hits, &count, NULL));
+        CHECK(count <= cases[i].rows && count >= cases[i].rows / 10 * 9); /* a walk begins at some of the highest level's rows only */
+        free(hits);
+        CHECK_EQ_UINT(model_deinit(&m), 0);
+    }
+}
+
+/* Records come out of the file once and as they were built, linked rows in one block more often than chance has it. */
+TEST(linked_rows_lie_together) {
+    model m;
+    omen_segment *seg = NULL;
+    omen_status s;
+    shape_init(&m, 7, OMEN_INDEX_DISK);
+    model_fill(&m, shapes[7].clusters, shapes[7].lead, 0.5f);
+    REQUIRE_OK(model_build(&m, NULL));
+    REQUIRE_OK(model_open_index(&m, NULL));
+    CHECK(omen_index_memory(m.index) < m.info.length / 6); /* a sixteenth of the codes, and little beside */
+    STEP(s, omen_segment_open(&m.x.store, &m.info, &seg, NULL));
+    REQUIRE_OK(s);
+    const omen_section *nodes = omen_segment_section(seg, OMEN_SECTION_INDEX_NODES, 0);
+    const omen_disk *d = m.index->state;
+    uint8_t *bytes = malloc((size_t)nodes->raw_len);
+    size_t done = 0;
+    REQUIRE_OK(omen_segment_read(seg, nodes, 0, (size_t)nodes->raw_len, bytes, &done, NULL));
+    CHECK(nodes->block_len <= 16384 && nodes->block_len > 16384 - d->shape.record);
+    uint32_t links = 0, inside = 0;
+    for (uint32_t slot = 0; slot < m.source.rows; slot++) {
+        for (uint32_t i = 0; i < d->shape.m; i++) {
+            uint32_t link = omen_disk_link(&d->shape, bytes + (size_t)slot * d->shape.record, i);
+            if (link == OMEN_NO_NODE) break;
+            links++;
+            inside += link / d->shape.per_block == slot / d->shape.per_block;
+        }
+    }
+    CHECK(nodes->block_count > 50 && inside > links / 10);
+    free(bytes);
+    omen_segment_close(seg);
+    CHECK_EQ_UINT(model_deinit(&m), 0);
+}
+
+TEST(memory_runs_out_at_every_allocation) {
+    static const unsigned chosen[] = {0, 5, 6};
+    for (unsigned i = 0; i < OMEN_ARRAY_LEN(chosen); i++) {
+        bool hit = true;
+        uint8_t *vectors = NULL;
+        for (uint64_t n = 1; hit; n++) {
+            model m;
+            omen_error err = {0};
+            omen_index_hit *hits = NULL;
+            uint32_t count;
+            shape_init(&m, chosen[i], OMEN_INDEX_DISK);
+            if (m.source.rows > 600) m.source.rows = 600;
+            model_fill_once(&m, &vectors, 10, shapes[chosen[i]].lead);
+            fault_host_fail_alloc_at(m.x.host, n, n % 2 == 0);
+            omen_status s = model_build(&m, &err);
+            if (s == OMEN_OK) s = model_open_index(&m, &err);
+            if (s == OMEN_OK) s = model_check(&m, &err);
+            omen_index_query q = {.vector = m.vectors, .want = 10, .effort = 20};
+            for (unsigned again = 0; again < 2 && s == OMEN_OK; again++, q.effort = 200, q.want = 60) {
+                s = model_search(&m, &q, &hits, &count, NULL);
+                free(hits);
+            }
+            hit = fault_host_fault_hit(m.x.host);
+            /* The pool of blocks gets by when memory is short for a moment only. */
+            if (n % 2 == 0 || s != OMEN_OK) CHECK_STATUS(s, hit ? OMEN_ERR_MEMORY : OMEN_OK);
+            CHECK_EQ_UINT(model_deinit(&m), 0);
+        }
+        free(vectors);
+    }
+}
+
+/* A search whose storage fails says so; the next one finds what there is. */
+TEST(a_fault_at_every_read_of_a_search) {
+    pair p;
+    pair_init(&p, 1);
+    omen_index_query q = {.vector = p.vectors + 77 * p.disk.bytes, .want = 10, .effort = 40};
+    for (unsigned pending = 0; pending <= 60; pending += 60) {
+        bool hit = true;
+        for (uint64_t n = 1; hit; n++) {
+            omen_index_hit *hits;
+            uint32_t count;
+            fault_storage_set_pending(p.disk.fs, pending);
+            REQUIRE_OK(model_open_index(&p.disk, NULL));
+            fault_storage_fail_at(p.disk.fs, fault_storage_calls(p.disk.fs) + n, OMEN_ERR_IO, false);
+            omen_status s = model_search(&p.disk, &q, &hits, &count, NULL);
+            free(hits);
+            hit = fault_storage_fault_hit(p.disk.fs);
+            /* What was asked for ahead and failed may not have been needed. */
+            CHECK(s == OMEN_OK ? !hit || pending != 0 : s == OMEN_ERR_IO && hit);
+            fault_storage_fail_at(p.disk.fs, 0, OMEN_OK, false);
+            compare(&p, &q);
+            close_index(&p.disk);
+            set_pool(&p.disk, SMALL_POOL);
+        }
+    }
+    pair_deinit(&p);
 }
 
 TEST_MAIN()
