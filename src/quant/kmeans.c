@@ -10,9 +10,12 @@
 #define LAST_ROUNDS 2u
 /* A round that moves less than one point of so many is the last. */
 #define SETTLED 1000u
-/* Points a cluster among which the start is chosen, and on which parts of two levels train. */
+/* Points a cluster among which the start is chosen, but no fewer than START_LEAST, and on which parts of two levels train. */
 #define START_POINTS 16u
+#define START_LEAST 4096u
 #define TRAIN_POINTS 256u
+/* Draws of which the best becomes the next centroid of the start. */
+#define DRAWS 3u
 /* Levels within levels, where most points lie in one group; deeper down, points spread evenly serve as centroids. */
 #define DEPTH 3u
 /* Multiply-adds of a step, by one thread. */
@@ -33,7 +36,9 @@ struct omen_kmeans {
     uint32_t *nearest, *last; /* of each point */
     float *distances;
     uint32_t *members, *starts;
-    double *sums;             /* of chunks, while starting */
+    double *sums;             /* while starting: of chunks, DRAWS + 1 of each */
+    float *drawn;             /* while starting: distances to what was drawn, DRAWS x sampled */
+    uint32_t draws, draw[DRAWS];
     float *sample;            /* START: points to choose from, when they are not all; CHILDREN: those of a group */
     uint32_t sampled, sample_cap;
     /* two levels */
@@ -48,6 +53,9 @@ static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_E
 static uint32_t chunks_of(uint32_t count) { return (count + CHUNK - 1) / CHUNK; }
 
 /* ---- making and freeing ---- */
+
+static size_t sums_bytes(const omen_kmeans *k) { return (DRAWS + (size_t)1) * chunks_of(k->count) * sizeof(double); }
+static size_t drawn_bytes(const omen_kmeans *k) { return (size_t)DRAWS * k->sampled * sizeof(float); }
 
 static uint32_t root(uint32_t n) {
     uint32_t r = 1;
@@ -72,7 +80,7 @@ static omen_status make(omen_mem *m, const float *points, uint32_t count, uint32
     k->distances = omen_alloc(m, count * sizeof(float));
     k->members = omen_alloc(m, count * sizeof(uint32_t));
     k->starts = omen_alloc(m, (k->clusters + (size_t)1) * sizeof(uint32_t));
-    k->sums = omen_alloc(m, chunks_of(count) * sizeof(double));
+    k->sums = omen_alloc(m, sums_bytes(k));
     bool there = k->values != NULL && k->nearest != NULL && k->last != NULL && k->distances != NULL && k->members != NULL && k->starts != NULL && k->sums != NULL;
     if (k->groups != 0) {
         k->tops = omen_alloc(m, k->groups * row);
@@ -110,13 +118,15 @@ void omen_kmeans_free(omen_kmeans *k) {
     omen_free(k->mem, k->distances, k->count * sizeof(float));
     omen_free(k->mem, k->members, k->count * sizeof(uint32_t));
     omen_free(k->mem, k->starts, (k->clusters + (size_t)1) * sizeof(uint32_t));
-    omen_free(k->mem, k->sums, chunks_of(k->count) * sizeof(double));
+    omen_free(k->mem, k->sums, sums_bytes(k));
+    omen_free(k->mem, k->drawn, drawn_bytes(k));
     omen_free(k->mem, k->tops, (k->tops == NULL ? 0 : row * root(k->clusters)));
     omen_free(k->mem, k->shares, (k->shares == NULL ? 0 : (root(k->clusters) + (size_t)1) * sizeof(uint32_t)));
     omen_free(k->mem, k, sizeof *k);
 }
 
-/* Copies `some` of `count` rows, evenly spread, into k->sample; ids: their numbers among the points, or NULL. */
+/* Copies `some` of `count` rows into k->sample, one from each of as many equal stretches: where rows repeat with a period, a fixed stride would see a part of them.
+ * ids: their numbers among the points, or NULL. */
 static omen_status take_sample(omen_kmeans *k, const uint32_t *ids, uint32_t count, uint32_t some, omen_error *err) {
     size_t row = k->d * sizeof(float);
     drop_sample(k);
@@ -124,41 +134,52 @@ static omen_status take_sample(omen_kmeans *k, const uint32_t *ids, uint32_t cou
     if (k->sample == NULL) return out_of_memory(err);
     k->sample_cap = k->sampled = some;
     for (uint32_t i = 0; i < some; i++) {
-        uint32_t at = (uint32_t)((uint64_t)i * count / some);
+        uint32_t at = (uint32_t)((uint64_t)i * count / some), end = (uint32_t)((i + (uint64_t)1) * count / some);
+        if (end - at > 1) at += omen_prng_below(&k->random, end - at);
         memcpy(k->sample + (size_t)i * k->d, k->points + (size_t)(ids == NULL ? at : ids[at]) * k->d, row);
     }
     return OMEN_OK;
 }
 
-/* ---- the start: k-means++ ---- */
+/* ---- the start: k-means++, of several draws the one that leaves the least (greedy k-means++: Arthur and Vassilvitskii 2007) ---- */
 
 static const float *choices(const omen_kmeans *k) { return k->sample == NULL ? k->points : k->sample; }
+static const float *choice(const omen_kmeans *k, uint32_t i) { return choices(k) + (size_t)i * k->d; }
+static double *sums_of(omen_kmeans *k, uint32_t draw) { return k->sums + (size_t)draw * chunks_of(k->sampled); }
 
-/* Distances to the nearest of the centroids chosen so far, and their sums by chunks. */
-static void narrow_chunk(void *arg, size_t chunk) {
+/* Distances to the points drawn, and by chunks the sums of what would be left with each. */
+static void measure_chunk(void *arg, size_t chunk) {
     omen_kmeans *k = arg;
     uint32_t first = (uint32_t)chunk * CHUNK, some = OMEN_MIN(CHUNK, k->sampled - first);
-    float to[CHUNK], *distances = k->distances + first;
-    omen_kernels_get()->l2_f32(k->values + (size_t)(k->at - 1) * k->d, choices(k) + (size_t)first * k->d, some, k->d, to);
-    double sum = 0.0;
-    for (uint32_t i = 0; i < some; i++) {
-        if (k->at == 1 || to[i] < distances[i]) distances[i] = to[i];
-        sum += distances[i];
+    for (uint32_t t = 0; t < k->draws; t++) {
+        float *to = k->drawn + (size_t)t * k->sampled + first;
+        const float *least = k->distances + first;
+        omen_kernels_get()->l2_f32(choice(k, k->draw[t]), choice(k, first), some, k->d, to);
+        double sum = 0.0;
+        for (uint32_t i = 0; i < some; i++) {
+            if (k->at != 0 && least[i] < to[i]) to[i] = least[i];
+            sum += to[i];
+        }
+        sums_of(k, t + 1)[chunk] = sum;
     }
-    k->sums[chunk] = sum;
 }
 
-/* A choice with probability in proportion to its distance; UINT32_MAX when all distances are 0. */
-static uint32_t draw(omen_kmeans *k) {
-    uint32_t chunks = chunks_of(k->sampled), chosen = UINT32_MAX;
-    double total = 0.0, sum = 0.0;
-    for (uint32_t c = 0; c < chunks; c++) total += k->sums[c];
-    double goal = total * omen_prng_unit(&k->random);
-    for (uint32_t c = 0; c < chunks; c++) {
-        if (!(k->sums[c] > 0.0)) continue;
+static double total_of(omen_kmeans *k, uint32_t draw) {
+    const double *sums = sums_of(k, draw);
+    double total = 0.0;
+    for (uint32_t c = 0; c < chunks_of(k->sampled); c++) total += sums[c];
+    return total;
+}
+
+/* A point with probability in proportion to its distance; UINT32_MAX when all distances are 0. */
+static uint32_t draw(omen_kmeans *k, double total) {
+    uint32_t chosen = UINT32_MAX;
+    double sum = 0.0, goal = total * omen_prng_unit(&k->random);
+    for (uint32_t c = 0; c < chunks_of(k->sampled); c++) {
+        double own = sums_of(k, 0)[c], before = sum;
+        if (!(own > 0.0)) continue;
         uint32_t end = OMEN_MIN(k->sampled, (c + 1) * CHUNK);
-        bool here = sum + k->sums[c] > goal;
-        double before = sum;
+        bool here = sum + own > goal;
         /* Where no chunk reaches the goal (sums overflow, or round otherwise), the last point with a distance is taken. */
         for (uint32_t i = c * CHUNK; i < end; i++) {
             if (!(k->distances[i] > 0.0f)) continue;
@@ -167,12 +188,38 @@ static uint32_t draw(omen_kmeans *k) {
             if (here && before > goal) return i;
         }
         if (here) return chosen;
-        sum += k->sums[c];
+        sum += own;
     }
     return chosen;
 }
 
-static void take_choice(omen_kmeans *k, uint32_t i) { memcpy(k->values + (size_t)k->at++ * k->d, choices(k) + (size_t)i * k->d, k->d * sizeof(float)); }
+/* Makes the best of what was drawn the next centroid. */
+static void take_draw(omen_kmeans *k) {
+    omen_parallel(k->mem->host, chunks_of(k->sampled), measure_chunk, k);
+    uint32_t best = 0;
+    double least = total_of(k, 1);
+    for (uint32_t t = 1; t < k->draws; t++) {
+        double left = total_of(k, t + 1);
+        if (!(left < least)) continue;
+        least = left;
+        best = t;
+    }
+    memcpy(k->distances, k->drawn + (size_t)best * k->sampled, k->sampled * sizeof(float));
+    memcpy(sums_of(k, 0), sums_of(k, best + 1), chunks_of(k->sampled) * sizeof(double));
+    memcpy(k->values + (size_t)k->at++ * k->d, choice(k, k->draw[best]), k->d * sizeof(float));
+}
+
+static omen_status start_begin(omen_kmeans *k, omen_error *err) {
+    uint64_t most = OMEN_MAX((uint64_t)START_POINTS * k->clusters, START_LEAST);
+    k->sampled = k->count;
+    if (k->count > most) OMEN_TRY(take_sample(k, NULL, k->count, (uint32_t)most, err));
+    k->drawn = omen_alloc(k->mem, drawn_bytes(k));
+    if (k->drawn == NULL) return out_of_memory(err);
+    k->draws = 1;
+    k->draw[0] = omen_prng_below(&k->random, k->sampled);
+    take_draw(k);
+    return OMEN_OK;
+}
 
 static omen_status start(omen_kmeans *k, omen_error *err) {
     if (k->depth == DEPTH && k->clusters > OMEN_KMEANS_FLAT) { /* too many to compare with each other */
@@ -180,24 +227,23 @@ static omen_status start(omen_kmeans *k, omen_error *err) {
         k->stage = DONE;
         return OMEN_OK;
     }
-    if (k->at == 0) {
-        k->sampled = k->count;
-        if (k->count > START_POINTS * k->clusters) OMEN_TRY(take_sample(k, NULL, k->count, START_POINTS * k->clusters, err));
-        take_choice(k, omen_prng_below(&k->random, k->sampled));
-    }
+    if (k->at == 0) OMEN_TRY(start_begin(k, err));
     uint64_t work = 0;
     while (k->at < k->clusters && work < STEP_WORK) {
-        omen_parallel(k->mem->host, chunks_of(k->sampled), narrow_chunk, k);
-        uint32_t next = draw(k);
-        if (next == UINT32_MAX) { /* no more distinct points to choose from */
+        double total = total_of(k, 0);
+        k->draws = 0;
+        while (k->draws < DRAWS && (k->draw[k->draws] = draw(k, total)) != UINT32_MAX) k->draws++;
+        if (k->draws == 0) { /* no more distinct points to choose from */
             k->live = k->at;
             k->at = k->clusters;
             break;
         }
-        take_choice(k, next);
-        work += (uint64_t)k->sampled * k->d;
+        take_draw(k);
+        work += (uint64_t)DRAWS * k->sampled * k->d;
     }
     if (k->at < k->clusters) return OMEN_OK;
+    omen_free(k->mem, k->drawn, drawn_bytes(k));
+    k->drawn = NULL;
     drop_sample(k);
     k->at = 0;
     k->stage = ASSIGN;

@@ -1,11 +1,11 @@
-/* kmeans.h - k-means over floats in steps: Lloyd 1982, started by k-means++ (Arthur and Vassilvitskii 2007), in two levels where there are many clusters.
+/* kmeans.h - k-means over floats in steps: Lloyd 1982, started by greedy k-means++ (Arthur and Vassilvitskii 2007), in two levels where there are many clusters.
  *
  * Up to OMEN_KMEANS_FLAT clusters are found in one go, in at most 12 rounds. More: about sqrt(clusters) groups are found first, each group's points are clustered
  * by themselves into a share of the clusters that fits their number, and two rounds over all points follow, in which a point looks only at the clusters of the
  * eight groups nearest to it. Clusters of one group are neighbours in the result. A cluster that loses all its points gets the point that is farthest from its
  * own. Where there are fewer distinct points than clusters, the clusters left over are equal to others.
  *
- * Distances are l2_f32 of the kernels (below 32 dimensions, where it adds mostly zeros, sums in order of the dimensions), means are sums of doubles in order of the
+ * Distances are l2_f32 of the kernels (flat and below 32 dimensions, where it adds mostly zeros, sums in order of the dimensions), means are sums of doubles in order of the
  * points, ties go to the lower number, and loops are cut in the same way for any number of threads: the same bits on every machine.
  *
  * Cost in multiply-adds, n points, d dimensions, k clusters: a flat round n k d, a round in two levels about n d (sqrt(k) + 8 sqrt(k)); a processor core does some
