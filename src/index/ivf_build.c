@@ -15,6 +15,8 @@
 
 /* Of RABITQ. */
 #define DEFAULT_BITS 4u
+/* Bytes of an 8-bit code up to which it is chosen. */
+#define SHORT 512u
 
 enum { READ_SAMPLE, ENCODE, CLUSTER, ASSIGN, GATHER, ARRANGE, MEANS, READ_RESIDUALS, TRAIN, RESIDUALS, TRUTH, AUDIT, WRITE, DONE };
 
@@ -34,7 +36,7 @@ static void resolve(omen_index_options *o, const omen_vectors *v) {
     uint32_t most = OMEN_MIN(v->rows, OMEN_IVF_LISTS_MAX);
     if (o->lists == 0) o->lists = OMEN_MIN(4 * root(v->rows), v->rows / 16);
     o->lists = OMEN_MIN(OMEN_MAX(o->lists, 1u), most);
-    if (o->codec == OMEN_CODEC_AUTO) o->codec = OMEN_CODEC_SQ8;
+    if (v->element == OMEN_ELEMENT_BIT && o->codec == OMEN_CODEC_AUTO) o->codec = OMEN_CODEC_SQ8;
     if (o->codec == OMEN_CODEC_RABITQ && o->bits == 0) o->bits = DEFAULT_BITS;
     if (o->codec != OMEN_CODEC_RABITQ) o->bits = 0;
     o->m = o->ef_construction = 0;
@@ -71,6 +73,16 @@ static void drop_chunk(omen_ivf_build *b) {
     b->chunk = NULL;
 }
 
+/* The codec, when it was left open: 8 bits as long as a row is short, that is, when the dimensions are few or a few directions hold nearly all of the variance of the
+ * sample (quant/sq8.h): nothing is scanned faster. Else 4 bits for each of many dimensions take half the memory and are told apart by their signs mostly. */
+static void decide_codec(omen_ivf_build *b) {
+    omen_index_options *o = &b->base.options;
+    if (o->codec != OMEN_CODEC_AUTO) return;
+    o->codec = b->view.len <= SHORT ? OMEN_CODEC_SQ8 : OMEN_CODEC_RABITQ;
+    if (o->codec == OMEN_CODEC_RABITQ) o->bits = DEFAULT_BITS;
+    b->view.codec = o->codec;
+}
+
 static omen_status read_sample(omen_ivf_build *b, omen_error *err) {
     const omen_vectors *v = &b->base.source;
     uint32_t wanted = sample_count(v);
@@ -86,6 +98,7 @@ static omen_status read_sample(omen_ivf_build *b, omen_error *err) {
     b->view.coarse_ready = true;
     b->view.len = b->view.stride = b->view.coarse.len;
     drop_chunk(b);
+    decide_codec(b);
     b->stage = ENCODE;
     return OMEN_OK;
 }

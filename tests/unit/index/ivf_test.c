@@ -164,6 +164,24 @@ TEST(asked_for_parameters_are_kept) {
     CHECK_EQ_UINT(model_deinit(&m), 0);
 }
 
+/* Left open, the codec follows from what the sample is like. */
+TEST(the_codec_is_chosen) {
+    static const struct { uint32_t rows, dimensions, lead; omen_codec want; } cases[] = {
+        {300, 40, 40, OMEN_CODEC_SQ8}, {300, 512, 512, OMEN_CODEC_SQ8}, {300, 600, 600, OMEN_CODEC_RABITQ}, {1300, 600, 10, OMEN_CODEC_SQ8}};
+    for (unsigned i = 0; i < OMEN_ARRAY_LEN(cases); i++) {
+        model m;
+        model_init(&m, cases[i].rows, cases[i].dimensions, OMEN_METRIC_L2);
+        model_fill(&m, 20, cases[i].lead, 0.5f);
+        REQUIRE_OK(model_build(&m, NULL));
+        REQUIRE_OK(model_open_index(&m, NULL));
+        CHECK_OK(model_check(&m, NULL));
+        CHECK_EQ_INT(omen_index_options_of(m.index)->codec, cases[i].want);
+        CHECK_EQ_UINT(omen_index_options_of(m.index)->bits, cases[i].want == OMEN_CODEC_RABITQ ? 4 : 0);
+        CHECK(recall(&m, 10, 1000, 60) > 0.99);
+        CHECK_EQ_UINT(model_deinit(&m), 0);
+    }
+}
+
 /* ---- the same bytes everywhere ---- */
 
 static uint64_t order_seed;
