@@ -4,8 +4,8 @@
  * Run j is dimensions [j sub, j sub + sub), the last may be shorter; it is replaced by the nearest of 16 centroids of its own. A query becomes a table of what
  * each of these adds to the distance: t[j][c] = |q_j - c|^2, or -<q_j, c> for inner products. Tables are rounded down to bytes of one step,
  *     t[j][c] ~ least_j + step lut[j][c],   step = the widest table / 255,
- * so that distances rank as sums of bytes, and bias + step sum, bias = sum of least_j, is below the distance to the coded vector by less than
- * `slack` (parts times step, and what floats round). Cosine is L2 of normalised vectors: the caller normalises.
+ * so that distances rank as sums of bytes, and bias + step sum, bias = sum of least_j less what floats may round, is below the distance to the coded vector by no
+ * more than `slack` (parts times step, and the rounding). Cosine is L2 of normalised vectors: the caller normalises.
  *
  * Codes are packed for lut4 (kernel.h): blocks of 32 rows, in a block 16 bytes for each run, byte i holding row i (low nibble) and row i + 16.
  */
@@ -25,8 +25,12 @@ typedef struct omen_pq {
 
 /* sub for dimensions: 2, or as few as OMEN_PQ_PARTS_MAX runs allow. */
 uint32_t omen_pq_sub(uint32_t dimensions);
-/* Trains on count x dimensions finite floats (4,096 of them, evenly spread, are used). sub 0: omen_pq_sub. Fewer than 16 vectors are fine: some centroids are then
- * equal. OMEN_ERR_INVALID (no vectors, no dimensions, too many runs), _MEMORY. */
+/* A codec whose centroids are zeros. sub 0: omen_pq_sub. OMEN_ERR_INVALID (no dimensions, too many runs), _MEMORY. */
+omen_status omen_pq_init(omen_pq *c, omen_mem *m, omen_metric metric, uint32_t dimensions, uint32_t sub, omen_error *err);
+/* Finds the centroids of one run from count x dimensions finite floats, of which 4,096 spread over all are used: a few milliseconds' work, for callers that train
+ * in steps. Fewer than 16 distinct vectors are fine: some centroids are then equal. OMEN_ERR_INVALID (no vectors), _MEMORY. */
+omen_status omen_pq_train_run(omen_pq *c, uint32_t run, const float *sample, uint32_t count, uint64_t seed, omen_error *err);
+/* Both at once, for all runs. */
 omen_status omen_pq_train(omen_pq *c, omen_mem *m, omen_metric metric, uint32_t dimensions, uint32_t sub, const float *sample, uint32_t count, uint64_t seed,
                           omen_error *err);
 void omen_pq_deinit(omen_pq *c); /* one that is all zero is fine */
@@ -47,7 +51,7 @@ void omen_pq_unpack(const omen_pq *c, const uint8_t *packed, uint32_t row, uint8
 typedef struct omen_pq_scale {
     float bias, step, slack;
 } omen_pq_scale;
-/* lut: parts x 16 bytes. scratch: parts x 16 floats. */
+/* lut: parts x 16 bytes. scratch: parts x 16 floats. Entries of a table beyond 1e30 are cut off there. */
 void omen_pq_query(const omen_pq *c, const float *q, uint8_t *lut, omen_pq_scale *scale, float *scratch);
 /* The distance that a sum of lut4 stands for: the lower bound, and half of slack above it. */
 static inline float omen_pq_lowest(omen_pq_scale s, uint16_t sum) { return s.bias + s.step * (float)sum; }
