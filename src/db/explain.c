@@ -62,6 +62,8 @@ static void write_index(const omen_ann_source *s, omen_jw *w) {
     put(w, "codeDistances", s->work.distances);
     put(w, "codeBytes", s->work.bytes);
     put(w, "hops", s->work.hops);
+    omen_jw_key(w, "scanned");
+    omen_jw_bool(w, s->gave_up);
     put(w, "blocks", s->work.blocks);
     put(w, "microseconds", s->ns / 1000);
 }
@@ -101,7 +103,7 @@ void omen_explain_write(omen_read_op *op, omen_jw *w) {
         omen_jw_object(w);
         omen_jw_key(w, "source");
         omen_jw_cstr(w, t + 1 == v->table_count ? "memory" : "memory, to be flushed");
-        put(w, "rows", op->sources[t].rows);
+        put(w, "rows", omen_memtable_rows(v->tables[t].table));
         omen_jw_key(w, "index");
         omen_jw_cstr(w, "flat");
         omen_jw_key(w, "why");

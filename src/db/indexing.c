@@ -50,7 +50,7 @@ omen_index_choice omen_indexing_choice(omen_db *db, const omen_coll_version *v, 
 static bool wants(const omen_db *db, const omen_db_version *current, const omen_coll_version *v, const omen_part_state *p, uint32_t field, omen_index_choice *out) {
     const omen_index *have = omen_part_index(p, field);
     const omen_index_options *wanted = &v->coll->schema.schema.vectors[field].index;
-    if (have != NULL && omen_index_suits(omen_index_options_of(have), wanted)) return false;
+    if (have != NULL && !omen_index_spoiled(have) && omen_index_suits(omen_index_options_of(have), wanted)) return false;
     *out = choose(db, current, v, p, field);
     if (out->options.kind == OMEN_INDEX_FLAT) return have != NULL && wanted->kind == OMEN_INDEX_FLAT;
     return p->part->rows != 0;
@@ -58,6 +58,7 @@ static bool wants(const omen_db *db, const omen_db_version *current, const omen_
 
 /* The first field of the first part that wants one, in an order that depends on the content alone. */
 static omen_status begin(omen_db *db, omen_error *err) {
+    atomic_store(&db->index_due, false); /* first: what comes up while we look is not lost */
     omen_db_version *current = omen_version_current(db);
     omen_indexing *x = NULL;
     omen_status s = OMEN_OK;
@@ -82,7 +83,7 @@ static omen_status begin(omen_db *db, omen_error *err) {
     omen_version_drop(db, current);
     omen_lock_take(&db->maintain_lock);
     db->indexing = x;
-    if (x == NULL && s == OMEN_OK) atomic_store(&db->index_due, false);
+    if (x != NULL || s != OMEN_OK) atomic_store(&db->index_due, true);
     omen_lock_drop(&db->maintain_lock);
     return s;
 }

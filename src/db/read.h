@@ -54,7 +54,7 @@ struct omen_read_op {
     float *floats;    /* the query as indexes take it, where that is another form than the caller's */
     float recall;     /* 0 to 1 */
     uint64_t exact_ns;
-    bool scanned;
+    bool scanned, proposed; /* what has no index was; what has one was asked */
     bool searching, searched;
     /* COUNT */
     uint64_t count;

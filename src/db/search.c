@@ -128,9 +128,16 @@ static omen_status plan(omen_read_op *op, const omen_query *q, omen_error *err) 
     for (uint32_t p = 0; p < v->part_count && !exact; p++) {
         omen_index *index = omen_part_index(&v->parts[p], op->field);
         omen_scan_source *rows = &op->sources[v->table_count + p];
-        if (index == NULL) continue;
+        /* Where most rows are dead a walk would see little else. */
+        if (index == NULL || omen_index_spoiled(index) || (v->parts[p].dead != NULL && v->parts[p].dead->ones > rows->rows / 2)) continue;
         omen_ann_source s = {.number = v->table_count + p, .index = index, .dead = v->parts[p].dead};
         omen_index_effort(index, q->k, op->recall, &s.effort, &s.want);
+        /* Rows that died take places among what is looked at. */
+        if (s.dead != NULL) {
+            uint64_t live = rows->rows - s.dead->ones;
+            s.effort = (uint32_t)OMEN_MIN((uint64_t)s.effort * rows->rows / live + 1, 1u << 20);
+            s.want = (uint32_t)OMEN_MIN((uint64_t)s.want * rows->rows / live + 1, rows->rows);
+        }
         uint32_t given = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? q->nprobe : q->ef;
         if (given != 0) {
             s.effort = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? given : OMEN_MAX(given, q->k);
@@ -202,6 +209,23 @@ static omen_status add_hit(omen_read_op *op, const omen_candidate *c, omen_error
     return s == OMEN_OK ? s : omen_fail(err, s, "out of memory in a search");
 }
 
+/* Maintenance builds a damaged index anew. */
+static void note_damage(omen_read_op *op) {
+    for (uint32_t i = 0; i < op->ann.source_count; i++) {
+        if (!op->ann_sources[i].gave_up || !omen_index_spoiled(op->ann_sources[i].index)) continue;
+        omen_counter_add(&op->db->metrics.index_failures, 1);
+        atomic_store(&op->db->index_due, true);
+    }
+}
+
+/* Sources whose index found too little are scanned after all; those that were scanned already are not scanned again. */
+static void scan_what_gave_up(omen_read_op *op) {
+    for (uint32_t i = 0; i < op->source_count; i++) op->sources[i].rows = 0;
+    for (uint32_t i = 0; i < op->ann.source_count; i++)
+        if (op->ann_sources[i].gave_up) op->sources[op->ann_sources[i].number].rows = op->ann_sources[i].rows->rows;
+    omen_exact_again(&op->exact);
+}
+
 omen_status omen_search_step(omen_read_op *op, omen_error *err) {
     if (!op->scanned) {
         OMEN_TRY(omen_exact_step(&op->exact, err));
@@ -209,7 +233,13 @@ omen_status omen_search_step(omen_read_op *op, omen_error *err) {
         op->exact_ns = op->db->host->ticks_ns(op->db->host->ctx) - op->begun_ns;
     }
     if (!op->searched) {
-        OMEN_TRY(omen_ann_step(&op->ann, err));
+        if (!op->proposed) {
+            OMEN_TRY(omen_ann_step(&op->ann, err));
+            op->proposed = true;
+            note_damage(op);
+            scan_what_gave_up(op);
+        }
+        OMEN_TRY(omen_exact_step(&op->exact, err));
         omen_topk_sort(&op->exact.top);
         op->searched = true;
         for (uint32_t i = 0; i < op->ann.source_count; i++) {

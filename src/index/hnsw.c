@@ -1,6 +1,9 @@
 /* hnsw.c - the graph in memory: opening, searching, verifying. */
 #include "index/graph.h"
 
+/* How far a walk goes on its own when hardly any row it meets may be answered. */
+#define FARTHEST 32768u
+
 typedef struct hnsw_search {
     omen_index_search base;
     omen_walk walk;
@@ -189,12 +192,17 @@ static omen_status hnsw_search_begin(omen_index *x, const omen_index_query *q, o
     return OMEN_OK;
 }
 
+static uint32_t answerable(const omen_walk *w, const omen_walk_filter *filter) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->pool_len; i++) n += filter->may(filter->arg, omen_walk_node(w->pool[i]));
+    return n;
+}
+
 static omen_status hnsw_search_step(omen_index_search *base, omen_error *err) {
     hnsw_search *s = (hnsw_search *)base;
     const omen_index *x = base->index;
     hnsw *h = x->state;
     omen_walk *w = &s->walk;
-    (void)err;
     if (h->trained) {
         omen_sq8_query(&h->codec, base->query.vector, w->u, s->scratch);
     } else {
@@ -204,11 +212,20 @@ static omen_status hnsw_search_step(omen_index_search *base, omen_error *err) {
     omen_walk_filter filter = {may_answer, &base->query};
     bool all = (base->query.dead == NULL || base->query.dead->ones == 0) && base->query.accept == NULL;
     omen_graph_search(&h->graph, w, base->query.effort, base->query.want, all ? NULL : &filter);
+    /* Where most of what lies near may not be answered, the walk goes farther: until as many rows as planned could be. */
+    uint64_t distances = w->distances, hops = w->hops;
+    for (uint32_t ef = base->query.effort; !all && w->pool_len == ef && ef < FARTHEST && answerable(w, &filter) * UINT64_C(4) < base->query.effort * UINT64_C(3);) {
+        ef *= 2;
+        if (room(s, h, x, ef, base->query.want) != OMEN_OK) return out_of_memory(err);
+        omen_graph_search(&h->graph, w, ef, base->query.want, &filter);
+        distances += w->distances;
+        hops += w->hops;
+    }
     const omen_walk_key *keys = all ? w->pool : w->found;
     base->hit_count = OMEN_MIN(all ? w->pool_len : w->found_len, base->query.want);
     for (uint32_t i = 0; i < base->hit_count; i++) s->hits[i] = (omen_index_hit){omen_walk_node(keys[i]), omen_walk_rank(keys[i])};
     base->hits = s->hits;
-    base->work = (omen_index_work){.distances = w->distances, .bytes = w->distances * h->graph.codes.stride, .hops = w->hops};
+    base->work = (omen_index_work){.distances = distances, .bytes = distances * h->graph.codes.stride, .hops = hops};
     return OMEN_OK;
 }
 

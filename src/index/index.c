@@ -117,6 +117,8 @@ bool omen_index_unref(omen_index *x) {
     return unlink;
 }
 
+void omen_index_spoil(omen_index *x) { atomic_store(&x->spoiled, true); }
+bool omen_index_spoiled(const omen_index *x) { return atomic_load(&x->spoiled); }
 void omen_index_unlink(omen_index *x) { x->unlink = true; }
 const omen_segment_info *omen_index_info(const omen_index *x) { return omen_segment_info_of(x->segment); }
 const omen_index_options *omen_index_options_of(const omen_index *x) { return &x->options; }

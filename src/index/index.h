@@ -63,6 +63,9 @@ bool omen_index_unref(omen_index *x);
 void omen_index_unlink(omen_index *x); /* the file goes when the last reference does */
 const omen_segment_info *omen_index_info(const omen_index *x);
 const omen_index_options *omen_index_options_of(const omen_index *x); /* as resolved: no zeros but where the kind has no such parameter */
+/* An index that turned out to be damaged: marked, so that nobody asks it again and maintenance builds another. */
+void omen_index_spoil(omen_index *x);
+bool omen_index_spoiled(const omen_index *x);
 uint64_t omen_index_memory(const omen_index *x);                      /* bytes held */
 /* One point of the self-audit: with this effort, `recall` (of 65,536) of the 10 nearest were found, re-ranking `want` candidates. */
 typedef struct omen_index_point { uint32_t effort, want, recall; } omen_index_point;

@@ -45,6 +45,7 @@ struct omen_index {
     omen_store *store;
     omen_segment *segment;
     _Atomic uint32_t refs;
+    _Atomic bool spoiled;
     bool unlink, opened, known;
     uint32_t rows, dimensions;
     omen_metric metric;

@@ -26,7 +26,8 @@ static omen_status begin(omen_ann *a, omen_error *err) {
     omen_index_query q = {.vector = a->vector, .want = s->want, .effort = s->effort, .dead = s->dead};
     a->begun_ns = a->host->ticks_ns(a->host->ctx);
     a->searched = false;
-    a->hit_count = a->at = a->asked = a->stale = 0;
+    a->hit_count = a->at = a->stale = 0;
+    if (s->widened == 0) a->sources[a->source].planned = s->want;
     return omen_index_search_begin(s->index, &q, &a->search, err);
 }
 
@@ -71,7 +72,6 @@ static omen_status offer_window(omen_ann *a, omen_error *err) {
         omen_key key;
         bool live;
         OMEN_TRY(s->ops->row(s->ctx, row, bytes, &key, &live, err));
-        a->asked++;
         a->stale += !live;
         if (live && omen_topk_push(a->top, d, own->number, row, key) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
     }
@@ -94,14 +94,26 @@ static omen_status rank_hits(omen_ann *a, omen_error *err) {
     return OMEN_OK;
 }
 
+static void give_up(omen_ann *a) {
+    omen_ann_source *s = &a->sources[a->source];
+    s->gave_up = true;
+    omen_topk_drop(a->top, s->number);
+}
+
 /* Too few hits, or many candidates that were replaced since: the index is asked for more, until it has no more to give. */
 static bool widen(omen_ann *a) {
     omen_ann_source *s = &a->sources[a->source];
-    bool all = a->hit_count < s->want || s->want >= s->rows->rows;
-    bool short_of = a->top->count < a->top->k, doubtful = a->stale * 4 > a->asked && s->widened < 3;
+    const omen_index_options *o = omen_index_options_of(s->index);
+    uint32_t live = s->rows->rows - (s->dead == NULL ? 0 : s->dead->ones), most = o->kind == OMEN_INDEX_IVF ? o->lists : s->rows->rows;
+    bool all = a->hit_count >= live || (s->effort >= most && s->want >= live);
+    bool short_of = a->top->count < a->top->k, doubtful = (a->hit_count - a->stale) * UINT64_C(4) < s->planned * UINT64_C(3);
     if (all || (!short_of && !doubtful)) return false;
-    s->want = OMEN_MIN(s->want * 2, s->rows->rows);
-    s->effort = OMEN_MIN(OMEN_MAX(s->effort, s->want) * 2, 1u << 20);
+    if (s->want >= OMEN_ANN_MAX_EFFORT || (s->effort >= OMEN_ANN_MAX_EFFORT && a->hit_count < s->want)) {
+        give_up(a);
+        return false;
+    }
+    if (a->hit_count == s->want) s->want = OMEN_MIN(s->want * 2, s->rows->rows);
+    s->effort = OMEN_MIN(OMEN_MAX(s->effort, o->kind == OMEN_INDEX_IVF ? 1u : s->want) * 2, most);
     s->widened++;
     return true;
 }
@@ -111,7 +123,17 @@ omen_status omen_ann_step(omen_ann *a, omen_error *err) {
         omen_ann_source *s = &a->sources[a->source];
         if (a->search == NULL) OMEN_TRY(begin(a, err));
         if (!a->searched) {
-            OMEN_TRY(omen_index_search_step(a->search, err));
+            omen_status st = omen_index_search_step(a->search, err);
+            if (st == OMEN_ERR_CORRUPT) {
+                /* The vectors are not the index's: they are compared one by one, and the index can be made again. */
+                omen_index_spoil(s->index);
+                give_up(a);
+                omen_index_search_end(a->search);
+                a->search = NULL;
+                a->source++;
+                continue;
+            }
+            OMEN_TRY(st);
             omen_index_work w;
             a->hits = omen_index_search_hits(a->search, &a->hit_count, &w);
             a->searched = true;

@@ -12,6 +12,8 @@
 #define OMEN_ANN_WINDOW 16u
 /* Beyond, every row is compared: sorted pools are no way to find a large share of everything. */
 #define OMEN_ANN_MAX_K 2000u
+/* Effort beyond which the rows of a source are compared one by one after all. */
+#define OMEN_ANN_MAX_EFFORT 32768u
 
 /* One source and its index. */
 typedef struct omen_ann_source {
@@ -20,8 +22,10 @@ typedef struct omen_ann_source {
     omen_index *index;
     const omen_bits *dead;
     uint32_t effort, want;     /* as the search began; what it became once it is done */
+    uint32_t planned;          /* want, before it was widened */
     uint32_t widened;          /* times that too few of the candidates lived */
     uint32_t candidates, ranked;
+    bool gave_up;              /* not enough hits with any effort worth making (all that lies near was deleted, say): scan the source */
     omen_index_work work;
     uint64_t ns;               /* set by whoever measures */
 } omen_ann_source;
@@ -45,13 +49,13 @@ typedef struct omen_ann {
     omen_scan_row rows[OMEN_ANN_WINDOW];
     bool held[OMEN_ANN_WINDOW];
     float distances[OMEN_ANN_WINDOW];
-    uint32_t asked, stale;
+    uint32_t stale;            /* candidates near enough to matter that were replaced or deleted since */
     uint64_t begun_ns;
 } omen_ann;
 
 /* sources: what to search; top: where the scanned rows are already. vector is borrowed. */
 void omen_ann_init(omen_ann *a, omen_mem *m, omen_ann_source *sources, uint32_t source_count, uint32_t field, const omen_ranker *ranker, const void *vector, omen_topk *top);
-/* Step: repeat on PENDING. OMEN_ERR_CORRUPT, _IO, _MEMORY, _LIMIT. */
+/* Step: repeat on PENDING. What was found of a source that gave up has been taken out of the k best again. OMEN_ERR_CORRUPT, _IO, _MEMORY, _LIMIT. */
 omen_status omen_ann_step(omen_ann *a, omen_error *err);
 void omen_ann_deinit(omen_ann *a);
 

@@ -90,6 +90,8 @@ static omen_status offer_window(omen_exact *x, omen_error *err) {
     return OMEN_OK;
 }
 
+void omen_exact_again(omen_exact *x) { x->source = x->row = 0; }
+
 omen_status omen_exact_step(omen_exact *x, omen_error *err) {
     for (; x->source < x->source_count; x->source++, x->row = 0) {
         while (x->row < x->sources[x->source].rows) {

@@ -32,6 +32,8 @@ omen_status omen_exact_init(omen_exact *x, omen_mem *m, const omen_scan_source *
                             uint32_t k, omen_error *err);
 /* Step: repeat on PENDING. */
 omen_status omen_exact_step(omen_exact *x, omen_error *err);
+/* After a step answered OK: begins anew with what the sources say now; the k best go on. */
+void omen_exact_again(omen_exact *x);
 void omen_exact_deinit(omen_exact *x);
 
 #endif

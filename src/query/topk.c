@@ -80,6 +80,19 @@ omen_status omen_topk_push(omen_topk *t, float distance, uint32_t source, uint32
     return OMEN_OK;
 }
 
+void omen_topk_drop(omen_topk *t, uint32_t source) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->heap[i].source == source) {
+            omen_free(t->mem, t->heap[i].key, t->heap[i].key_cap);
+            continue;
+        }
+        t->heap[kept] = t->heap[i];
+        sift_up(t->heap, kept++);
+    }
+    t->count = kept;
+}
+
 void omen_topk_sort(omen_topk *t) {
     for (uint32_t left = t->count; left > 1; left--) {
         swap(&t->heap[0], &t->heap[left - 1]);

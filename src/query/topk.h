@@ -30,6 +30,8 @@ static inline bool omen_topk_open(const omen_topk *t, float distance) {
 }
 /* Enters the candidate if it is among the k best; the id is copied. OMEN_ERR_MEMORY. */
 omen_status omen_topk_push(omen_topk *t, float distance, uint32_t source, uint32_t row, omen_key key);
+/* Takes out the candidates of a source. */
+void omen_topk_drop(omen_topk *t, uint32_t source);
 /* Sorts best first; no push afterwards. */
 void omen_topk_sort(omen_topk *t);
 static inline omen_key omen_candidate_key(const omen_candidate *c) { return (omen_key){c->key_cap != 0 ? c->key : c->small, c->key_len}; }

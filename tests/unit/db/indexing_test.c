@@ -341,6 +341,43 @@ TEST(what_is_chosen_depends_on_rows_and_memory_and_is_explained) {
     }
 }
 
+/* Whatever was deleted around a query, there are as many hits as records, up to k. */
+TEST(deletions_around_a_query_take_no_hits_away) {
+    for (size_t k = 0; k < 3; k++) {
+        fixture x;
+        omen_id gone[3000];
+        size_t n = 0;
+        begin(&x, kinds[k]);
+        put(&x, 0, 0, 4000);
+        CHECK_OK(omen_build_indexes(x.db));
+        /* The 1,900 nearest of a point go, first from memory's view alone, then from the segment's. */
+        omen_query q;
+        omen_results *r;
+        omen_query_init(&q);
+        q.vector = vectors[7];
+        q.dimensions = DIMS;
+        q.k = 1900;
+        q.exact = 1;
+        CHECK_OK(omen_search(x.c, &q, &r));
+        for (; n < omen_results_count(r); n++) gone[n] = omen_results_id(r, n);
+        omen_results_free(r);
+        CHECK_OK(omen_delete(x.c, gone, n, NULL));
+        for (int flushed = 0; flushed < 2; flushed++) {
+            omen_results *truth = ask(&x, vectors[7], true, 0), *got = ask(&x, vectors[7], false, 0);
+            CHECK_EQ_UINT(omen_results_count(got), K);
+            unsigned same = 0;
+            for (size_t a = 0; a < K; a++)
+                for (size_t b = 0; b < omen_results_count(got); b++) same += omen_results_id(truth, a).number == omen_results_id(got, b).number;
+            /* A walk in memory goes on until it has met as many living rows as it meant to; the others only keep the number of hits. */
+            CHECK(same >= (kinds[k] == OMEN_INDEX_HNSW || !flushed ? 7 : 0));
+            omen_results_free(truth);
+            omen_results_free(got);
+            CHECK_OK(omen_flush(x.db));
+        }
+        end(&x);
+    }
+}
+
 TEST(a_search_that_asks_for_what_cannot_be_is_told) {
     fixture x;
     begin(&x, OMEN_INDEX_HNSW);
