@@ -169,9 +169,9 @@ OMEN_API void omen_collection_close(omen_collection *c);
 OMEN_API omen_status omen_collection_drop(omen_db *db, omen_str name);
 OMEN_API omen_str omen_collection_name(const omen_collection *c);
 /* Changes how a vector field (empty: the only or default one) is indexed: existing indexes of other parameters are replaced by maintenance, and
- * serve until then. OMEN_ERR_INVALID with the range, OMEN_ERR_READ_ONLY. */
+ * serve until then. Logged like a write. OMEN_ERR_INVALID with the range, OMEN_ERR_READ_ONLY, OMEN_ERR_CLOSED when the collection was dropped. */
 OMEN_API omen_status omen_collection_index(omen_collection *c, omen_str field, const omen_index_options *options);
-/* Borrowed from the collection. */
+/* Borrowed from the collection; as it was when the collection was opened. */
 OMEN_API const omen_schema *omen_collection_schema(const omen_collection *c);
 
 /* ---- writing ---- */

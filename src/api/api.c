@@ -121,6 +121,18 @@ void omen_collection_close(omen_collection *c) {
 }
 
 omen_status omen_collection_drop(omen_db *db, omen_str name) { return collection_op(db, OMEN_KIND_DROP, name, NULL, NULL); }
+
+omen_status omen_collection_index(omen_collection *c, omen_str field, const omen_index_options *options) {
+    omen_error err = {0};
+    omen_write_op *op = NULL;
+    if (c == NULL || options == NULL) return told(OMEN_ERR_INVALID, NULL);
+    omen_status s = omen_write_op_new(c->db, c->coll, OMEN_KIND_INDEX, &op, &err);
+    if (s == OMEN_OK) s = omen_write_op_index(op, field, options, &err);
+    if (s == OMEN_OK) DRIVE(c->db->host, s, omen_write_op_step(op, true, &err), &err);
+    omen_write_op_free(op);
+    return told_of(c->db, s, &err);
+}
+
 omen_str omen_collection_name(const omen_collection *c) { return c->coll->name; }
 const omen_schema *omen_collection_schema(const omen_collection *c) { return &c->coll->schema.schema; }
 

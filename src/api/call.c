@@ -1,5 +1,6 @@
 /* call.c - operations as messages (docs/CALLS.md). A call decodes its request and begins its operation at the first step, then steps it, and
  * encodes the response. What is malformed is answered in the response, like any other failure. */
+#include "api/arguments.h"
 #include "api/engine.h"
 #include "api/message.h"
 #include "column/element.h"
@@ -64,66 +65,12 @@ static omen_status no_step(omen_call *c) {
 
 /* ---- open ---- */
 
-typedef struct option_names { const char *json, *name; } option_names;
-
-static omen_status set_option(omen_options *o, const option_names *n, const omen_json_val *v, omen_error *err) {
-    char digits[24];
-    omen_str text;
-    uint64_t number;
-    bool flag;
-    if (omen_json_u64(v, &number)) text = (omen_str){digits, omen_format(digits, sizeof digits, "%llu", (unsigned long long)number)};
-    else if (omen_json_bool(v, &flag)) text = flag ? OMEN_STR("true") : OMEN_STR("false");
-    else if (!omen_json_str(v, &text)) return omen_fail(err, OMEN_ERR_INVALID, "option %s must be a string, a number or a boolean", n->json);
-    if (omen_options_set(o, (omen_str){n->name, strlen(n->name)}, text) == OMEN_OK) return OMEN_OK;
-    return omen_fail(err, OMEN_ERR_INVALID, "option %s does not take the value \"%.*s\"", n->json, (int)OMEN_MIN(text.len, 60), text.data);
-}
-
-static bool hex_digit(char c, uint8_t *out) {
-    if (c >= '0' && c <= '9') *out = (uint8_t)(c - '0');
-    else if (c >= 'a' && c <= 'f') *out = (uint8_t)(c - 'a' + 10);
-    else return false;
-    return true;
-}
-
-static omen_status read_database_id(omen_str text, uint8_t id[16], omen_error *err) {
-    bool good = text.len == 32;
-    for (size_t i = 0; good && i < 16; i++) {
-        uint8_t high = 0, low = 0;
-        good = hex_digit(text.data[2 * i], &high) && hex_digit(text.data[2 * i + 1], &low);
-        id[i] = (uint8_t)(high << 4 | low);
-    }
-    return good ? OMEN_OK : omen_fail(err, OMEN_ERR_INVALID, "databaseId must be 32 lower-case hex digits");
-}
-
-typedef struct option_reader { omen_options *options; uint8_t *id; omen_error *err; } option_reader;
-
-static omen_status read_option(void *arg, omen_str key, const omen_json_val *v) {
-    static const option_names names[] = {{"profile", "profile"},           {"durability", "durability"},
-                                         {"create", "create"},             {"readOnly", "read_only"},
-                                         {"manualMaintenance", "manual_maintenance"}, {"poolBytes", "pool_bytes"},
-                                         {"memtableBytes", "memtable_bytes"}, {"memoryBytes", "memory_bytes"}};
-    option_reader *r = arg;
-    if (omen_json_is_null(v)) return OMEN_OK;
-    for (size_t i = 0; i < OMEN_ARRAY_LEN(names); i++)
-        if (omen_str_equal(key, (omen_str){names[i].json, strlen(names[i].json)})) return set_option(r->options, &names[i], v, r->err);
-    omen_str text;
-    if (omen_str_equal(key, OMEN_STR("databaseId")) && omen_json_str(v, &text)) {
-        OMEN_TRY(read_database_id(text, r->id, r->err));
-        r->options->database_id = r->id;
-        return OMEN_OK;
-    }
-    return omen_fail(r->err, OMEN_ERR_INVALID, "unknown option \"%.*s\"", (int)OMEN_MIN(key.len, 60), key.data);
-}
-
 static omen_status begin_open(omen_call *c) {
     omen_options given, options;
     uint8_t id[16];
-    option_reader reader = {&given, id, &c->err};
     omen_options_init(&given);
     given.host = c->engine->host;
-    const omen_json_val *o = omen_json_get(c->request.root, "options");
-    if (o != NULL && !omen_json_is_object(o)) return omen_fail(&c->err, OMEN_ERR_INVALID, "options must be an object");
-    if (o != NULL) OMEN_TRY(omen_json_each(o, read_option, &reader));
+    OMEN_TRY(omen_args_options(omen_json_get(c->request.root, "options"), &given, id, &c->err));
     OMEN_TRY(omen_options_resolve(&given, &options, &c->err));
     omen_str path = {"", 0};
     if (omen_request_has(&c->request, "slot")) {
@@ -171,49 +118,26 @@ static omen_status answer_open(omen_call *c) {
 
 /* ---- collections ---- */
 
-static omen_status read_field(const omen_json_val *v, omen_vector_field *f, omen_error *err) {
-    omen_str metric = OMEN_STR("cosine");
-    uint64_t dimensions;
-    *f = (omen_vector_field){.name = OMEN_STR("")};
-    const omen_json_val *name = omen_json_get(v, "name"), *m = omen_json_get(v, "metric");
-    if (name != NULL && !omen_json_is_null(name) && !omen_json_str(name, &f->name)) return omen_fail(err, OMEN_ERR_INVALID, "a vector field's name must be a string");
-    if (!omen_json_u64(omen_json_get(v, "dimensions"), &dimensions) || dimensions > UINT32_MAX)
-        return omen_fail(err, OMEN_ERR_INVALID, "a vector field's dimensions must be an integer of 1 to %u", OMEN_MAX_DIMENSIONS);
-    if (m != NULL && !omen_json_is_null(m) && !omen_json_str(m, &metric)) return omen_fail(err, OMEN_ERR_INVALID, "a vector field's metric must be a string");
-    if (!omen_metric_parse(metric, &f->metric))
-        return omen_fail(err, OMEN_ERR_INVALID, "metric \"%.*s\" is unknown; use l2, ip or cosine", (int)OMEN_MIN(metric.len, 60), metric.data);
-    f->dimensions = (uint32_t)dimensions;
-    return OMEN_OK;
-}
-
 static omen_status begin_collection(omen_call *c) {
-    omen_vector_field fields[OMEN_MAX_VECTOR_FIELDS];
-    omen_str texts[OMEN_MAX_TEXT_FIELDS], name;
-    omen_schema schema;
+    omen_schema_args args;
+    omen_str name;
     OMEN_TRY(begin_db(c));
     OMEN_TRY(omen_request_str(&c->request, "name", &name, &c->err));
     OMEN_TRY(omen_write_op_new(c->db, NULL, OMEN_KIND_CREATE, &c->write, &c->err));
     const omen_json_val *s = omen_json_get(c->request.root, "schema");
     if (s == NULL || omen_json_is_null(s)) return omen_write_op_collection(c->write, name, NULL, &c->err);
-    if (!omen_json_is_object(s)) return omen_fail(&c->err, OMEN_ERR_INVALID, "schema must be an object");
-    omen_schema_init(&schema);
-    schema.vectors = fields;
-    schema.texts = texts;
-    const omen_json_val *vectors = omen_json_get(s, "vectors"), *text = omen_json_get(s, "text"), *v;
-    if (vectors != NULL && !omen_json_is_null(vectors) && !omen_json_is_array(vectors)) return omen_fail(&c->err, OMEN_ERR_INVALID, "schema.vectors must be an array");
-    if (text != NULL && !omen_json_is_null(text) && !omen_json_is_array(text)) return omen_fail(&c->err, OMEN_ERR_INVALID, "schema.text must be an array of names");
-    omen_json_iter it = omen_json_iter_of(vectors);
-    while ((v = omen_json_next(&it)) != NULL) {
-        if (schema.vector_count == OMEN_MAX_VECTOR_FIELDS)
-            return omen_fail(&c->err, OMEN_ERR_INVALID, "more than %u vector fields", OMEN_MAX_VECTOR_FIELDS);
-        OMEN_TRY(read_field(v, &fields[schema.vector_count++], &c->err));
-    }
-    it = omen_json_iter_of(text);
-    while ((v = omen_json_next(&it)) != NULL) {
-        if (schema.text_count == OMEN_MAX_TEXT_FIELDS) return omen_fail(&c->err, OMEN_ERR_INVALID, "more than %u text fields", OMEN_MAX_TEXT_FIELDS);
-        if (!omen_json_str(v, &texts[schema.text_count++])) return omen_fail(&c->err, OMEN_ERR_INVALID, "schema.text must be an array of names");
-    }
-    return omen_write_op_collection(c->write, name, &schema, &c->err);
+    OMEN_TRY(omen_args_schema(s, &args, &c->err));
+    return omen_write_op_collection(c->write, name, &args.schema, &c->err);
+}
+
+static omen_status begin_index(omen_call *c) {
+    omen_index_options options;
+    omen_str field = {"", 0};
+    OMEN_TRY(begin_coll(c));
+    if (omen_request_has(&c->request, "field")) OMEN_TRY(omen_request_str(&c->request, "field", &field, &c->err));
+    OMEN_TRY(omen_args_index(omen_json_get(c->request.root, "index"), &options, &c->err));
+    OMEN_TRY(omen_write_op_new(c->db, c->coll, OMEN_KIND_INDEX, &c->write, &c->err));
+    return omen_write_op_index(c->write, field, &options, &c->err);
 }
 
 static omen_status step_write(omen_call *c) { return omen_write_op_step(c->write, true, &c->err); }
@@ -229,6 +153,14 @@ static omen_status answer_collection(omen_call *c) {
     omen_jw_u64(&c->w, handle);
     omen_jw_key(&c->w, "schema");
     omen_schema_write_json(&coll->schema.schema, &c->w);
+    return OMEN_OK;
+}
+
+static omen_status answer_index(omen_call *c) {
+    omen_coll *coll = omen_write_op_taken(c->write);
+    omen_jw_key(&c->w, "schema");
+    omen_schema_write_json(&coll->schema.schema, &c->w);
+    omen_coll_unref(coll);
     return OMEN_OK;
 }
 
@@ -397,7 +329,7 @@ static omen_status query_dimensions(omen_call *c, omen_query *q, size_t len) {
     uint32_t f;
     OMEN_TRY(omen_schema_field(s, q->field, &f, &c->err));
     uint64_t bytes8 = (uint64_t)len * 8, eight = omen_element_given_bytes(s->vectors[f].element, 8); /* eight times the bytes, and those of eight dimensions */
-    if (bytes8 % eight != 0) return omen_fail(&c->err, OMEN_ERR_INVALID, "the query vector has %zu bytes, which is no number of f32", len);
+    if (bytes8 % eight != 0) return omen_fail(&c->err, OMEN_ERR_INVALID, "the query vector has %zu bytes, which is no whole number of dimensions of %s", len, omen_element_name(s->vectors[f].element));
     q->dimensions = (uint32_t)OMEN_MIN(bytes8 / eight, UINT32_MAX);
     return OMEN_OK;
 }
@@ -412,6 +344,7 @@ static omen_status begin_search(omen_call *c) {
     if (omen_request_has(&c->request, "field")) OMEN_TRY(omen_request_str(&c->request, "field", &q.field, &c->err));
     OMEN_TRY(omen_request_part(&c->request, 0, &v, &c->err));
     OMEN_TRY(query_dimensions(c, &q, v.len));
+    OMEN_TRY(omen_args_effort(c->request.root, &q, &c->err));
     q.k = (uint32_t)k;
     q.vector = v.data;
     return omen_read_op_search(c->read, &q, &c->err);
@@ -476,6 +409,13 @@ static omen_status step_close(omen_call *c) {
     return s;
 }
 
+/* Without a budget to the end, flushing first. */
+static omen_status begin_build_indexes(omen_call *c) {
+    uint64_t budget = 0;
+    if (omen_request_has(&c->request, "budgetUs")) OMEN_TRY(omen_request_u64(&c->request, "budgetUs", UINT64_MAX, &budget, &c->err));
+    return begin_admin(c, OMEN_ADMIN_INDEX, budget);
+}
+
 static omen_status answer_maintain(omen_call *c) {
     omen_jw_key(&c->w, "more");
     omen_jw_bool(&c->w, c->admin.more);
@@ -501,6 +441,13 @@ static omen_status answer_metrics(omen_call *c) {
     return s;
 }
 
+static omen_status answer_explain(omen_call *c) {
+    omen_jw w;
+    omen_jw_begin(&w, &c->text);
+    omen_explain_write(c->read, &w);
+    return omen_jw_end(&w) == OMEN_OK ? OMEN_OK : omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory explaining a search");
+}
+
 static omen_status begin_metrics_reset(omen_call *c) {
     OMEN_TRY(begin_db(c));
     omen_db_metrics_reset(c->db);
@@ -524,6 +471,7 @@ static const op_row ops[] = {
     {"close", begin_close, step_close, NULL},
     {"collection", begin_collection, step_write, answer_collection},
     {"release", begin_release, no_step, NULL},
+    {"index", begin_index, step_write, answer_index},
     {"drop", begin_drop, step_write, NULL},
     {"collections", begin_db, no_step, answer_collections},
     {"write", begin_write, step_write, answer_written},
@@ -531,10 +479,12 @@ static const op_row ops[] = {
     {"get", begin_get, step_read, answer_results},
     {"scroll", begin_scroll, step_read, answer_results},
     {"search", begin_search, step_read, answer_results},
+    {"explain", begin_search, step_read, answer_explain},
     {"count", begin_count, step_read, answer_count},
     {"sync", begin_sync, step_admin, NULL},
     {"flush", begin_flush, step_admin, NULL},
     {"compact", begin_compact, step_admin, NULL},
+    {"buildIndexes", begin_build_indexes, step_admin, answer_maintain},
     {"check", begin_check, step_read, NULL},
     {"maintain", begin_maintain, step_admin, answer_maintain},
     {"metrics", begin_db, no_step, answer_metrics},
@@ -611,7 +561,7 @@ static uint32_t list_parts(const omen_call *c, omen_part_view *parts) {
     uint32_t n = 0;
     const omen_results *r = c->results;
     if (r == NULL) {
-        if (c->row != NULL && (c->row->answer == answer_metrics || c->row->answer == answer_stats)) parts[n++] = view(&c->text);
+        if (c->row != NULL && (c->row->answer == answer_metrics || c->row->answer == answer_stats || c->row->answer == answer_explain)) parts[n++] = view(&c->text);
         return n;
     }
     bool search = c->row->answer == answer_results && c->row->begin == begin_search;

@@ -40,9 +40,10 @@ static omen_status compact(omen_admin_op *op, omen_error *err) {
 }
 
 static omen_status build_indexes(omen_admin_op *op, omen_error *err) {
-    OMEN_TRY(flush(op, err));
-    do OMEN_TRY(omen_maintain_step(op->db, OMEN_DO_INDEXES, &op->more, err));
-    while (op->more);
+    omen_db *db = op->db;
+    if (op->budget_ns == 0) OMEN_TRY(flush(op, err));
+    do OMEN_TRY(omen_maintain_step(db, OMEN_DO_INDEXES, &op->more, err));
+    while (op->more && (op->budget_ns == 0 || db->host->ticks_ns(db->host->ctx) - op->begun_ns < op->budget_ns));
     return OMEN_OK;
 }
 

@@ -9,7 +9,7 @@ typedef enum omen_admin_kind { OMEN_ADMIN_SYNC, OMEN_ADMIN_FLUSH, OMEN_ADMIN_COM
 typedef struct omen_admin_op {
     omen_db *db;
     omen_admin_kind kind;
-    uint64_t budget_ns; /* MAINTAIN: 0 is one step */
+    uint64_t budget_ns; /* MAINTAIN: 0 is one step. INDEX: 0 is flushing first and going on to the end */
     uint64_t begun_ns;
     bool started, rotated, flushed, synced, more;
     uint64_t lsn, generation;

@@ -40,3 +40,47 @@ omen_status omen_collection_remove(omen_db *db, uint32_t id, omen_error *err) {
     change c = {NULL, id, 0};
     return omen_version_update(db, without_collection, &c, err);
 }
+
+static omen_db_version *with_schema(void *arg, const omen_db_version *current) {
+    const change *c = arg;
+    omen_coll_version *v = omen_coll_version_copy(omen_version_find(current, c->id));
+    if (v == NULL) return NULL;
+    omen_coll_unref(v->coll);
+    v->coll = omen_coll_ref(c->coll);
+    return omen_version_with(current, c->id, v);
+}
+
+/* The name, the id and all else stay: handles and snapshots go on with the collection they have. */
+omen_status omen_collection_reindex(omen_db *db, uint32_t id, uint32_t field, const omen_index_options *o, omen_coll **out, omen_error *err) {
+    omen_vector_field fields[OMEN_MAX_VECTOR_FIELDS];
+    omen_db_version *now = omen_version_current(db);
+    const omen_coll_version *v = omen_version_find(now, id);
+    omen_coll *coll = NULL;
+    if (v == NULL) {
+        omen_version_drop(db, now);
+        return omen_fail(err, OMEN_ERR_CLOSED, "the collection was dropped; open it again to create it anew");
+    }
+    omen_schema s = v->coll->schema.schema;
+    OMEN_ASSERT(field < s.vector_count);
+    memcpy(fields, s.vectors, s.vector_count * sizeof *fields);
+    fields[field].index = *o;
+    s.vectors = fields;
+    coll = omen_coll_new(&db->mem, id, v->coll->name, &s, err);
+    omen_version_drop(db, now);
+    if (coll == NULL) return OMEN_ERR_MEMORY;
+    change c = {coll, id, 0};
+    omen_status st = omen_version_update(db, with_schema, &c, err);
+    if (st != OMEN_OK) {
+        omen_coll_unref(coll);
+        return st;
+    }
+    /* What could not be built with other parameters may be built with these. */
+    now = omen_version_current(db);
+    v = omen_version_find(now, id);
+    for (uint32_t p = 0; v != NULL && p < v->part_count; p++) atomic_fetch_and(&v->parts[p].part->unindexable, ~(1u << field));
+    omen_version_drop(db, now);
+    atomic_store(&db->index_due, true);
+    if (out != NULL) *out = coll;
+    else omen_coll_unref(coll);
+    return OMEN_OK;
+}

@@ -165,7 +165,8 @@ typedef enum omen_write_kind {
     OMEN_KIND_UPSERT = 1, OMEN_KIND_INSERT = 2, OMEN_KIND_UPDATE = 3, /* as omen_write_mode */
     OMEN_KIND_DELETE = 4,
     OMEN_KIND_CREATE = 5, OMEN_KIND_DROP = 6, /* collections */
-    OMEN_KIND_ROTATE = 7 /* freeze the active tables, if they hold anything */
+    OMEN_KIND_ROTATE = 7, /* freeze the active tables, if they hold anything */
+    OMEN_KIND_INDEX = 8   /* other parameters of a field's index */
 } omen_write_kind;
 /* A write of rows to a collection. The rows are set with omen_write_op_rows afterwards: their arena is the op's. */
 omen_status omen_write_op_new(omen_db *db, omen_coll *coll, omen_write_kind kind, omen_write_op **out, omen_error *err);
@@ -173,6 +174,8 @@ omen_arena *omen_write_op_arena(omen_write_op *op);
 omen_rows *omen_write_op_rows(omen_write_op *op);
 /* For CREATE and DROP: the name, and for CREATE the schema (NULL: the collection must exist). Copied. */
 omen_status omen_write_op_collection(omen_write_op *op, omen_str name, const omen_schema *schema, omen_error *err);
+/* For INDEX: the field ("": the only or default one) and what its index is to be; checks both. */
+omen_status omen_write_op_index(omen_write_op *op, omen_str field, const omen_index_options *options, omen_error *err);
 /* Checks the rows. Nothing has changed when it fails. */
 omen_status omen_write_op_check(omen_write_op *op, omen_error *err);
 /* Step until visible (wait_durable false) or durable as the options say. Repeat on PENDING. */
@@ -180,7 +183,7 @@ omen_status omen_write_op_step(omen_write_op *op, bool wait_durable, omen_error 
 uint64_t omen_write_op_commit(const omen_write_op *op);  /* LSN to wait for */
 uint64_t omen_write_op_count(const omen_write_op *op);   /* records written or deleted */
 uint64_t omen_write_op_generation(const omen_write_op *op); /* the active one after it; frozen ones are below */
-omen_coll *omen_write_op_taken(omen_write_op *op);       /* CREATE: the collection, a reference */
+omen_coll *omen_write_op_taken(omen_write_op *op);       /* CREATE, INDEX: the collection as it is now, a reference */
 void omen_write_op_free(omen_write_op *op);              /* leaves the queue */
 
 /* Makes every LSN up to `lsn` durable. Step: repeat on PENDING. */

@@ -16,7 +16,8 @@ typedef struct index_table {
 
 struct omen_memtable {
     omen_mem *mem;
-    const omen_schema_copy *schema;
+    uint32_t field_count;
+    omen_part_field fields[OMEN_MAX_VECTOR_FIELDS];
     _Atomic uint32_t refs;
     omen_arena arena; /* ids and documents */
     omen_chunks entries;
@@ -29,14 +30,15 @@ struct omen_memtable {
     _Atomic uint32_t published_entries, published_rows;
 };
 
-static uint32_t field_count(const omen_memtable *t) { return t->schema->schema.vector_count; }
-static size_t row_bytes(const omen_memtable *t, uint32_t f) { return omen_element_bytes(t->schema->fields[f].element, t->schema->fields[f].dimensions); }
+static uint32_t field_count(const omen_memtable *t) { return t->field_count; }
+static size_t row_bytes(const omen_memtable *t, uint32_t f) { return omen_element_bytes(t->fields[f].element, t->fields[f].dimensions); }
 
 omen_memtable *omen_memtable_new(omen_mem *m, const omen_schema_copy *schema) {
     omen_memtable *t = omen_alloc_zero(m, sizeof *t);
     if (t == NULL) return NULL;
     t->mem = m;
-    t->schema = schema;
+    t->field_count = schema->schema.vector_count;
+    memcpy(t->fields, schema->fields, sizeof t->fields);
     atomic_init(&t->refs, 1);
     omen_arena_init(&t->arena, m, 1u << 16);
     omen_chunks_init(&t->entries, m, sizeof(omen_entry), CHUNK_FIRST, CHUNK_CAP);
@@ -115,7 +117,7 @@ static omen_status prepare(omen_memtable *t, const omen_rows *rows, bool erase, 
     OMEN_TRY(omen_chunks_reserve(&t->row_entry, n));
     for (uint32_t f = 0; f < field_count(t); f++) {
         OMEN_TRY(omen_chunks_reserve(&t->vectors[f], n));
-        if (t->schema->fields[f].metric == OMEN_METRIC_COSINE) OMEN_TRY(omen_chunks_reserve(&t->norms[f], n));
+        if (t->fields[f].metric == OMEN_METRIC_COSINE) OMEN_TRY(omen_chunks_reserve(&t->norms[f], n));
     }
     return OMEN_OK;
 }
@@ -186,7 +188,7 @@ void omen_memtable_commit(omen_memtable *t, const omen_memtable_batch *b, bool e
     if (!erase) {
         for (uint32_t f = 0; f < field_count(t); f++) {
             push_rows(&t->vectors[f], r->vectors[f], r->count);
-            if (t->schema->fields[f].metric == OMEN_METRIC_COSINE) push_rows(&t->norms[f], r->norms[f], r->count);
+            if (t->fields[f].metric == OMEN_METRIC_COSINE) push_rows(&t->norms[f], r->norms[f], r->count);
             t->bytes += (uint64_t)r->count * row_bytes(t, f);
         }
     }

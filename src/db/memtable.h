@@ -27,7 +27,7 @@ typedef struct omen_entry {
 
 typedef struct omen_memtable omen_memtable;
 
-/* One reference. The schema is borrowed and outlives the table. */
+/* One reference. Nothing of the schema is kept. */
 omen_memtable *omen_memtable_new(omen_mem *m, const omen_schema_copy *schema);
 omen_memtable *omen_memtable_ref(omen_memtable *t);
 void omen_memtable_unref(omen_memtable *t);

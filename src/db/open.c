@@ -369,6 +369,16 @@ static bool named(const omen_db_version *v, uint64_t number) {
     return false;
 }
 
+/* A part of a collection that was dropped, but not before the manifest was written: the manifest names it until the next one. */
+static bool orphan(const omen_db *db, uint64_t number) {
+    for (size_t at = 0; at < db->orphans.len; at += sizeof(omen_part *)) {
+        omen_part *p;
+        memcpy(&p, db->orphans.data + at, sizeof p);
+        if (omen_segment_info_of(p->segment)->number == number) return true;
+    }
+    return false;
+}
+
 static omen_status clean(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
     omen_storage *st = &db->store.storage;
@@ -376,7 +386,7 @@ static omen_status clean(omen_open_op *op, omen_error *err) {
     for (uint32_t count = (uint32_t)(op->files.names.len / sizeof *names); op->file < count; op->file++) {
         const char *name = names[op->file].text;
         uint64_t n;
-        bool stale = (omen_log_file_parse(name, &n) && n < db->log_first_epoch) || (omen_segment_file_parse(name, &n) && !named(db->current, n));
+        bool stale = (omen_log_file_parse(name, &n) && n < db->log_first_epoch) || (omen_segment_file_parse(name, &n) && !named(db->current, n) && !orphan(db, n));
         if (stale) OMEN_TRY(omen_store_check(st->ops->remove(st->ctx, name), "remove", name, err));
     }
     return OMEN_OK;

@@ -47,6 +47,14 @@ omen_status omen_write_op_collection(omen_write_op *op, omen_str name, const ome
     return OMEN_OK;
 }
 
+omen_status omen_write_op_index(omen_write_op *op, omen_str field, const omen_index_options *options, omen_error *err) {
+    const omen_schema *s = &op->coll->schema.schema;
+    OMEN_TRY(omen_schema_field(s, field, &op->index_field, err));
+    OMEN_TRY(omen_index_options_check(options, s->vectors[op->index_field].name, err));
+    op->index = *options;
+    return OMEN_OK;
+}
+
 omen_status omen_write_op_check(omen_write_op *op, omen_error *err) {
     omen_db *db = op->db;
     if (db->options.read_only) return omen_fail(err, OMEN_ERR_READ_ONLY, "the database is open for reading only; open it without read_only to write");
@@ -288,7 +296,8 @@ static omen_status append_schema(omen_write_op *op, uint32_t action, uint32_t id
     omen_db *db = op->db;
     omen_buf payload;
     omen_buf_init(&payload, &db->mem);
-    omen_status s = omen_schema_frame_encode(action, id, coll, &payload);
+    omen_status s = action == OMEN_SCHEMA_INDEX ? omen_schema_frame_encode_index(id, op->index_field, &op->index, &payload)
+                                                : omen_schema_frame_encode(action, id, coll, &payload);
     if (s != OMEN_OK) omen_fail(err, s, "out of memory");
     omen_span span = {payload.data, payload.len};
     if (s == OMEN_OK) {
@@ -331,6 +340,18 @@ static omen_status drop_collection(omen_write_op *op, uint32_t id, omen_error *e
     return s == OMEN_OK ? s : omen_poison(op->db, s, err);
 }
 
+static omen_status change_index(omen_write_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    omen_db_version *now = omen_version_current(db);
+    bool there = omen_version_find(now, op->coll->id) != NULL;
+    omen_version_drop(db, now);
+    if (!there)
+        return omen_fail(err, OMEN_ERR_CLOSED, "collection \"%.*s\" was dropped; open it again to create it anew", (int)op->coll->name.len, op->coll->name.data);
+    OMEN_TRY(append_schema(op, OMEN_SCHEMA_INDEX, op->coll->id, NULL, err));
+    omen_status s = omen_collection_reindex(db, op->coll->id, op->index_field, &op->index, &op->taken, err);
+    return s == OMEN_OK ? s : omen_poison(db, s, err); /* the log has it already: reopening shows it */
+}
+
 static omen_status append_stage(omen_write_op *op, omen_error *err) {
     if (op->kind == OMEN_KIND_ROTATE) {
         op->commit = op->db->next_lsn - 1;
@@ -338,6 +359,7 @@ static omen_status append_stage(omen_write_op *op, omen_error *err) {
     }
     if (op->kind == OMEN_KIND_CREATE) return create_collection(op, err);
     if (op->kind == OMEN_KIND_DROP) return drop_collection(op, op->drop_id, err);
+    if (op->kind == OMEN_KIND_INDEX) return change_index(op, err);
     return append_rows(op, err);
 }
 

@@ -17,6 +17,9 @@ struct omen_write_op {
     bool has_schema;
     uint32_t drop_id;
     omen_coll *taken;
+    /* INDEX */
+    uint32_t index_field;
+    omen_index_options index;
     /* place */
     omen_turn turn;
     bool read, rotated, appended;
@@ -35,15 +38,19 @@ struct omen_write_op {
     uint64_t commit, count, generation;
 };
 
-/* Payload of a SCHEMA frame: u32 action, u32 collection id; for CREATE: u32 name length, u32 zero, name padded to 8, schema (schema.h). */
-enum { OMEN_SCHEMA_CREATE = 1, OMEN_SCHEMA_DROP = 2 };
+/* Payload of a SCHEMA frame: u32 action, u32 collection id; for CREATE: u32 name length, u32 zero, name padded to 8, schema (schema.h);
+ * for INDEX: u32 field, u32 kind, codec, m, ef_construction, lists, bits, u32 zero. */
+enum { OMEN_SCHEMA_CREATE = 1, OMEN_SCHEMA_DROP = 2, OMEN_SCHEMA_INDEX = 3 };
 omen_status omen_schema_frame_encode(uint32_t action, uint32_t id, const omen_coll *coll, omen_buf *out);
+omen_status omen_schema_frame_encode_index(uint32_t id, uint32_t field, const omen_index_options *o, omen_buf *out);
 /* Applies one to the database during recovery; repeating what is there already changes nothing. OMEN_ERR_CORRUPT. */
 omen_status omen_schema_frame_apply(omen_db *db, const uint8_t *payload, size_t len, omen_error *err);
 
 /* The write lock is held, or nobody else knows the database yet. */
 omen_status omen_collection_add(omen_db *db, omen_coll *coll, omen_error *err);
 omen_status omen_collection_remove(omen_db *db, uint32_t id, omen_error *err);
+/* The same collection with `field` indexed as `o` says. *out (may be NULL) is a reference. OMEN_ERR_CLOSED when it is not there. */
+omen_status omen_collection_reindex(omen_db *db, uint32_t id, uint32_t field, const omen_index_options *o, omen_coll **out, omen_error *err);
 
 /* Freezing (rotate.c). The write lock is held. */
 bool omen_rotate_due(omen_db *db);

@@ -1,0 +1,22 @@
+/* arguments.h - the arguments of requests (docs/CALLS.md) that are objects of their own. Strings that come out are borrowed from the request. */
+#ifndef OMEN_API_ARGUMENTS_H
+#define OMEN_API_ARGUMENTS_H
+
+#include "api/api.h"
+#include "base/json.h"
+
+/* "options" of "open", over what *out has; NULL: none. `id` holds the database's id, which *out then points to. OMEN_ERR_INVALID. */
+omen_status omen_args_options(const omen_json_val *v, omen_options *out, uint8_t id[16], omen_error *err);
+
+typedef struct omen_schema_args {
+    omen_schema schema; /* points into the others: is not moved */
+    omen_vector_field fields[OMEN_MAX_VECTOR_FIELDS];
+    omen_str texts[OMEN_MAX_TEXT_FIELDS];
+} omen_schema_args;
+omen_status omen_args_schema(const omen_json_val *v, omen_schema_args *out, omen_error *err);
+/* {"kind", "m", "efConstruction", "codec", "lists", "bits"}, each of which may be left out. */
+omen_status omen_args_index(const omen_json_val *v, omen_index_options *out, omen_error *err);
+/* "recall", "ef", "nprobe", "exact" of a search's request. */
+omen_status omen_args_effort(const omen_json_val *root, omen_query *q, omen_error *err);
+
+#endif
