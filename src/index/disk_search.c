@@ -13,6 +13,11 @@
 #define AHEAD 6u
 #define AHEAD_BLOCKS 64u
 #define SEEN 8192u
+/* How far a walk goes on its own when hardly any row it meets may be answered: as in memory. */
+#define FARTHEST 32768u
+/* Blocks a search keeps pinned while it runs: a walk comes by the same ones again and again, and asking the pool costs about what scoring a few rows does. */
+#define PINS 8u
+#define FETCH_BYTES 320u /* of a record, before it is used */
 
 typedef struct candidate {
     omen_walk_key key; /* of its row */
@@ -37,11 +42,11 @@ typedef struct disk_search {
     uint64_t *visited;      /* a bit a slot */
     uint32_t *seen, seen_len;
     candidate *pool;        /* sorted */
-    uint32_t pool_cap, pool_len, at; /* no candidate before `at` is to be followed */
+    uint32_t ef, pool_cap, pool_len, at; /* no candidate before `at` is to be followed */
     omen_walk_key *found;   /* rows that may be answered, when not all may */
     omen_index_hit *hits;
-    uint32_t hit_cap, found_len;
-    uint32_t *lists, *free_lists, list_cap, free_count;
+    uint32_t hit_cap, found_cap, found_len;
+    uint32_t *lists, list_cap, free_lists[LISTS], free_count;
     bool filtered;
     stage stage;
     uint32_t scanned;
@@ -50,6 +55,8 @@ typedef struct disk_search {
     uint32_t taken_len;
     uint32_t ahead[AHEAD_BLOCKS], ahead_len; /* blocks asked for ahead that pend */
     bool looked_ahead;
+    struct pin { const omen_block *block; uint32_t index, group; } pins[PINS];
+    uint32_t pin_count, next_pin, group; /* how many may be used; which goes next; what is pinned for this group stays */
 } disk_search;
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search"); }
@@ -69,16 +76,26 @@ void omen_disk_search_free(omen_mem *m, struct disk_search *s) {
     omen_free(m, s->seen, SEEN * sizeof *s->seen);
     omen_free(m, s->pool, s->pool_cap * sizeof *s->pool);
     omen_free(m, s->lists, (size_t)s->list_cap * links * sizeof *s->lists);
-    omen_free(m, s->free_lists, s->list_cap * sizeof *s->free_lists);
-    omen_free(m, s->found, s->hit_cap * sizeof *s->found);
+    omen_free(m, s->found, s->found_cap * sizeof *s->found);
     omen_free(m, s->hits, s->hit_cap * sizeof *s->hits);
     omen_free(m, s, sizeof *s);
+}
+
+/* Makes an array larger; its contents go. What it had room for is forgotten when there is no memory. */
+static omen_status grow(omen_mem *m, void *array, uint32_t *cap, uint32_t count, size_t size) {
+    void *p;
+    memcpy(&p, array, sizeof p);
+    if (count <= *cap) return OMEN_OK;
+    omen_free(m, p, *cap * size);
+    p = omen_alloc(m, count * size);
+    *cap = p == NULL ? 0 : count;
+    memcpy(array, &p, sizeof p);
+    return p == NULL ? OMEN_ERR_MEMORY : OMEN_OK;
 }
 
 static omen_status room(disk_search *s, const omen_disk *d, uint32_t ef, uint32_t want) {
     const omen_index *x = s->base.index;
     omen_mem *m = x->store->mem;
-    OMEN_TRY(omen_walk_room(&s->walk, d->upper.level[0].count, OMEN_GRAPH_DESCENT, 1, d->codes.len));
     if (s->visited == NULL) s->visited = omen_alloc_zero(m, visited_words(x) * sizeof *s->visited);
     if (s->seen == NULL) s->seen = omen_alloc(m, SEEN * sizeof *s->seen);
     if (s->scratch == NULL && d->trained) {
@@ -86,27 +103,11 @@ static omen_status room(disk_search *s, const omen_disk *d, uint32_t ef, uint32_
         s->scratch = omen_alloc(m, s->scratch_len);
     }
     if (s->visited == NULL || s->seen == NULL || (s->scratch == NULL && d->trained)) return OMEN_ERR_MEMORY;
-    uint32_t lists = OMEN_MIN(ef, LISTS);
-    if (ef > s->pool_cap) {
-        omen_free(m, s->pool, s->pool_cap * sizeof *s->pool);
-        s->pool = omen_alloc(m, ef * sizeof *s->pool);
-        s->pool_cap = s->pool == NULL ? 0 : ef;
-    }
-    if (lists > s->list_cap) {
-        omen_free(m, s->lists, (size_t)s->list_cap * d->shape.m * sizeof *s->lists);
-        omen_free(m, s->free_lists, s->list_cap * sizeof *s->free_lists);
-        s->list_cap = lists;
-        s->lists = omen_alloc(m, (size_t)lists * d->shape.m * sizeof *s->lists);
-        s->free_lists = omen_alloc(m, lists * sizeof *s->free_lists);
-    }
-    if (want > s->hit_cap) {
-        omen_free(m, s->found, s->hit_cap * sizeof *s->found);
-        omen_free(m, s->hits, s->hit_cap * sizeof *s->hits);
-        s->hit_cap = want;
-        s->found = omen_alloc(m, want * sizeof *s->found);
-        s->hits = omen_alloc(m, want * sizeof *s->hits);
-    }
-    return s->pool == NULL || s->lists == NULL || s->free_lists == NULL || s->found == NULL || s->hits == NULL ? OMEN_ERR_MEMORY : OMEN_OK;
+    OMEN_TRY(omen_walk_room(&s->walk, d->upper.level[0].count, OMEN_GRAPH_DESCENT, 1, d->codes.len));
+    OMEN_TRY(grow(m, &s->pool, &s->pool_cap, ef, sizeof *s->pool));
+    OMEN_TRY(grow(m, &s->lists, &s->list_cap, OMEN_MIN(ef, LISTS), d->shape.m * sizeof *s->lists));
+    OMEN_TRY(grow(m, &s->found, &s->found_cap, want, sizeof *s->found));
+    return grow(m, &s->hits, &s->hit_cap, want, sizeof *s->hits);
 }
 
 omen_status omen_disk_search_begin(omen_index *x, const omen_index_query *q, omen_index_search **out, omen_error *err) {
@@ -124,6 +125,9 @@ omen_status omen_disk_search_begin(omen_index *x, const omen_index_query *q, ome
         omen_disk_search_free(x->store->mem, s);
         return out_of_memory(err);
     }
+    uint64_t pins = omen_pool_budget(x->store->pool) / 4 / OMEN_MAX(x->store->host->threads, 1u) / d->nodes->block_len;
+    s->pin_count = (uint32_t)OMEN_MIN(OMEN_MAX(pins, 1u), PINS);
+    s->ef = s->base.query.effort;
     s->stage = START;
     *out = &s->base;
     return OMEN_OK;
@@ -193,7 +197,7 @@ static void offer(disk_search *s, const omen_disk *d, const uint8_t *record, int
     omen_walk_key key = omen_walk_key_of(rank, omen_disk_row(&d->shape, record));
     uint32_t n = s->pool_len, lo = 0;
     if (s->filtered) offer_found(s, key);
-    if (n == s->base.query.effort) {
+    if (n == s->ef) {
         if (key >= s->pool[n - 1].key) return;
         drop_list(s, &s->pool[--n]);
     }
@@ -239,6 +243,33 @@ static omen_status use_block(disk_search *s, const omen_disk *d, const omen_bloc
     return OMEN_OK;
 }
 
+static void unpin(disk_search *s) {
+    for (uint32_t i = 0; i < PINS; i++) {
+        omen_block_release(s->base.index->store->pool, s->pins[i].block);
+        s->pins[i].block = NULL;
+    }
+}
+
+/* A block, pinned until others took its place or the step ends, but at least for this group: no more than pin_count are asked for in one. */
+static omen_status pinned(disk_search *s, const omen_disk *d, uint32_t index, const omen_block **out, omen_error *err) {
+    omen_index *x = s->base.index;
+    for (uint32_t i = 0; i < s->pin_count; i++) {
+        if (s->pins[i].index != index || s->pins[i].block == NULL) continue;
+        s->pins[i].group = s->group;
+        *out = s->pins[i].block;
+        return OMEN_OK;
+    }
+    omen_status status = omen_segment_block(x->segment, d->nodes, index, out, err);
+    if (status != OMEN_OK) return status;
+    s->base.work.blocks++;
+    struct pin *p;
+    do p = &s->pins[s->next_pin++ % s->pin_count];
+    while (p->block != NULL && p->group == s->group);
+    omen_block_release(x->store->pool, p->block);
+    *p = (struct pin){*out, index, s->group};
+    return OMEN_OK;
+}
+
 /* Asks again for what was asked for ahead. What comes stays in the pool as long as that keeps it; an error will come again if the block is needed. */
 static void poll_ahead(disk_search *s, const omen_disk *d) {
     omen_segment *seg = s->base.index->segment;
@@ -279,27 +310,48 @@ static void look_ahead(disk_search *s, const omen_disk *d) {
     }
 }
 
-/* Reads all that is needed; what pends stays in `need`. */
-static omen_status fetch(disk_search *s, const omen_disk *d, omen_error *err) {
-    omen_index *x = s->base.index;
-    uint32_t left = 0, len = s->need_len;
-    for (uint32_t from = 0, to; from < len; from = to) {
-        const omen_block *block;
-        uint32_t index = s->need[from] / d->shape.per_block;
-        for (to = from + 1; to < len && s->need[to] / d->shape.per_block == index; to++) {}
-        omen_status status = omen_segment_block(x->segment, d->nodes, index, &block, err);
-        if (status == OMEN_OK) {
-            status = use_block(s, d, block, from, to, err);
-            omen_block_release(x->store->pool, block);
-            s->base.work.blocks++;
+static inline void fetch_lines(const uint8_t *p, uint32_t len) {
+    for (uint32_t i = 0; i < len; i += 64) __builtin_prefetch(p + i);
+}
+
+/* Slots of some blocks, from need[from]: pins the blocks, so that the misses of all their records overlap, then uses them; *to is where the next group
+ * begins. What pends is moved to need[*left]. */
+static omen_status fetch_group(disk_search *s, const omen_disk *d, uint32_t from, uint32_t *to, uint32_t *left, omen_error *err) {
+    struct { const omen_block *block; uint32_t from, to; } have[PINS];
+    uint32_t n = 0, pinned_count = 0, at = from;
+    s->group++;
+    while (n < s->pin_count && from < s->need_len) {
+        uint32_t index = s->need[from] / d->shape.per_block, first = index * d->shape.per_block;
+        while (at < s->need_len && s->need[at] / d->shape.per_block == index) at++;
+        omen_status status = pinned(s, d, index, &have[n].block, err);
+        if (status == OMEN_ERR_LIMIT && pinned_count != 0) break; /* what is there is used first */
+        if (status == OMEN_ERR_LIMIT) {
+            unpin(s);
+            status = pinned(s, d, index, &have[n].block, err);
         }
-        if (status == OMEN_PENDING) {
-            memmove(s->need + left, s->need + from, (to - from) * sizeof *s->need);
-            left += to - from;
-        } else if (status != OMEN_OK) {
-            return status;
+        if (status == OMEN_PENDING) have[n].block = NULL;
+        else OMEN_TRY(status);
+        for (uint32_t i = from; i < at && status == OMEN_OK; i++) fetch_lines(have[n].block->data + (size_t)(s->need[i] - first) * d->shape.record, OMEN_MIN(d->shape.record, FETCH_BYTES));
+        pinned_count += status == OMEN_OK;
+        have[n].from = from;
+        have[n++].to = from = at;
+    }
+    *to = from;
+    for (uint32_t i = 0; i < n; i++) {
+        if (have[i].block != NULL) {
+            OMEN_TRY(use_block(s, d, have[i].block, have[i].from, have[i].to, err));
+        } else {
+            memmove(s->need + *left, s->need + have[i].from, (have[i].to - have[i].from) * sizeof *s->need);
+            *left += have[i].to - have[i].from;
         }
     }
+    return OMEN_OK;
+}
+
+/* Reads all that is needed; what pends stays in `need`. */
+static omen_status fetch(disk_search *s, const omen_disk *d, omen_error *err) {
+    uint32_t left = 0;
+    for (uint32_t at = 0; at < s->need_len;) OMEN_TRY(fetch_group(s, d, at, &at, &left, err));
     s->need_len = left;
     if (left == 0) {
         s->looked_ahead = false;
@@ -352,9 +404,10 @@ static void start(disk_search *s) {
             omen_walk_add(w, &g->codes, &g->level[0], NULL, nodes, n);
         }
     }
-    s->base.work.hops = hops + w->hops;
-    s->base.work.distances = distances + w->distances;
-    s->base.work.bytes = s->base.work.distances * d->shape.code;
+    distances += w->distances;
+    s->base.work.hops += hops + w->hops;
+    s->base.work.distances += distances;
+    s->base.work.bytes += distances * d->shape.code;
     for (uint32_t i = 0; i < w->pool_len; i++) see(s, omen_get32(d->entries + 4 * (size_t)omen_walk_node(w->pool[i])));
     sort_need(s);
     s->stage = NEIGHBOURS;
@@ -398,6 +451,15 @@ static omen_status expand(disk_search *s, const omen_disk *d, omen_error *err) {
     return OMEN_OK;
 }
 
+/* Where most of what lies near may not be answered, the walk goes farther: until as many rows as planned could be. */
+static bool too_few(const disk_search *s) {
+    const omen_index_query *q = &s->base.query;
+    uint32_t n = 0;
+    if (!s->filtered || s->pool_len != s->ef || s->ef >= FARTHEST) return false;
+    for (uint32_t i = 0; i < s->pool_len; i++) n += may_answer(q, omen_walk_node(s->pool[i].key));
+    return n * UINT64_C(4) < q->effort * UINT64_C(3);
+}
+
 static void answer(disk_search *s, const omen_disk *d) {
     omen_index_search *base = &s->base;
     base->hit_count = OMEN_MIN(s->filtered ? s->found_len : s->pool_len, base->query.want);
@@ -409,15 +471,14 @@ static void answer(disk_search *s, const omen_disk *d) {
     base->work.bytes += base->work.blocks * d->nodes->block_len;
 }
 
-omen_status omen_disk_search_step(omen_index_search *base, omen_error *err) {
-    disk_search *s = (disk_search *)base;
+static omen_status walk(disk_search *s, omen_error *err) {
     const omen_disk *d = disk_of(s);
     for (;;) {
         switch (s->stage) {
             case START: start(s); break;
             case SCAN:
                 OMEN_TRY(fetch(s, d, err));
-                if (s->scanned == base->index->rows) s->stage = LAST;
+                if (s->scanned == s->base.index->rows) s->stage = LAST;
                 else scan_some(s);
                 break;
             case PICK:
@@ -437,8 +498,21 @@ omen_status omen_disk_search_step(omen_index_search *base, omen_error *err) {
                 /* A host keeps what it has read until it is fetched. */
                 poll_ahead(s, d);
                 if (s->ahead_len != 0) return OMEN_PENDING;
+                if (too_few(s)) {
+                    s->ef *= 2;
+                    if (room(s, d, s->ef, s->base.query.want) != OMEN_OK) return out_of_memory(err);
+                    s->stage = START;
+                    break;
+                }
                 answer(s, d);
                 return OMEN_OK;
         }
     }
+}
+
+omen_status omen_disk_search_step(omen_index_search *base, omen_error *err) {
+    disk_search *s = (disk_search *)base;
+    omen_status status = walk(s, err);
+    unpin(s);
+    return status;
 }

@@ -68,6 +68,8 @@ omen_status omen_pool_new(omen_mem *m, const omen_host *host, uint64_t budget, o
     return OMEN_OK;
 }
 
+uint64_t omen_pool_budget(const omen_pool *p) { return p->budget; }
+
 omen_pool_metrics *omen_pool_metrics_of(omen_pool *p) { return &p->metrics; }
 
 uint64_t omen_pool_owner(omen_pool *p) { return atomic_fetch_add(&p->owners, 1) + 1; }

@@ -24,6 +24,7 @@ typedef struct omen_block {
 #define OMEN_POOL_GRACE 8u
 omen_status omen_pool_new(omen_mem *m, const omen_host *host, uint64_t budget, omen_pool **out);
 void omen_pool_free(omen_pool *p); /* nothing may be pinned */
+uint64_t omen_pool_budget(const omen_pool *p);
 omen_pool_metrics *omen_pool_metrics_of(omen_pool *p);
 
 /* A number no other user of this pool has. */
