@@ -1,7 +1,8 @@
 /** Batches of records, as users give them, into the parts of a `write` request. What only C can judge is left to C. */
-import { encodeIds, encodeTexts, printId, vectorRows } from "./columns.js";
+import { encodeIds, encodeTexts, printId } from "./columns.js";
 import { OmenError } from "./errors.js";
-import type { CollectionSchema, Id, InputColumns, Vector } from "./types.js";
+import type { CollectionSchema, Id, InputColumns, StoredVector } from "./types.js";
+import { checkRows, checkVector, vectorRows, type Field } from "./vectors.js";
 import type { Part } from "./wire.js";
 
 /** Answers the arguments and parts of a `write`. */
@@ -13,22 +14,6 @@ export interface Batch {
 }
 
 type AnyRecord = { id: Id } & { [key: string]: unknown };
-type Field = CollectionSchema["vectors"][number];
-
-const isVector = (value: unknown): value is Vector => value instanceof Float32Array || value instanceof Float64Array || Array.isArray(value);
-
-function checkVector(vector: unknown, { name, dimensions }: Field, id: () => unknown, collection: string): asserts vector is Vector {
-  if (!isVector(vector)) {
-    throw new OmenError(
-      "OMEN_ERR_INVALID",
-      `"${name}" of record ${printId(id())} is ${vector === undefined ? "missing" : vector === null ? "null" : `of type ${typeof vector}`}; ` +
-        `give ${dimensions} numbers as an array or a Float32Array`,
-    );
-  }
-  if (vector.length !== dimensions) {
-    throw new OmenError("OMEN_ERR_DIMENSION", `vector "${name}" of record ${printId(id())} has ${vector.length} dimensions, collection "${collection}" has ${dimensions}`);
-  }
-}
 
 function stringify(document: object, id: () => unknown): string {
   try {
@@ -63,7 +48,7 @@ export function recordsBatch(records: readonly AnyRecord[], schema: CollectionSc
   const fields: number[] = [];
   const vectors: Part[] = [];
   schema.vectors.forEach((field, index) => {
-    const { name, dimensions } = field;
+    const { name } = field;
     if (partial) {
       const given = records.reduce((sum, record) => sum + (record[name] === undefined ? 0 : 1), 0);
       if (given === 0 && records.length > 0) return;
@@ -71,9 +56,9 @@ export function recordsBatch(records: readonly AnyRecord[], schema: CollectionSc
         throw new OmenError("OMEN_ERR_INVALID", `only ${given} of ${records.length} records give "${name}"; in one update give it for all of them or for none`);
       }
     }
-    for (const record of records) checkVector(record[name], field, () => record.id, collection);
+    for (const record of records) checkVector(record[name], field, () => `vector "${name}" of record ${printId(record.id)}`, collection);
     fields.push(index);
-    vectors.push(vectorRows(records.length, dimensions, (i) => records[i]![name] as Vector));
+    vectors.push(vectorRows(records.length, field, (i) => records[i]![name] as ArrayLike<number>));
   });
   const metadataOf = splitter(schema.vectors);
   const texts = records.map((record) => {
@@ -100,20 +85,18 @@ export function columnsBatch(columns: InputColumns<object, string>, schema: Coll
     else if (document !== undefined && document !== null) texts[i] = stringify(document, () => ids[i]);
   });
   parts.push(...encodeTexts(texts));
-  const byName = vectors instanceof Float32Array ? undefined : (vectors as { readonly [name: string]: Float32Array | undefined } | undefined);
-  if (vectors instanceof Float32Array && schema.vectors.length !== 1) {
-    throw new OmenError("OMEN_ERR_INVALID", `collection "${collection}" has ${schema.vectors.length} vector fields; give vectors as { field: Float32Array }`);
+  const one = ArrayBuffer.isView(vectors);
+  const byName = one ? undefined : (vectors as { readonly [name: string]: StoredVector | undefined } | undefined);
+  if (one && schema.vectors.length !== 1) {
+    throw new OmenError("OMEN_ERR_INVALID", `collection "${collection}" has ${schema.vectors.length} vector fields; give vectors as { field: array }`);
   }
   const unknown = Object.keys(byName ?? {}).find((name) => !schema.vectors.some((field) => field.name === name));
   if (unknown !== undefined) throw new OmenError("OMEN_ERR_INVALID", `collection "${collection}" has no vector field "${unknown}"`);
   const fields: number[] = [];
-  schema.vectors.forEach(({ name, dimensions }, index) => {
-    const rows = byName === undefined ? vectors : byName[name];
+  schema.vectors.forEach((field, index) => {
+    const rows = byName === undefined ? vectors : byName[field.name];
     if (rows === undefined && partial) return;
-    if (!(rows instanceof Float32Array)) throw new OmenError("OMEN_ERR_INVALID", `the vectors of field "${name}" are missing; give a Float32Array of ${count} x ${dimensions}`);
-    if (rows.length !== count * dimensions) {
-      throw new OmenError("OMEN_ERR_DIMENSION", `"${name}" holds ${rows.length} numbers; ${count} records of collection "${collection}" have ${count} x ${dimensions}`);
-    }
+    checkRows(rows, count, field, collection);
     fields.push(index);
     parts.push(rows);
   });

@@ -4,6 +4,7 @@ import { asFloats, asOffsets, decodeId, decodeTexts, encodeIds } from "./columns
 import type { Connection } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
 import { OmenError } from "./errors.js";
+import { indexRequest, schemaAnswer } from "./schema.js";
 import type {
   AnyMetadata,
   CallOptions,
@@ -13,13 +14,16 @@ import type {
   Include,
   InputColumns,
   InputRecord,
+  Explanation,
+  IndexOptions,
   ReadOptions,
   ScrollOptions,
   SearchQuery,
   StoredRecord,
+  StoredVector,
   UpdateRecord,
-  Vector,
 } from "./types.js";
+import { queryPart, rowOf, type Field as VectorFieldOf } from "./vectors.js";
 import type { Message, Part } from "./wire.js";
 
 const LATER = new Set(["text", "alpha", "filter", "fusion"]);
@@ -48,22 +52,30 @@ function parseDocument(text: string | undefined): object {
   return text === undefined ? {} : (JSON.parse(text) as object);
 }
 
-/** The collection's `search` reads as 32-bit floats. */
-function queryVector(vector: Vector, dimensions: number, collection: string): Float32Array {
-  if (!(vector instanceof Float32Array || vector instanceof Float64Array || Array.isArray(vector))) {
-    throw new OmenError("OMEN_ERR_INVALID", `the query's vector is ${vector === undefined ? "missing" : `of type ${typeof vector}`}; give ${dimensions} numbers as an array or a Float32Array`);
+const EFFORTS = ["recall", "ef", "efSearch", "nprobe", "exact"];
+
+/** The effort of a search, as requests have it. */
+function effort({ recall, ef, efSearch, nprobe, exact }: SearchQuery<string>): { [name: string]: unknown } {
+  const integer = (name: string, value: unknown, most: number): void => {
+    if (value === undefined || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most)) return;
+    throw new OmenError("OMEN_ERR_INVALID", `${name} is ${String(value)}; it must be an integer from 1 to ${most.toLocaleString("en")}`);
+  };
+  if (recall !== undefined && !(typeof recall === "number" && recall > 0 && recall <= 1)) {
+    throw new OmenError("OMEN_ERR_INVALID", `recall is ${String(recall)}; it must be a number above 0, at most 1: the share of the nearest to find`);
   }
-  if (vector.length !== dimensions) {
-    throw new OmenError("OMEN_ERR_DIMENSION", `the query's vector has ${vector.length} dimensions, collection "${collection}" has ${dimensions}`);
-  }
-  return vector instanceof Float32Array ? vector : Float32Array.from(vector);
+  integer("ef", ef, 100_000);
+  integer("efSearch", efSearch, 100_000);
+  integer("nprobe", nprobe, 65_536);
+  if (ef !== undefined && efSearch !== undefined && ef !== efSearch) throw new OmenError("OMEN_ERR_INVALID", `ef is ${ef} and efSearch ${efSearch}; they are one setting, give either`);
+  if (exact !== undefined && typeof exact !== "boolean") throw new OmenError("OMEN_ERR_INVALID", `exact is ${String(exact)}; it must be true or false`);
+  return { recall, ef: ef ?? efSearch, nprobe, exact };
 }
 
 /**
  * Records of one shape, found by id and by nearness. Got from {@link Database.collection}. `Metadata` is the type of what records
- * hold besides id and vectors; `Field` names the vector fields.
+ * hold besides id and vectors; `Field` names the vector fields; `Stored` is what vectors come back in.
  */
-export class Collection<Metadata extends object = AnyMetadata, Field extends string = "vector"> {
+export class Collection<Metadata extends object = AnyMetadata, Field extends string = "vector", Stored extends StoredVector = Float32Array> {
   readonly name: string;
   readonly schema: CollectionSchema;
   #connection: Connection;
@@ -99,10 +111,10 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
   }
 
   /** The record with this id, or `undefined`. */
-  get(id: Id, options?: ReadOptions): Promise<StoredRecord<Metadata, Field> | undefined>;
+  get(id: Id, options?: ReadOptions): Promise<StoredRecord<Metadata, Field, Stored> | undefined>;
   /** The records with these ids, in their order; `undefined` where there is none. */
-  get(ids: readonly Id[], options?: ReadOptions): Promise<(StoredRecord<Metadata, Field> | undefined)[]>;
-  async get(ids: Id | readonly Id[], options?: ReadOptions): Promise<StoredRecord<Metadata, Field> | undefined | (StoredRecord<Metadata, Field> | undefined)[]> {
+  get(ids: readonly Id[], options?: ReadOptions): Promise<(StoredRecord<Metadata, Field, Stored> | undefined)[]>;
+  async get(ids: Id | readonly Id[], options?: ReadOptions): Promise<StoredRecord<Metadata, Field, Stored> | undefined | (StoredRecord<Metadata, Field, Stored> | undefined)[]> {
     checkOptions("get", options, ["include", "signal"]);
     const many = Array.isArray(ids) ? (ids as readonly Id[]) : [ids as Id];
     const answer = await this.#call({ op: "get", count: many.length, include: includes(options?.include) }, encodeIds(many.length, (i) => many[i]!), options?.signal);
@@ -128,41 +140,56 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
   }
 
   /**
-   * The nearest records by exact distance, nearest first, ties by id.
+   * The nearest records, nearest first, ties by id; distances are exact always. An index may miss some of the nearest: `recall` says
+   * how many are to be found, `exact: true` that all are.
    * @throws OmenError `OMEN_ERR_DIMENSION`, `_NOT_FINITE`, `_ZERO_VECTOR`, `_INVALID`
    */
-  async search(query: SearchQuery<Field>): Promise<Hit<Metadata>[]> {
-    checkOptions("search", query ?? {}, ["vector", "topK", "field", "include", "signal"]);
-    const { vector, topK = 10, field, include, signal } = query;
-    if (!Number.isInteger(topK) || topK < 1 || topK > 100_000) throw new OmenError("OMEN_ERR_INVALID", `topK is ${topK}; it must be an integer from 1 to 100,000`);
-    const { vectors } = this.schema;
-    const searched = field === undefined ? (vectors.find(({ name }) => name === "vector") ?? (vectors.length === 1 ? vectors[0] : undefined)) : vectors.find(({ name }) => name === field);
-    if (searched === undefined) {
-      const names = vectors.map(({ name }) => `"${name}"`).join(", ");
-      throw new OmenError("OMEN_ERR_INVALID", `collection "${this.name}" has ${field === undefined ? "no single vector field" : `no vector field "${field}"`}; ${names === "" ? "it has none" : `field must be one of ${names}`}`);
-    }
-    const request = { op: "search", k: topK, field: searched.name, include: includes(include) };
-    const { json, parts } = await this.#call(request, [queryVector(vector, searched.dimensions, this.name)], signal);
+  async search(query: SearchQuery<Field>): Promise<Hit<Metadata, Stored>[]> {
+    const searched = this.#searched("search", query);
+    const { json, parts } = await this.#query("search", query, searched);
     const [idOffsets, ids, distances, scores, documentOffsets, documents, rows] = parts as [Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array];
     const count = Number(json["count"]);
     const at = asOffsets(idOffsets);
     const distance = asFloats(distances);
     const score = asFloats(scores);
     const texts = documents.length === 0 ? [] : decodeTexts(asOffsets(documentOffsets), documents);
-    const hits: Hit<Metadata>[] = [];
+    const hits: Hit<Metadata, Stored>[] = [];
     for (let i = 0; i < count; i++) {
-      const hit: Hit<Metadata> = { id: decodeId(ids, at[i]!, at[i + 1]!), score: score[i]!, distance: distance[i]!, metadata: parseDocument(texts[i]) as Metadata };
-      if (rows !== undefined && rows.length > 0) hit.vector = asFloats(rows).slice(i * searched.dimensions, (i + 1) * searched.dimensions);
+      const hit: Hit<Metadata, Stored> = { id: decodeId(ids, at[i]!, at[i + 1]!), score: score[i]!, distance: distance[i]!, metadata: parseDocument(texts[i]) as Metadata };
+      if (rows !== undefined && rows.length > 0) hit.vector = rowOf(rows, searched, i) as Stored;
       hits.push(hit);
     }
     return hits;
   }
 
   /**
+   * Runs a search and tells how it was answered: for each source of records (memory, segment) its index, why that one, the effort,
+   * and what it did.
+   * @throws OmenError as {@link search}
+   */
+  async explain(query: SearchQuery<Field>): Promise<Explanation> {
+    const { parts } = await this.#query("explain", query, this.#searched("explain", query));
+    return JSON.parse(new TextDecoder().decode(parts[0])) as Explanation;
+  }
+
+  /**
+   * Changes how a vector field is indexed (the only or default one when none is named). Parameters that are left out are chosen
+   * from the data. Existing indexes of other parameters serve until maintenance has replaced them; `db.buildIndexes()` waits for that.
+   * @throws OmenError `OMEN_ERR_INVALID` with the range, `OMEN_ERR_READ_ONLY`
+   */
+  async setIndex(index: IndexOptions, field?: Field, options?: CallOptions): Promise<void> {
+    checkOptions("setIndex", options, ["signal"]);
+    const { name } = this.#field(field);
+    const request = { op: "index", collection: this.#handle, field: name, index: indexRequest(index, name) };
+    const { json } = await this.#connection.write(request, [], options?.signal);
+    this.schema.vectors = schemaAnswer(json["schema"]).vectors;
+  }
+
+  /**
    * All records in the order of their ids, read in batches. Each batch is a snapshot: a record that is there throughout is seen
    * exactly once; one that is written or deleted meanwhile is seen when its turn comes after that.
    */
-  async *scroll(options?: ScrollOptions): AsyncGenerator<StoredRecord<Metadata, Field>, void, undefined> {
+  async *scroll(options?: ScrollOptions): AsyncGenerator<StoredRecord<Metadata, Field, Stored>, void, undefined> {
     checkOptions("scroll", options, ["include", "signal", "batch", "after"]);
     const limit = options?.batch ?? 1000;
     if (!Number.isInteger(limit) || limit < 1) throw new OmenError("OMEN_ERR_INVALID", `batch is ${limit}; it must be an integer of at least 1`);
@@ -171,7 +198,7 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
     for (;;) {
       const start: Part[] = after === undefined ? [] : encodeIds(1, () => after!);
       const answer = await this.#call({ op: "scroll", limit, include }, start, options?.signal);
-      const records = this.#records(answer) as StoredRecord<Metadata, Field>[];
+      const records = this.#records(answer) as StoredRecord<Metadata, Field, Stored>[];
       yield* records;
       if (records.length < limit) return;
       after = records.at(-1)!.id;
@@ -185,6 +212,29 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
 
   async [asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** The vector field of this name, or the default one. */
+  #field(field: string | undefined): VectorFieldOf {
+    const { vectors } = this.schema;
+    const found = field === undefined ? (vectors.find(({ name }) => name === "vector") ?? (vectors.length === 1 ? vectors[0] : undefined)) : vectors.find(({ name }) => name === field);
+    if (found !== undefined) return found;
+    const names = vectors.map(({ name }) => `"${name}"`).join(", ");
+    throw new OmenError("OMEN_ERR_INVALID", `collection "${this.name}" has ${field === undefined ? "no single vector field" : `no vector field "${field}"`}; ${names === "" ? "it has none" : `field must be one of ${names}`}`);
+  }
+
+  /** The field that a query is for; refuses options that are none. */
+  #searched(what: string, query: SearchQuery<Field>): VectorFieldOf {
+    checkOptions(what, query ?? {}, ["vector", "topK", "field", "include", "signal", ...EFFORTS]);
+    const { topK = 10, field } = query;
+    if (!Number.isInteger(topK) || topK < 1 || topK > 100_000) throw new OmenError("OMEN_ERR_INVALID", `topK is ${topK}; it must be an integer from 1 to 100,000`);
+    return this.#field(field);
+  }
+
+  #query(op: "search" | "explain", query: SearchQuery<Field>, searched: VectorFieldOf): Promise<Message> {
+    const { vector, topK = 10, include, signal } = query;
+    const request = { op, k: topK, field: searched.name, include: includes(include), ...effort(query) };
+    return this.#call(request, [queryPart(vector, searched, this.name)], signal);
   }
 
   #call(request: { op: string; [key: string]: unknown }, parts: readonly Part[], signal?: AbortSignal): Promise<Message> {
@@ -206,11 +256,11 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
   }
 
   /** The records of a `get` or a page of a `scroll`. */
-  #records({ json, parts }: Message): (StoredRecord<Metadata, Field> | undefined)[] {
+  #records({ json, parts }: Message): (StoredRecord<Metadata, Field, Stored> | undefined)[] {
     const [found, idOffsets, ids, documentOffsets, documents, ...rows] = parts as [Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array, ...Uint8Array[]];
     const at = asOffsets(idOffsets);
     const texts = documents.length === 0 ? [] : decodeTexts(asOffsets(documentOffsets), documents);
-    const records: (StoredRecord<Metadata, Field> | undefined)[] = [];
+    const records: (StoredRecord<Metadata, Field, Stored> | undefined)[] = [];
     for (let i = 0; i < Number(json["count"]); i++) {
       if (found[i] === 0) {
         records.push(undefined);
@@ -219,9 +269,9 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
       const record: { [key: string]: unknown } = { id: decodeId(ids, at[i]!, at[i + 1]!) };
       rows.forEach((part, index) => {
         const field = this.schema.vectors[index];
-        if (field !== undefined && part.length > 0) record[field.name] = asFloats(part).slice(i * field.dimensions, (i + 1) * field.dimensions);
+        if (field !== undefined && part.length > 0) record[field.name] = rowOf(part, field, i);
       });
-      records.push({ ...parseDocument(texts[i]), ...record } as StoredRecord<Metadata, Field>);
+      records.push({ ...parseDocument(texts[i]), ...record } as StoredRecord<Metadata, Field, Stored>);
     }
     return records;
   }

@@ -1,7 +1,6 @@
 /** The columns in the parts of messages (docs/CALLS.md): ids, documents and vectors, encoded and decoded. */
 import { OmenError } from "./errors.js";
-import type { Id, Vector } from "./types.js";
-import type { PartWriter } from "./wire.js";
+import type { Id } from "./types.js";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -132,17 +131,6 @@ export function decodeTexts(offsets: Uint32Array, bytes: Uint8Array): (string | 
     texts.push(start === end ? undefined : ascii ? all.slice(start, end) : decoder.decode(bytes.subarray(start, end)));
   }
   return texts;
-}
-
-/** The vectors of `count` records as one part, rows one after the other. */
-export function vectorRows(count: number, dimensions: number, at: (i: number) => Vector): PartWriter {
-  return {
-    byteLength: count * dimensions * 4,
-    write(buffer, offset) {
-      const rows = new Float32Array(buffer, offset, count * dimensions);
-      for (let i = 0; i < count; i++) rows.set(at(i), i * dimensions);
-    },
-  };
 }
 
 /** A part's bytes as f32; a view where they are aligned. */

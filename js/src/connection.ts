@@ -1,8 +1,8 @@
 /**
  * A database's connection to its engine: calls, and the maintenance that follows writes.
  *
- * Maintenance (flushing a full in-memory table, merging segments) runs in short steps between other work, begun by writes. A
- * program that never lets the event loop turn outruns it; then the core makes writes help.
+ * Maintenance (flushing a full in-memory table, merging segments, building indexes) runs in short steps between other work, begun by
+ * opening and by writes. A program that never lets the event loop turn outruns it; then the core makes writes help.
  */
 import type { Engine } from "./engine/engine.js";
 import type { OmenError } from "./errors.js";
@@ -12,7 +12,8 @@ const STEP_US = 8000;
 
 type Request = { op: string; [key: string]: unknown };
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+/** Lets timers, messages and input have their turn. */
+export const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 export class Connection {
   readonly engine: Engine;
@@ -43,11 +44,15 @@ export class Connection {
   /** A call that changes something: maintenance may follow. */
   async write(request: Request, parts: readonly Part[], signal?: AbortSignal): Promise<Message> {
     const answer = await this.call(request, parts, signal);
-    if (this.#maintained) {
-      this.#again = true;
-      this.#running ??= this.#maintain();
-    }
+    this.wake();
     return answer;
+  }
+
+  /** Something may have come up that wants maintenance: a write, or what an opened database was left with. */
+  wake(): void {
+    if (!this.#maintained || this.#closing) return;
+    this.#again = true;
+    this.#running ??= this.#maintain();
   }
 
   /** What maintenance failed with last. The core refuses what it concerns, so this is for reports only. */

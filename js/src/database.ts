@@ -1,43 +1,16 @@
 /** A database: collections, maintenance, reports. */
 import { Collection } from "./collection.js";
-import { Connection } from "./connection.js";
+import { Connection, turn } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine/engine.js";
 import { OmenError } from "./errors.js";
-import type { AnyMetadata, CallOptions, CollectionSchema, Metrics, Schema, Stats } from "./types.js";
+import { schemaAnswer, schemaRequest } from "./schema.js";
+import type { AnyMetadata, BuildOptions, CallOptions, CollectionSchema, IndexProgress, Metrics, Schema, Stats, StoredVector } from "./types.js";
 
 const decoder = new TextDecoder();
 
-/** A schema as the protocol has it. */
-function schemaRequest(schema: Schema): CollectionSchema {
-  if (typeof schema !== "object" || schema === null) throw new OmenError("OMEN_ERR_INVALID", "a schema is an object: { vector: { dimensions, metric } }");
-  const unknown = Object.keys(schema).find((key) => !["vector", "vectors", "text"].includes(key));
-  if (unknown !== undefined) throw new OmenError("OMEN_ERR_INVALID", `a schema has no "${unknown}"; there are vector, vectors and text`);
-  const { vector, vectors = {}, text = [] } = schema;
-  if (vector !== undefined && Object.hasOwn(vectors, "vector")) throw new OmenError("OMEN_ERR_INVALID", 'a schema gives either "vector", or "vector" among "vectors"');
-  if (!Array.isArray(text) || text.some((name) => typeof name !== "string")) throw new OmenError("OMEN_ERR_INVALID", "text must be an array of field names");
-  const fields = Object.entries({ ...(vector === undefined ? {} : { vector }), ...vectors });
-  return {
-    vectors: fields.map(([name, field]) => {
-      const other = Object.keys(field ?? {}).find((key) => key !== "dimensions" && key !== "metric");
-      if (other !== undefined) throw new OmenError("OMEN_ERR_INVALID", `vector field "${name}" has no option "${other}"; there are dimensions and metric`);
-      const { dimensions, metric = "cosine" } = (field ?? {}) as { dimensions?: unknown; metric?: unknown };
-      if (typeof dimensions !== "number" || !Number.isInteger(dimensions) || dimensions < 1 || dimensions > 65_535) {
-        throw new OmenError("OMEN_ERR_INVALID", `dimensions of vector field "${name}" is ${String(dimensions)}; it must be an integer from 1 to 65,535`);
-      }
-      if (metric !== "l2" && metric !== "ip" && metric !== "cosine") throw new OmenError("OMEN_ERR_INVALID", `metric of vector field "${name}" is ${String(metric)}; it must be "l2", "ip" or "cosine"`);
-      if (name === "id") throw new OmenError("OMEN_ERR_NAME", 'a vector field cannot be named "id": records have their id there');
-      return { name, dimensions, metric };
-    }),
-    text: [...text],
-  };
-}
-
-/** The schema of an answer: the default field's name may be given as "". */
-function schemaAnswer(json: unknown): CollectionSchema {
-  const { vectors = [], text = [] } = (json ?? {}) as Partial<CollectionSchema>;
-  return { vectors: vectors.map((field) => ({ ...field, name: field.name === "" ? "vector" : field.name })), text };
-}
+/** About how long one call builds indexes; a step of a build takes up to a tenth of a second. */
+const BUILD_US = 20_000;
 
 /** An open database. Got from `open`; close it, or write `await using db = await open(…)`. */
 export class Database {
@@ -62,14 +35,15 @@ export class Database {
   }
 
   /**
-   * Opens a collection; creates it when it is absent and a schema is given.
+   * Opens a collection; creates it when it is absent and a schema is given. `Stored` is what its vectors come back in: for
+   * `type: "i8"` name Int8Array, for `"bit"` Uint8Array.
    * @throws OmenError `OMEN_ERR_NOT_FOUND` without a schema, `OMEN_ERR_SCHEMA` when it exists with another one, `OMEN_ERR_NAME`
    */
-  async collection<Metadata extends object = AnyMetadata, Field extends string = "vector">(
+  async collection<Metadata extends object = AnyMetadata, Field extends string = "vector", Stored extends StoredVector = Float32Array>(
     name: string,
     schema?: Schema<Field>,
     options?: CallOptions,
-  ): Promise<Collection<Metadata, Field>> {
+  ): Promise<Collection<Metadata, Field, Stored>> {
     if (typeof name !== "string") throw new OmenError("OMEN_ERR_NAME", `the name of a collection is of type ${typeof name}; give a string`);
     const request = { op: "collection", db: this.#connection.handle, name, ...(schema === undefined ? {} : { schema: schemaRequest(schema as Schema) }) };
     const { json } = await this.#connection.call(request, [], options?.signal);
@@ -100,6 +74,31 @@ export class Database {
   /** Flushes, then merges every collection's segments into one and drops deleted records. */
   async compact(options?: CallOptions): Promise<void> {
     await this.#op("compact", {}, options);
+  }
+
+  /**
+   * Flushes, then builds every index that is due. They are built in the background anyway; this waits for them, in steps between
+   * which other calls have their turn.
+   * @throws OmenError `OMEN_ERR_CANCELLED` when the signal is aborted: what is built stays, and the rest goes on in the background
+   */
+  async buildIndexes(options?: BuildOptions): Promise<void> {
+    const { signal, onProgress } = options ?? {};
+    if (onProgress !== undefined && typeof onProgress !== "function") throw new OmenError("OMEN_ERR_INVALID", "onProgress must be a function");
+    await this.#op("flush", {}, options);
+    let last: IndexProgress | undefined;
+    const tell = (now: IndexProgress | undefined): void => {
+      if (last !== undefined && last.progress < 1 && (now?.segment !== last.segment || now.field !== last.field)) onProgress?.({ ...last, progress: 1 });
+      if (now !== undefined) onProgress?.(now);
+      last = now;
+    };
+    for (let more = true; more; ) {
+      const { json } = await this.#op("buildIndexes", { budgetUs: BUILD_US }, options);
+      more = json["more"] === true;
+      if (onProgress !== undefined) tell(((await this.stats(options))["indexing"] as IndexProgress | null) ?? undefined);
+      await turn();
+      if (signal?.aborted) throw new OmenError("OMEN_ERR_CANCELLED", "building indexes was cancelled; what is built stays");
+    }
+    tell(undefined);
   }
 
   /** Reads everything and verifies every checksum and invariant. @throws OmenError `OMEN_ERR_CORRUPT` with the first place */

@@ -93,7 +93,9 @@ export function createOpen(platform: Platform) {
       const core = { ...coreOptions(settings), ...(driven ? { manualMaintenance: true } : {}) };
       const response = await engine.call(encodeRequest({ op: "open", ...place, options: core }), options.signal);
       const { json } = decodeAnswer(response);
-      return new Database(name, String(json["databaseId"]), new Connection(engine, Number(json["db"]), driven && !readOnly && settings.manualMaintenance !== true));
+      const connection = new Connection(engine, Number(json["db"]), driven && !readOnly && settings.manualMaintenance !== true);
+      connection.wake(); // indexes that were not finished last time
+      return new Database(name, String(json["databaseId"]), connection);
     } catch (error) {
       await engine.close();
       throw error;

@@ -14,6 +14,7 @@ const KINDS = {
   poolBytes: "bytes",
   memtableBytes: "bytes",
   memoryBytes: "bytes",
+  indexBytes: "bytes",
   databaseId: "hex",
 } as const;
 type Setting = keyof typeof KINDS;

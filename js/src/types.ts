@@ -7,18 +7,65 @@ import type { StorageAdapter } from "./storage/storage.js";
  */
 export type Id = string | number | bigint;
 
-/** A vector going in. It is stored as 32-bit floats. */
-export type Vector = Float32Array | Float64Array | readonly number[];
+/**
+ * A vector going in, as the field's type says: numbers for `"f32"` and `"f16"`, an Int8Array or integers from -128 to 127 for
+ * `"i8"`, a Uint8Array or bytes for `"bit"` (dimension 0 is the lowest bit of the first byte).
+ */
+export type Vector = Float32Array | Float64Array | Int8Array | Uint8Array | readonly number[];
 
-/** How two vectors are compared. */
-export type Metric = "l2" | "ip" | "cosine";
+/** A vector coming out: a Float32Array for `"f32"` and `"f16"`, an Int8Array for `"i8"`, a Uint8Array for `"bit"`. */
+export type StoredVector = Float32Array | Int8Array | Uint8Array;
+
+/**
+ * What a vector consists of, in storage and in memory: 32-bit or 16-bit floats, 8-bit integers, or bits. `"f16"` takes half the
+ * room: numbers are rounded to 11 significant bits and reach to 65,504.
+ */
+export type VectorType = "f32" | "f16" | "i8" | "bit";
+
+/** How two vectors are compared. `"hamming"`, the number of differing bits, is for type `"bit"`, which has no other. */
+export type Metric = "l2" | "ip" | "cosine" | "hamming";
+
+/**
+ * How a field is searched once its records lie in segments. Records that are in no index yet are always searched too, exactly.
+ * - `"auto"`: chosen for each segment by records, dimensions and memory; `collection.explain` says why
+ * - `"flat"`: every record, exactly
+ * - `"hnsw"`: a graph over 8-bit codes in memory, re-ranked exactly
+ * - `"ivf"`: lists of codes around centroids, re-ranked exactly: little memory
+ * - `"disk"`: a graph whose blocks are read on demand: for data larger than memory
+ */
+export type IndexKind = "auto" | "flat" | "hnsw" | "ivf" | "disk";
+
+/** What an index of kind `"ivf"` keeps of a vector: a byte a dimension, 1 to 8 bits a dimension, or 4 bits a group of dimensions. */
+export type IndexCodec = "auto" | "sq8" | "rabitq" | "pq";
+
+/** An index with its parameters; what is left out is chosen from the data. */
+export interface IndexParameters {
+  kind: IndexKind;
+  /** Graphs: most neighbours of a record, 4 to 128. */
+  m?: number;
+  /** Graphs: candidates looked at for a new record, 8 to 2,000. */
+  efConstruction?: number;
+  /** `"ivf"` only. */
+  codec?: IndexCodec;
+  /** `"ivf"`: 1 to 65,536. */
+  lists?: number;
+  /** Codec `"rabitq"`: bits a dimension, 1 to 8. */
+  bits?: number;
+}
+
+/** An index by its kind, or with parameters. */
+export type IndexOptions = IndexKind | IndexParameters;
 
 /** One vector field of a schema. */
 export interface VectorField {
   /** 1 to 65,535. */
   dimensions: number;
-  /** `"cosine"` when left out. */
+  /** `"cosine"` when left out, of bits `"hamming"`. */
   metric?: Metric;
+  /** `"f32"` when left out. The dimensions of `"bit"` are a multiple of 8. */
+  type?: VectorType;
+  /** `"auto"` when left out. Counts when the collection is created; later, `collection.setIndex` changes it. */
+  index?: IndexOptions;
 }
 
 /** What the records of a collection look like. Everything in a record that is not its id or a vector is metadata (JSON). */
@@ -33,7 +80,7 @@ export interface Schema<Field extends string = string> {
 
 /** A schema as a collection has it. */
 export interface CollectionSchema {
-  vectors: { name: string; dimensions: number; metric: Metric }[];
+  vectors: { name: string; dimensions: number; metric: Metric; type: VectorType; index: IndexParameters }[];
   text: string[];
 }
 
@@ -53,28 +100,28 @@ export type UpdateRecord<Metadata extends object = AnyMetadata, Field extends st
 /** Many records as columns: the fastest way in. */
 export interface InputColumns<Metadata extends object = AnyMetadata, Field extends string = "vector"> {
   ids: readonly Id[] | Int32Array | Uint32Array | BigInt64Array;
-  /** Rows one after the other; for several fields, by field name. */
-  vectors?: Float32Array | { readonly [Name in Field]?: Float32Array };
+  /** Rows one after the other, in the array that the field's vectors come out in; for several fields, by field name. */
+  vectors?: StoredVector | { readonly [Name in Field]?: StoredVector };
   /** Metadata of each record: an object, its JSON text, or nothing. */
   documents?: readonly (Metadata | string | null | undefined)[];
 }
 
 /** A record coming out: its id, metadata, and vectors where they were included. */
-export type StoredRecord<Metadata extends object = AnyMetadata, Field extends string = "vector"> = { id: Id } & {
-  [Name in Field]?: Float32Array;
+export type StoredRecord<Metadata extends object = AnyMetadata, Field extends string = "vector", Stored extends StoredVector = Float32Array> = { id: Id } & {
+  [Name in Field]?: Stored;
 } & Metadata;
 
 /** A search's answer. */
-export interface Hit<Metadata extends object = AnyMetadata> {
+export interface Hit<Metadata extends object = AnyMetadata, Stored extends StoredVector = Float32Array> {
   id: Id;
-  /** Larger is better: l2 = 1 / (1 + distance), ip = dot product, cosine = cosine. */
+  /** Larger is better: l2 = 1 / (1 + distance), ip = dot product, cosine = cosine, hamming = 1 - distance / dimensions. */
   score: number;
-  /** The metric's own value, smaller is nearer: l2 = Euclidean, ip = -dot product, cosine = 1 - cosine. */
+  /** The metric's own value, smaller is nearer: l2 = Euclidean, ip = -dot product, cosine = 1 - cosine, hamming = differing bits. */
   distance: number;
   /** The record's metadata; `{}` when it has none or it was not included. */
   metadata: Metadata;
   /** The vector of the searched field, where it was included. */
-  vector?: Float32Array;
+  vector?: Stored;
 }
 
 /** What answers hold besides ids: `["metadata"]` when left out. */
@@ -96,6 +143,63 @@ export interface SearchQuery<Field extends string = "vector"> extends ReadOption
   topK?: number;
   /** The vector field to search; may be left out when there is only one. */
   field?: Field;
+  /**
+   * Share of the true nearest to find, above 0 up to 1; 0.95 when left out. 1 searches exactly. Indexes know from a self-audit made
+   * while they were built what effort that takes.
+   */
+  recall?: number;
+  /** Graphs: candidates kept while walking, 1 to 100,000; at least `topK` are. Instead of `recall`. */
+  ef?: number;
+  /** The same as `ef`. */
+  efSearch?: number;
+  /** Indexes of kind `"ivf"`: lists to look into, 1 to 65,536. Instead of `recall`. */
+  nprobe?: number;
+  /** Compare every record. */
+  exact?: boolean;
+}
+
+/** What was done with one source of records, in memory or a segment. */
+export interface ExplainedSource {
+  /** `"memory"`, or the segment's file. */
+  source: string;
+  rows: number;
+  deletedRows?: number;
+  /** What answered for it: `"flat"` is every record. */
+  index: Exclude<IndexKind, "auto">;
+  /** Why that one. */
+  why: string;
+  /** The effort: `ef` of graphs, `nprobe` of lists. */
+  ef?: number;
+  nprobe?: number;
+  /** What it did: candidates, distances, blocks read, microseconds. */
+  [measure: string]: unknown;
+}
+
+/** How a search was answered. */
+export interface Explanation {
+  k: number;
+  recall: number;
+  sources: ExplainedSource[];
+  /** Distances of full vectors, outside indexes. */
+  exactDistances: number;
+  hits: number;
+  microseconds: number;
+  [measure: string]: unknown;
+}
+
+/** An index that is being built. */
+export interface IndexProgress {
+  collection: string;
+  field: string;
+  /** The segment's file. */
+  segment: string;
+  /** 0 to 1. */
+  progress: number;
+}
+
+export interface BuildOptions extends CallOptions {
+  /** Called again and again while indexes are built, and with 1 when one is done. */
+  onProgress?: (progress: IndexProgress) => void;
 }
 
 export interface ScrollOptions extends ReadOptions {
@@ -124,6 +228,8 @@ export interface DatabaseOptions {
   manualMaintenance?: boolean;
   /** Budget of the block pool. */
   poolBytes?: Bytes;
+  /** Budget of what indexes keep in memory beside the pool. */
+  indexBytes?: Bytes;
   /** An in-memory table is written to a segment at this size. */
   memtableBytes?: Bytes;
   /** Hard limit of all memory of the database; 0 is none. */

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { onAbort } from "../abort.js";
 import { OmenError, asOmenError } from "../errors.js";
 import { dist } from "../here.js";
 import { encodeError } from "../wire.js";
@@ -58,11 +59,11 @@ export class NativeEngine implements Engine {
         this.#addon.cancel(this.#engine, id);
         resolve(cancelled());
       };
+      const forget = onAbort(signal, cancel);
       const end = (): void => {
         this.#open.delete(running);
-        signal?.removeEventListener("abort", cancel);
+        forget();
       };
-      signal?.addEventListener("abort", cancel);
       running.then(
         (response) => {
           end();

@@ -5,6 +5,7 @@
  * that answers at once it is done before `call` returns. A call that pends is stepped again, in the order of the calls, whenever
  * a promise of a storage has settled and whenever another call has finished. Writes that wait for the same sync then all go on together: that is group commit.
  */
+import { onAbort } from "../abort.js";
 import { STATUS } from "../codes.js";
 import { OmenError, codeOf } from "../errors.js";
 import type { Storage } from "../storage/storage.js";
@@ -38,8 +39,8 @@ interface PendingCall {
   resolve(response: Uint8Array): void;
   reject(error: unknown): void;
   failure: OmenError | undefined;
-  signal: AbortSignal | undefined;
-  onAbort: (() => void) | undefined;
+  /** Takes its callback away from the signal. */
+  forget: (() => void) | undefined;
 }
 
 /** Statuses behind which a storage's own message says more. */
@@ -95,14 +96,11 @@ export class WasmEngine implements Engine {
     return new Promise((resolve, reject) => {
       try {
         const call = this.#begin(request);
-        const pending: PendingCall = { call, resolve, reject, failure: undefined, signal, onAbort: undefined };
+        const pending: PendingCall = { call, resolve, reject, failure: undefined, forget: undefined };
         this.#pending.add(pending);
         this.#step(pending);
         if (!this.#pending.has(pending)) return;
-        if (signal !== undefined) {
-          pending.onAbort = () => this.#cancel(pending, "OMEN_ERR_CANCELLED", "the call was cancelled");
-          signal.addEventListener("abort", pending.onAbort);
-        }
+        pending.forget = onAbort(signal, () => this.#cancel(pending, "OMEN_ERR_CANCELLED", "the call was cancelled"));
         this.#watch();
       } catch (error) {
         if (error instanceof OmenError) resolve(encodeError(error.code, error.detail));
@@ -169,7 +167,7 @@ export class WasmEngine implements Engine {
 
   #finish(pending: PendingCall): void {
     this.#pending.delete(pending);
-    if (pending.onAbort !== undefined) pending.signal?.removeEventListener("abort", pending.onAbort);
+    pending.forget?.();
     this.#exports.call_free(pending.call);
     if (this.#pending.size === 0) this.#host.forgetReads();
     else this.#wake();

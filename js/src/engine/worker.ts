@@ -1,4 +1,5 @@
 /** The page's side of a database that lives in a worker: an engine that forwards (worker-protocol.ts). */
+import { onAbort } from "../abort.js";
 import { ERRORS, OmenError, type ErrorCode } from "../errors.js";
 import type { LogLevel } from "../types.js";
 import { encodeError } from "../wire.js";
@@ -66,12 +67,11 @@ export class WorkerEngine implements Engine {
       // A view of a larger buffer is copied: the rest is not ours to give away.
       request.byteLength === request.buffer.byteLength && request.buffer instanceof ArrayBuffer ? [request.buffer] : [],
     );
-    const abort = (): void => this.#post({ type: "abort", id: asked });
-    signal?.addEventListener("abort", abort);
+    const forget = onAbort(signal, () => this.#post({ type: "abort", id: asked }));
     try {
       return ((await answer) as Extract<FromWorker, { type: "answer" }>).response;
     } finally {
-      signal?.removeEventListener("abort", abort);
+      forget();
     }
   }
 

@@ -1,0 +1,98 @@
+/** Schemas and the parameters of indexes: as users give them, as requests carry them, and as answers tell them. */
+import { OmenError } from "./errors.js";
+import type { CollectionSchema, IndexOptions, IndexParameters, Metric, Schema } from "./types.js";
+import { isVectorType } from "./vectors.js";
+
+const invalid = (message: string): OmenError => new OmenError("OMEN_ERR_INVALID", message);
+
+const INDEX_KINDS = ["auto", "flat", "hnsw", "ivf", "disk"];
+const CODECS = ["auto", "sq8", "rabitq", "pq"];
+const METRICS = ["l2", "ip", "cosine", "hamming"];
+const NUMBERS: { readonly [name: string]: readonly [least: number, most: number, of: readonly string[]] } = {
+  m: [4, 128, ["hnsw", "disk"]],
+  efConstruction: [8, 2000, ["hnsw", "disk"]],
+  lists: [1, 65_536, ["ivf"]],
+  bits: [1, 8, ["ivf"]],
+};
+
+const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(", ");
+
+/**
+ * The parameters of an index as requests have them.
+ * @throws OmenError `OMEN_ERR_INVALID` with the range
+ */
+export function indexRequest(index: unknown, field: string): IndexParameters {
+  const given: unknown = typeof index === "string" ? { kind: index } : index;
+  if (typeof given !== "object" || given === null || Array.isArray(given)) throw invalid(`index of vector field "${field}" must be one of ${quoted(INDEX_KINDS)}, or an object: { kind, … }`);
+  const { kind = "auto", codec } = given as { kind?: unknown; codec?: unknown };
+  if (!INDEX_KINDS.includes(kind as string)) throw invalid(`index of vector field "${field}": kind is ${String(kind)}; it must be one of ${quoted(INDEX_KINDS)}`);
+  const request: { [name: string]: unknown } = { kind };
+  for (const [name, value] of Object.entries(given)) {
+    if (name === "kind" || value === undefined) continue;
+    if (name === "codec") {
+      if (!CODECS.includes(value as string)) throw invalid(`index of vector field "${field}": codec is ${String(value)}; it must be one of ${quoted(CODECS)}`);
+      if (kind !== "ivf" && value !== "auto") throw invalid(`index of vector field "${field}": codec is of kind "ivf", not of "${String(kind)}"`);
+    } else {
+      const number = Object.hasOwn(NUMBERS, name) ? NUMBERS[name] : undefined;
+      if (number === undefined) throw invalid(`index of vector field "${field}" has no "${name}"; there are kind, codec, ${Object.keys(NUMBERS).join(", ")}`);
+      const [least, most, of] = number;
+      if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+        throw invalid(`index of vector field "${field}": ${name} is ${String(value)}; it must be an integer from ${least} to ${most.toLocaleString("en")}`);
+      }
+      if (!of.includes(kind as string)) throw invalid(`index of vector field "${field}": ${name} is of kind ${of.map((one) => `"${one}"`).join(" and ")}, not of "${String(kind)}"`);
+      if (name === "bits" && codec !== "rabitq") throw invalid(`index of vector field "${field}": bits is of codec "rabitq"; name it too`);
+    }
+    request[name] = value;
+  }
+  return request as unknown as IndexParameters;
+}
+
+/** As requests have it: names of the protocol (docs/CALLS.md). */
+interface SchemaRequest {
+  vectors: { name: string; dimensions: number; metric: Metric; element: string; index?: IndexParameters }[];
+  text: string[];
+}
+
+const FIELD_OPTIONS = ["dimensions", "metric", "type", "index"];
+
+function fieldRequest(name: string, field: unknown): SchemaRequest["vectors"][number] {
+  const other = Object.keys(field ?? {}).find((key) => !FIELD_OPTIONS.includes(key));
+  if (other !== undefined) throw invalid(`vector field "${name}" has no option "${other}"; there are dimensions, metric, type and index`);
+  const { dimensions, type = "f32", metric = type === "bit" ? "hamming" : "cosine", index } = (field ?? {}) as { dimensions?: unknown; metric?: unknown; type?: unknown; index?: IndexOptions };
+  if (typeof dimensions !== "number" || !Number.isInteger(dimensions) || dimensions < 1 || dimensions > 65_535) {
+    throw invalid(`dimensions of vector field "${name}" is ${String(dimensions)}; it must be an integer from 1 to 65,535`);
+  }
+  if (!isVectorType(type)) throw invalid(`type of vector field "${name}" is ${String(type)}; it must be "f32", "f16", "i8" or "bit"`);
+  if (!METRICS.includes(metric as string)) throw invalid(`metric of vector field "${name}" is ${String(metric)}; it must be "l2", "ip", "cosine" or "hamming"`);
+  if ((metric === "hamming") !== (type === "bit")) throw invalid(`vector field "${name}" has type "${type}" and metric "${String(metric)}"; bits are compared by "hamming", and only bits`);
+  if (type === "bit" && dimensions % 8 !== 0) throw invalid(`dimensions of vector field "${name}" is ${dimensions}; bits come in bytes, so it must be a multiple of 8`);
+  if (name === "id") throw new OmenError("OMEN_ERR_NAME", 'a vector field cannot be named "id": records have their id there');
+  return { name, dimensions, metric: metric as Metric, element: type, ...(index === undefined ? {} : { index: indexRequest(index, name) }) };
+}
+
+/** A schema as the protocol has it. */
+export function schemaRequest(schema: Schema): SchemaRequest {
+  if (typeof schema !== "object" || schema === null) throw invalid("a schema is an object: { vector: { dimensions, metric } }");
+  const unknown = Object.keys(schema).find((key) => !["vector", "vectors", "text"].includes(key));
+  if (unknown !== undefined) throw invalid(`a schema has no "${unknown}"; there are vector, vectors and text`);
+  const { vector, vectors = {}, text = [] } = schema;
+  if (vector !== undefined && Object.hasOwn(vectors, "vector")) throw invalid('a schema gives either "vector", or "vector" among "vectors"');
+  if (!Array.isArray(text) || text.some((name) => typeof name !== "string")) throw invalid("text must be an array of field names");
+  const fields = Object.entries({ ...(vector === undefined ? {} : { vector }), ...vectors });
+  return { vectors: fields.map(([name, field]) => fieldRequest(name, field)), text: [...text] };
+}
+
+/** The schema of an answer: the default field's name may be given as "". */
+export function schemaAnswer(json: unknown): CollectionSchema {
+  const { vectors = [], text = [] } = (json ?? {}) as Partial<SchemaRequest>;
+  return {
+    vectors: vectors.map(({ name, dimensions, metric, element, index }) => ({
+      name: name === "" ? "vector" : name,
+      dimensions,
+      metric,
+      type: isVectorType(element) ? element : "f32",
+      index: index ?? { kind: "auto" },
+    })),
+    text,
+  };
+}
