@@ -80,7 +80,7 @@ static void write_part(omen_read_op *op, uint32_t p, omen_jw *w) {
     if (s != NULL) {
         write_index(s, w);
         omen_jw_key(w, "why");
-        omen_jw_cstr(w, op->v->coll->schema.schema.vectors[op->field].index.kind == OMEN_INDEX_AUTO ? choice.why : "asked for by name");
+        omen_jw_cstr(w, op->v->coll->schema.schema.vectors[op->field].index.kind == OMEN_INDEX_AUTO ? omen_index_reason(omen_index_options_of(s->index)->kind) : "asked for by name");
     } else {
         omen_jw_key(w, "index");
         omen_jw_cstr(w, "flat");

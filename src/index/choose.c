@@ -14,9 +14,18 @@ static uint64_t code_bytes(const omen_index_case *c) {
 uint64_t omen_index_estimate(omen_index_kind kind, const omen_index_case *c) {
     switch (kind) {
         case OMEN_INDEX_HNSW: return c->rows * (code_bytes(c) + 4u * 32u + 16u);
-        case OMEN_INDEX_IVF: return c->rows * (code_bytes(c) + 4u) + (UINT64_C(1) << 20);
+        case OMEN_INDEX_IVF: return c->rows * (code_bytes(c) + 4u) + 4096u * code_bytes(c) / 16u + (UINT64_C(1) << 16);
         case OMEN_INDEX_DISK: return c->rows / UINT64_C(16) * 80u + (UINT64_C(1) << 20);
         default: return 0;
+    }
+}
+
+const char *omen_index_reason(omen_index_kind kind) {
+    switch (kind) {
+        case OMEN_INDEX_HNSW: return "a graph and its codes fit the memory for indexes, and it is the fastest";
+        case OMEN_INDEX_IVF: return "a graph does not fit the memory for indexes, lists of codes do";
+        case OMEN_INDEX_DISK: return "no index fits the memory for indexes: blocks of a graph are read on demand";
+        default: return "few rows: comparing all of them takes no longer than an index would";
     }
 }
 
@@ -33,19 +42,19 @@ omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen
     }
     if (c->rows < FEW_ROWS || (uint64_t)c->rows * c->dimensions < FEW_VALUES) {
         kind = OMEN_INDEX_FLAT;
-        out.why = "few rows: comparing all of them takes no longer than an index would";
+        out.why = omen_index_reason(kind);
     } else if (c->dead > c->rows / 4) {
         kind = OMEN_INDEX_FLAT;
         out.why = "more than a quarter of the rows were replaced or deleted: the segment will be rewritten, and indexed then";
     } else if (omen_index_estimate(OMEN_INDEX_HNSW, c) <= c->budget) {
         kind = OMEN_INDEX_HNSW;
-        out.why = "a graph and its codes fit the memory for indexes, and it is the fastest";
+        out.why = omen_index_reason(kind);
     } else if (omen_index_estimate(OMEN_INDEX_IVF, c) <= c->budget) {
         kind = OMEN_INDEX_IVF;
-        out.why = "a graph does not fit the memory for indexes, lists of codes do";
+        out.why = omen_index_reason(kind);
     } else {
         kind = OMEN_INDEX_DISK;
-        out.why = "no index fits the memory for indexes: blocks of a graph are read on demand";
+        out.why = omen_index_reason(kind);
     }
     out.options.kind = kind;
     if (kind != OMEN_INDEX_IVF) {

@@ -21,6 +21,8 @@ typedef struct omen_index_case {
 omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen_index_case *c);
 /* Whether an index that exists is what is wanted: the same kind, and every parameter that was asked for. AUTO wants any. */
 bool omen_index_suits(const omen_index_options *have, const omen_index_options *wanted);
+/* Why a kind is chosen where nothing is asked for: a sentence, static. */
+const char *omen_index_reason(omen_index_kind kind);
 /* Bytes that an index of this kind takes in memory, about. */
 uint64_t omen_index_estimate(omen_index_kind kind, const omen_index_case *c);
 
