@@ -71,6 +71,29 @@ typedef struct omen_disk {
     _Atomic(struct disk_search *) spare; /* kept from the last search */
 } omen_disk;
 
+/* The blocks of one search: some stay pinned while its step runs, for a walk comes by the same ones again and again and asking the pool costs what
+ * scoring a few rows does; some are asked for ahead of their time, so that storage that pends is waited for once for many. disk_blocks.c */
+#define OMEN_DISK_PINS 8u
+#define OMEN_DISK_AHEAD 64u
+typedef struct omen_disk_pin { const omen_block *block; uint32_t index, group; } omen_disk_pin;
+typedef struct omen_disk_blocks {
+    omen_index *index;
+    omen_disk_pin pins[OMEN_DISK_PINS];
+    uint32_t pin_count, next, group; /* pins in use; the next to be given up; what was asked for in this group stays */
+    uint32_t ahead[OMEN_DISK_AHEAD], ahead_len; /* these pend */
+    uint64_t asked;
+} omen_disk_blocks;
+
+void omen_disk_blocks_init(omen_disk_blocks *b, omen_index *x);
+/* Begins a group: at most pin_count blocks, all of them pinned until the next group begins or all are released. */
+void omen_disk_blocks_group(omen_disk_blocks *b);
+/* [may pend] OMEN_ERR_LIMIT: also when this search's own pins are in the way. */
+omen_status omen_disk_blocks_get(omen_disk_blocks *b, uint32_t index, const omen_block **out, omen_error *err);
+void omen_disk_blocks_release(omen_disk_blocks *b); /* before a step returns */
+/* A block that will most likely be needed. A host keeps what it has read until it is asked again, so poll until that answers true. */
+void omen_disk_blocks_ahead(omen_disk_blocks *b, uint32_t index);
+bool omen_disk_blocks_poll(omen_disk_blocks *b);
+
 /* disk_search.c */
 omen_status omen_disk_search_begin(omen_index *x, const omen_index_query *q, omen_index_search **out, omen_error *err);
 omen_status omen_disk_search_step(omen_index_search *s, omen_error *err);

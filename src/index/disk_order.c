@@ -1,6 +1,6 @@
-/* disk_order.c - which rows lie together in a block. One block after another is filled: it begins with the row that was linked to most from the block before
- * and was left over there, else with the next row that has no place; then always comes the row that most rows of the block are linked to, of equals the one
- * that got there first. */
+/* disk_order.c - which rows lie together in a block. One block after another is filled: it begins with the first row that has no place; then always comes
+ * the row that most rows of the block are linked to, of equals the one that got there first. (Beginning with what was left over at the edge of the block
+ * before makes blocks that lie in more rows' neighbourhoods.) */
 #include "index/disk.h"
 
 #define BLOCKS_A_STEP 64u
@@ -86,29 +86,18 @@ static uint32_t fresh_row(omen_disk_order *o) {
     return o->next_row;
 }
 
-static void fill_block(omen_disk_order *o, uint32_t first) {
-    uint32_t end = OMEN_MIN(o->base->count - o->placed, o->per_block) + o->placed, row = first;
-    for (;;) {
-        put(o, row);
-        if (o->placed == end) return;
-        row = take(o);
-        if (row == NONE) row = fresh_row(o);
+static void fill_block(omen_disk_order *o) {
+    uint32_t end = OMEN_MIN(o->base->count - o->placed, o->per_block) + o->placed;
+    while (o->placed != end) {
+        uint32_t row = take(o);
+        put(o, row == NONE ? fresh_row(o) : row);
     }
-}
-
-/* Forgets the block; answers the row the next one begins with. */
-static uint32_t leave_block(omen_disk_order *o) {
-    uint32_t first = take(o);
     for (uint32_t i = 0; i < o->entry_count; i++) o->gain[o->entries[i].row] = 0;
     o->entry_count = o->most = 0;
     memset(o->queues, 0xFF, (o->per_block + 1) * sizeof *o->queues);
-    return first;
 }
 
 bool omen_disk_order_step(omen_disk_order *o) {
-    for (uint32_t b = 0; b < BLOCKS_A_STEP && o->placed < o->base->count; b++) {
-        uint32_t first = leave_block(o);
-        fill_block(o, first == NONE ? fresh_row(o) : first);
-    }
+    for (uint32_t b = 0; b < BLOCKS_A_STEP && o->placed < o->base->count; b++) fill_block(o);
     return o->placed == o->base->count;
 }

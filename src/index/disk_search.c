@@ -9,14 +9,11 @@
 #define NONE UINT32_MAX
 /* Candidates whose links are kept; those of more are read again. */
 #define LISTS 1024u
-/* Where storage pends: candidates whose neighbours are asked for ahead of their time, and blocks of them. */
+/* Where storage pends: candidates whose neighbours' blocks are asked for ahead of their time. */
 #define AHEAD 6u
-#define AHEAD_BLOCKS 64u
 #define SEEN 8192u
 /* How far a walk goes on its own when hardly any row it meets may be answered: as in memory. */
 #define FARTHEST 32768u
-/* Blocks a search keeps pinned while it runs: a walk comes by the same ones again and again, and asking the pool costs about what scoring a few rows does. */
-#define PINS 8u
 #define FETCH_BYTES 320u /* of a record, before it is used */
 
 typedef struct candidate {
@@ -53,10 +50,8 @@ typedef struct disk_search {
     uint32_t need[HOP], need_len; /* slots to be read, ascending */
     taken taken[OMEN_WALK_BEAM];
     uint32_t taken_len;
-    uint32_t ahead[AHEAD_BLOCKS], ahead_len; /* blocks asked for ahead that pend */
     bool looked_ahead;
-    struct pin { const omen_block *block; uint32_t index, group; } pins[PINS];
-    uint32_t pin_count, next_pin, group; /* how many may be used; which goes next; what is pinned for this group stays */
+    omen_disk_blocks blocks;
 } disk_search;
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search"); }
@@ -125,8 +120,7 @@ omen_status omen_disk_search_begin(omen_index *x, const omen_index_query *q, ome
         omen_disk_search_free(x->store->mem, s);
         return out_of_memory(err);
     }
-    uint64_t pins = omen_pool_budget(x->store->pool) / 4 / OMEN_MAX(x->store->host->threads, 1u) / d->nodes->block_len;
-    s->pin_count = (uint32_t)OMEN_MIN(OMEN_MAX(pins, 1u), PINS);
+    omen_disk_blocks_init(&s->blocks, x);
     s->ef = s->base.query.effort;
     s->stage = START;
     *out = &s->base;
@@ -243,57 +237,10 @@ static omen_status use_block(disk_search *s, const omen_disk *d, const omen_bloc
     return OMEN_OK;
 }
 
-static void unpin(disk_search *s) {
-    for (uint32_t i = 0; i < PINS; i++) {
-        omen_block_release(s->base.index->store->pool, s->pins[i].block);
-        s->pins[i].block = NULL;
-    }
-}
-
-/* A block, pinned until others took its place or the step ends, but at least for this group: no more than pin_count are asked for in one. */
-static omen_status pinned(disk_search *s, const omen_disk *d, uint32_t index, const omen_block **out, omen_error *err) {
-    omen_index *x = s->base.index;
-    for (uint32_t i = 0; i < s->pin_count; i++) {
-        if (s->pins[i].index != index || s->pins[i].block == NULL) continue;
-        s->pins[i].group = s->group;
-        *out = s->pins[i].block;
-        return OMEN_OK;
-    }
-    omen_status status = omen_segment_block(x->segment, d->nodes, index, out, err);
-    if (status != OMEN_OK) return status;
-    s->base.work.blocks++;
-    struct pin *p;
-    do p = &s->pins[s->next_pin++ % s->pin_count];
-    while (p->block != NULL && p->group == s->group);
-    omen_block_release(x->store->pool, p->block);
-    *p = (struct pin){*out, index, s->group};
-    return OMEN_OK;
-}
-
-/* Asks again for what was asked for ahead. What comes stays in the pool as long as that keeps it; an error will come again if the block is needed. */
-static void poll_ahead(disk_search *s, const omen_disk *d) {
-    omen_segment *seg = s->base.index->segment;
-    uint32_t left = 0;
-    for (uint32_t i = 0; i < s->ahead_len; i++) {
-        const omen_block *block;
-        omen_status status = omen_segment_block(seg, d->nodes, s->ahead[i], &block, NULL);
-        if (status == OMEN_OK) omen_block_release(s->base.index->store->pool, block);
-        else if (status == OMEN_PENDING) s->ahead[left++] = s->ahead[i];
-    }
-    s->ahead_len = left;
-}
-
-static void ask_ahead(disk_search *s, const omen_disk *d, uint32_t index) {
-    for (uint32_t i = 0; i < s->need_len; i++)
-        if (s->need[i] / d->shape.per_block == index) return;
-    for (uint32_t i = 0; i < s->ahead_len; i++)
-        if (s->ahead[i] == index) return;
-    if (s->ahead_len == AHEAD_BLOCKS) return;
-    const omen_block *block;
-    s->base.work.blocks++;
-    omen_status status = omen_segment_block(s->base.index->segment, d->nodes, index, &block, NULL);
-    if (status == OMEN_OK) omen_block_release(s->base.index->store->pool, block);
-    else if (status == OMEN_PENDING) s->ahead[s->ahead_len++] = index;
+static bool is_needed(const disk_search *s, const omen_disk *d, uint32_t index) {
+    bool needed = false;
+    for (uint32_t i = 0; i < s->need_len && !needed; i++) needed = s->need[i] / d->shape.per_block == index;
+    return needed;
 }
 
 /* Storage pends: the blocks of the candidates that will most likely be followed next can be under way meanwhile. */
@@ -305,7 +252,7 @@ static void look_ahead(disk_search *s, const omen_disk *d) {
         if ((c->key & 1) != 0 || c->list == NONE) continue;
         const uint32_t *links = s->lists + (size_t)c->list * d->shape.m;
         for (uint32_t i = 0; i < d->shape.m && links[i] < s->base.index->rows; i++)
-            if (!is_seen(s, links[i])) ask_ahead(s, d, links[i] / d->shape.per_block);
+            if (!is_seen(s, links[i]) && !is_needed(s, d, links[i] / d->shape.per_block)) omen_disk_blocks_ahead(&s->blocks, links[i] / d->shape.per_block);
         n++;
     }
 }
@@ -317,17 +264,17 @@ static inline void fetch_lines(const uint8_t *p, uint32_t len) {
 /* Slots of some blocks, from need[from]: pins the blocks, so that the misses of all their records overlap, then uses them; *to is where the next group
  * begins. What pends is moved to need[*left]. */
 static omen_status fetch_group(disk_search *s, const omen_disk *d, uint32_t from, uint32_t *to, uint32_t *left, omen_error *err) {
-    struct { const omen_block *block; uint32_t from, to; } have[PINS];
+    struct { const omen_block *block; uint32_t from, to; } have[OMEN_DISK_PINS];
     uint32_t n = 0, pinned_count = 0, at = from;
-    s->group++;
-    while (n < s->pin_count && from < s->need_len) {
+    omen_disk_blocks_group(&s->blocks);
+    while (n < s->blocks.pin_count && from < s->need_len) {
         uint32_t index = s->need[from] / d->shape.per_block, first = index * d->shape.per_block;
         while (at < s->need_len && s->need[at] / d->shape.per_block == index) at++;
-        omen_status status = pinned(s, d, index, &have[n].block, err);
+        omen_status status = omen_disk_blocks_get(&s->blocks, index, &have[n].block, err);
         if (status == OMEN_ERR_LIMIT && pinned_count != 0) break; /* what is there is used first */
         if (status == OMEN_ERR_LIMIT) {
-            unpin(s);
-            status = pinned(s, d, index, &have[n].block, err);
+            omen_disk_blocks_release(&s->blocks);
+            status = omen_disk_blocks_get(&s->blocks, index, &have[n].block, err);
         }
         if (status == OMEN_PENDING) have[n].block = NULL;
         else OMEN_TRY(status);
@@ -357,7 +304,7 @@ static omen_status fetch(disk_search *s, const omen_disk *d, omen_error *err) {
         s->looked_ahead = false;
         return OMEN_OK;
     }
-    poll_ahead(s, d);
+    (void)omen_disk_blocks_poll(&s->blocks);
     if (!s->looked_ahead) look_ahead(s, d);
     return OMEN_PENDING;
 }
@@ -372,7 +319,7 @@ static void start(disk_search *s) {
     omen_walk *w = &s->walk;
     uint32_t nodes[OMEN_GRAPH_M_MAX], n = 0;
     forget(s);
-    s->pool_len = s->found_len = s->need_len = s->ahead_len = s->at = s->scanned = 0;
+    s->pool_len = s->found_len = s->need_len = s->at = s->scanned = 0;
     s->looked_ahead = false;
     s->filtered = (q->dead != NULL && q->dead->ones != 0) || q->accept != NULL;
     s->free_count = s->list_cap;
@@ -468,7 +415,8 @@ static void answer(disk_search *s, const omen_disk *d) {
         s->hits[i] = (omen_index_hit){omen_walk_node(key), omen_walk_rank(key)};
     }
     base->hits = s->hits;
-    base->work.bytes += base->work.blocks * d->nodes->block_len;
+    base->work.blocks = s->blocks.asked;
+    base->work.bytes += s->blocks.asked * d->nodes->block_len;
 }
 
 static omen_status walk(disk_search *s, omen_error *err) {
@@ -496,8 +444,7 @@ static omen_status walk(disk_search *s, omen_error *err) {
                 break;
             case LAST:
                 /* A host keeps what it has read until it is fetched. */
-                poll_ahead(s, d);
-                if (s->ahead_len != 0) return OMEN_PENDING;
+                if (!omen_disk_blocks_poll(&s->blocks)) return OMEN_PENDING;
                 if (too_few(s)) {
                     s->ef *= 2;
                     if (room(s, d, s->ef, s->base.query.want) != OMEN_OK) return out_of_memory(err);
@@ -513,6 +460,6 @@ static omen_status walk(disk_search *s, omen_error *err) {
 omen_status omen_disk_search_step(omen_index_search *base, omen_error *err) {
     disk_search *s = (disk_search *)base;
     omen_status status = walk(s, err);
-    unpin(s);
+    omen_disk_blocks_release(&s->blocks);
     return status;
 }
