@@ -50,7 +50,7 @@ refused("zero vector under cosine, query", "OMEN_ERR_ZERO_VECTOR", /./, () => co
 refused("a vector too small for cosine", "OMEN_ERR_ZERO_VECTOR", /./, () => cosine.upsert([{ id: 7, vector: [1e-30, 0] }]));
 refused("no vector", "OMEN_ERR_INVALID", /"vector" of record "x" is missing; give 2 numbers/, up({ id: "x" }));
 refused("a vector of another type", "OMEN_ERR_INVALID", /of type string/, up({ id: "x", vector: "12" }));
-refused("a vector in integers of another type", "OMEN_ERR_INVALID", /of type object/, up({ id: "x", vector: new Int8Array(2) }));
+refused("a vector in integers of another type", "OMEN_ERR_INVALID", /is a Int8Array; give 2 numbers/, up({ id: "x", vector: new Int8Array(2) }));
 refused("unknown collection", "OMEN_ERR_NOT_FOUND", /"nowhere" does not exist; open it with a schema/, () => db.collection("nowhere"));
 refused("schema mismatch: dimensions", "OMEN_ERR_SCHEMA", /./, () => db.collection("c", { vector: { dimensions: 3, metric: "l2" } }));
 refused("schema mismatch: metric", "OMEN_ERR_SCHEMA", /./, () => db.collection("c", { vector: { dimensions: 2, metric: "ip" } }));
@@ -76,9 +76,9 @@ refused("a vector field's name", "OMEN_ERR_NAME", /./, () => db.collection("new"
 for (const dimensions of [0, -1, 1.5, 65_536, "2", undefined]) {
   refused(`${dimensions} dimensions`, "OMEN_ERR_INVALID", /dimensions of vector field "vector" is .*; it must be an integer from 1 to 65,535/, () => db.collection("new", { vector: { dimensions } }));
 }
-refused("an unknown metric", "OMEN_ERR_INVALID", /must be "l2", "ip" or "cosine"/, () => db.collection("new", { vector: { dimensions: 2, metric: "hamming" } }));
+refused("an unknown metric", "OMEN_ERR_INVALID", /must be "l2", "ip", "cosine" or "hamming"/, () => db.collection("new", { vector: { dimensions: 2, metric: "manhattan" } }));
 refused("an unknown key of a schema", "OMEN_ERR_INVALID", /there are vector, vectors and text/, () => db.collection("new", { vektor: { dimensions: 2 } }));
-refused("an unknown key of a vector field", "OMEN_ERR_INVALID", /no option "index"; there are dimensions and metric/, () => db.collection("new", { vector: { dimensions: 2, index: "graph" } }));
+refused("an unknown key of a vector field", "OMEN_ERR_INVALID", /no option "element"; there are dimensions, metric, type and index/, () => db.collection("new", { vector: { dimensions: 2, element: "f32" } }));
 refused("malformed JSON", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: ['{"a": }'] }));
 refused("JSON that is no object", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: ["[1]"] }));
 refused("JSON too deep", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: [`{"a":${"[".repeat(70)}${"]".repeat(70)}}`] }));

@@ -70,7 +70,7 @@ export function suite(label, makeOptions) {
     await db.close();
     await db.close();
     db = await start({ create: false });
-    assert.deepEqual(await db.collections(), [{ name: "notes", schema: { vectors: [{ name: "vector", dimensions: 3, metric: "l2" }], text: ["title"] } }]);
+    assert.deepEqual(await db.collections(), [{ name: "notes", schema: { vectors: [{ name: "vector", dimensions: 3, metric: "l2", type: "f32", index: { kind: "auto" } }], text: ["title"] } }]);
     notes = await db.collection("notes");
     await check();
     await db.flush();

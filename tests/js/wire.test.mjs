@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeAnswer, decodeRequest, decodeResponse, encodeError, encodeRequest, encodeResponse, statusOf } from "../../js/dist/wire.js";
-import { asFloats, asOffsets, decodeId, decodeTexts, encodeIds, encodeTexts, utf8Length, vectorRows } from "../../js/dist/columns.js";
+import { asFloats, asOffsets, decodeId, decodeTexts, encodeIds, encodeTexts, utf8Length } from "../../js/dist/columns.js";
+import { vectorRows } from "../../js/dist/vectors.js";
 import { random } from "./random.mjs";
 
 const ids = (list) => encodeIds(list.length, (i) => list[i]);
@@ -109,7 +110,7 @@ test("lengths in UTF-8 are the encoder's, half surrogates included", (t) => {
 
 test("vectors are rows of f32", () => {
   const rows = [[1, 2], new Float32Array([3, 4]), new Float64Array([0.1, 1e300])];
-  const { parts } = decodeRequest(encodeRequest({ op: "x" }, [vectorRows(3, 2, (i) => rows[i])]));
+  const { parts } = decodeRequest(encodeRequest({ op: "x" }, [vectorRows(3, { name: "v", dimensions: 2, metric: "l2", type: "f32", index: { kind: "auto" } }, (i) => rows[i])]));
   assert.deepEqual([...asFloats(parts[0])], [1, 2, 3, 4, Math.fround(0.1), Number.POSITIVE_INFINITY]);
   assert.deepEqual([...asOffsets(new Uint8Array(new Uint32Array([1, 2]).buffer))], [1, 2]);
 });
