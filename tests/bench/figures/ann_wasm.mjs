@@ -38,13 +38,13 @@ const loaders = {
     // The package refuses to run outside a browser: it looks for a window and for a storage it is not asked to use.
     const folder = need("hnswlib-wasm"), had = "window" in globalThis;
     if (!had) globalThis.window = globalThis;
-    const { warn, error } = console;
-    console.warn = console.error = () => {};
+    const { log, warn, error } = console;
+    console.log = console.warn = console.error = () => {}; // it would write into our own lines, now and later
     try {
       const { loadHnswlib } = await import(pathToFileURL(path.join(folder, "dist/hnswlib.js")));
       return await loadHnswlib();
     } finally {
-      Object.assign(console, { warn, error });
+      Object.assign(console, { log, warn, error });
       if (!had) delete globalThis.window;
     }
   },
