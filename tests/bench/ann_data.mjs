@@ -137,13 +137,18 @@ const sets = {
   glove_tail: { dims: 100, metric: "cosine", what: "GloVe-100, queries from its last 10,000 words", make: (w) => glove(w, true) },
   million: { dims: 128, metric: "l2", what: "synthetic, seeded: 2,000 clusters, decaying spectrum", make: (w) => clustered(w, { rows: 1_000_000, dims: 128, seed: 1, unit: false }) },
   isolate: { dims: 384, metric: "cosine", what: "synthetic, seeded: 2,000 clusters, decaying spectrum", make: (w) => clustered(w, { rows: 100_000, dims: 384, seed: 2, unit: true }) },
-  glove10k: { dims: 100, metric: "cosine", what: "the first 10,000 rows of GloVe-100's base", make: (w) => head(w, 10_000) },
-  glove50k: { dims: 100, metric: "cosine", what: "the first 50,000 rows of GloVe-100's base", make: (w) => head(w, 50_000) },
+  glove10k: { dims: 100, metric: "cosine", what: "10,000 rows of GloVe-100's base, evenly spread", make: (w) => spread(w, 10_000) },
+  glove50k: { dims: 100, metric: "cosine", what: "50,000 rows of GloVe-100's base, evenly spread", make: (w) => spread(w, 50_000) },
 };
 
-function head(write, rows) {
-  const whole = prepare("glove");
-  write("base.f32", floats(whole.base).subarray(0, rows * 100));
+/** Rows of every rank, as the queries are: a word's vector tells how common it is. */
+function spread(write, rows) {
+  const whole = prepare("glove"), all = floats(whole.base), some = new Float32Array(rows * 100);
+  for (let i = 0; i < rows; i++) {
+    const from = Math.floor((i * whole.rows) / rows) * 100;
+    some.set(all.subarray(from, from + 100), i * 100);
+  }
+  write("base.f32", some);
   write("query.f32", floats(whole.query));
 }
 
