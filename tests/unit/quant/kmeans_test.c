@@ -106,7 +106,6 @@ TEST(rounds_do_better_than_the_start) {
     omen_centroids found = omen_kmeans_centroids(k), sampled = {.count = 40, .dimensions = 24, .values = x};
     double after = total(x, 6000, &found);
     CHECK(after < 0.9 * total(x, 6000, &sampled));
-    if (getenv("SHOW")) printf("%f of the blobs' own variance\n", after / (6000 * 24 * 0.04));
     CHECK(after < 6000 * 24 * 0.04 * 1.15); /* the blobs' own variance */
     omen_kmeans_free(k);
     free(x);
@@ -132,7 +131,6 @@ TEST(two_levels_are_nearly_as_good_as_one) {
     omen_kmeans *one = cluster(x, N, D, OMEN_KMEANS_FLAT, 1);
     omen_centroids of_one = omen_kmeans_centroids(one);
     double single = total(x, N, &of_one);
-    if (getenv("SHOW")) printf("two levels %f (exact %f), one level of 1024 %f\n", near, nearest, single);
     CHECK(near < single);
     omen_kmeans_free(k);
     omen_kmeans_free(one);

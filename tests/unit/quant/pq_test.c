@@ -113,7 +113,6 @@ TEST(training_finds_good_points) {
             omen_pq_decode(&c, codes, stands);
             errors[n] += apart(x + r * D, stands, D);
         }
-        if (getenv("SHOW")) printf("sub %u: %.4f of the variance\n", 1u << n, errors[n] / variance);
         omen_pq_deinit(&c);
     }
     /* 16 levels leave 0.0115 of a normal number's variance (Max 1960); two dimensions share them. */

@@ -114,7 +114,6 @@ TEST(estimates_have_no_bias_and_bounds_hold) {
                     make(&s, metrics[m], shapes[f], bits, each != 0, normal, 0.1f);
                     for (int pass = 0; pass < 2; pass++) {
                         outcome narrow = try(&s, pass, 1.9f, 12, 1.0f), wide = try(&s, pass, 2.6f, 12, 1.0f);
-                        if (getenv("SHOW")) printf("d %u metric %d bits %u each %d pass %d: bias %.5f error %.5f; 1.9: %.4f %.4f  2.6: %.4f %.4f\n", shapes[f], (int)m, bits, each, pass, narrow.bias, narrow.error, narrow.above, narrow.within, wide.above, wide.within);
                         /* Queries share rows and rows share a rotation: errors are not quite independent. */
                         CHECK(fabs(narrow.bias) < 10 * narrow.spread);
                         CHECK(narrow.above >= 0.965);
@@ -136,7 +135,6 @@ TEST(every_bit_halves_the_error) {
                 set s;
                 make(&s, OMEN_METRIC_L2, shapes[f], bits, each != 0, normal, 0);
                 double now = all[bits] = try(&s, 1, 1.9f, 6, 1.0f).error;
-                if (getenv("SHOW")) printf("d %u each %d bits %u error %.6f ratio %.3f\n", shapes[f], each, bits, now, bits > 1 ? last / now : 0);
                 if (bits > 1) CHECK(now < last / 1.6);
                 last = now;
                 drop(&s);
@@ -229,7 +227,7 @@ TEST(the_factor_is_nearly_the_best) {
             set s;
             make(&s, OMEN_METRIC_L2, shapes[f], bits, false, normal, 0);
             const omen_rq *c = &s.codec;
-            double ours = 0, best = 0, worst = 0;
+            double ours = 0, best = 0;
             float stands[512], left[512];
             for (uint32_t r = 0; r < 60; r++) {
                 omen_rq_decode(c, s.heads + (size_t)r * c->head_stride, s.tails + (size_t)r * c->tail_stride, s.at, stands);
@@ -238,9 +236,7 @@ TEST(the_factor_is_nearly_the_best) {
                 double got = 1 / (cosine * cosine) - 1, want = best_spread(left, c->n, bits);
                 CHECK(got >= want * 0.999);
                 ours += got, best += want;
-                worst = fmax(worst, got / want);
             }
-            if (getenv("SHOW")) printf("d %u bits %u: square error %.4f of the best, worst %.4f\n", shapes[f], bits, ours / best, worst);
             CHECK(ours < best * 1.06);
             drop(&s);
         }
