@@ -47,16 +47,17 @@ static void print_line(const char *name) { printf("%-14s ", name); }
 static void print_collection(yyjson_val *c, uint64_t records) {
     yyjson_val *fields = yyjson_obj_get(yyjson_obj_get(c, "schema"), "vectors"), *memory = yyjson_obj_get(c, "memory"), *segments = yyjson_obj_get(c, "segments"), *v;
     yyjson_arr_iter it;
-    uint64_t bytes = 0, deleted = 0;
+    uint64_t bytes = 0, deleted = 0, indexes = 0;
     printf("\ncollection \"%s\"\n", cli_member(c, "name"));
     yyjson_arr_iter_init(fields, &it);
     while ((v = yyjson_arr_iter_next(&it)) != NULL) {
         const char *name = cli_member(v, "name"), *metric = cli_member(v, "metric");
         print_line("  vector");
-        printf("%s, %llu dimensions, %s\n", name, (unsigned long long)number(v, "dimensions"), metric);
+        printf("%s, %llu dimensions, %s, %s, index %s\n", name, (unsigned long long)number(v, "dimensions"), metric, cli_member(v, "element"),
+               cli_member(yyjson_obj_get(v, "index"), "kind"));
     }
     yyjson_arr_iter_init(segments, &it);
-    while ((v = yyjson_arr_iter_next(&it)) != NULL) bytes += number(v, "bytes"), deleted += number(v, "deletedRows");
+    while ((v = yyjson_arr_iter_next(&it)) != NULL) bytes += number(v, "bytes"), deleted += number(v, "deletedRows"), indexes += yyjson_arr_size(yyjson_obj_get(v, "indexes"));
     print_line("  records");
     printf("%llu\n", (unsigned long long)records);
     print_line("  in memory");
@@ -67,6 +68,8 @@ static void print_collection(yyjson_val *c, uint64_t records) {
     printf("%zu, ", yyjson_arr_size(segments));
     print_bytes(bytes);
     printf(", %llu replaced or deleted rows\n", (unsigned long long)deleted);
+    print_line("  indexes");
+    printf("%llu\n", (unsigned long long)indexes);
 }
 
 static omen_status count_records(omen_db *db, const char *name, uint64_t *records) {

@@ -32,7 +32,7 @@ static omen_status grow(cli_batch *b) {
     if (places != NULL) b->places = places;
     if (ids == NULL || documents == NULL || places == NULL) return cli_no_memory();
     for (uint32_t f = 0; f < b->schema->vector_count; f++) {
-        float *v = realloc(b->vectors[f], capacity * b->schema->vectors[f].dimensions * sizeof *v);
+        void *v = realloc(b->vectors[f], capacity * cli_vector_bytes(&b->schema->vectors[f]));
         if (v == NULL) return cli_no_memory();
         b->vectors[f] = v;
     }
@@ -64,10 +64,10 @@ omen_status cli_batch_add(cli_batch *b, const cli_record *r) {
     CLI_TRY(keep(b, r->id.text, &b->places[2 * b->count]));
     CLI_TRY(keep(b, r->document, &b->places[2 * b->count + 1]));
     for (uint32_t f = 0; f < b->schema->vector_count; f++) {
-        size_t n = b->schema->vectors[f].dimensions;
+        size_t bytes = cli_vector_bytes(&b->schema->vectors[f]);
         if ((r->given >> f & 1u) == 0) continue;
-        memcpy(b->vectors[f] + b->count * n, r->vectors[f], n * sizeof(float));
-        b->bytes += n * sizeof(float);
+        CLI_TRY(cli_vector_pack(&b->schema->vectors[f], r->vectors[f], (char *)b->vectors[f] + b->count * bytes));
+        b->bytes += bytes;
     }
     b->given = r->given;
     b->bytes += sizeof *b->ids;

@@ -4,6 +4,7 @@
  *   database.c  opening a database and its collection            create.c    create, collections, drop
  *   records.c   upsert, get, delete, count                       search.c    search
  *   admin.c     flush, compact, check, stats, metrics            import.c    import; export.c: export
+ *   index.c     index, explain, their parameters                 element.c   vectors as numbers
  *   batch.c     records gathered into a batch                    value.c     ids, numbers and vectors as text
  *   input.c     files read in pieces and lines                   output.c    JSON and tables; progress.c: the bar
  *   source*.c   records out of fvecs, npy, JSON lines, CSV       sink*.c     records into them
@@ -78,7 +79,8 @@ void cli_print_options(FILE *to, const char *names);
 
 /* ---- databases (database.c) ---- */
 
-typedef enum cli_access { CLI_READ, CLI_WRITE, CLI_CREATE } cli_access;
+/* MAINTAIN: to write, and maintenance happens only when the command does it. */
+typedef enum cli_access { CLI_READ, CLI_WRITE, CLI_CREATE, CLI_MAINTAIN } cli_access;
 /* Opens the database of the first argument as options and environment say. */
 omen_status cli_database_open(cli_access access, omen_db **out);
 /* Closes it; the first failure counts. */
@@ -94,6 +96,32 @@ omen_status cli_field_choose(const omen_collection *c, uint32_t *field);
 /* OMEN_METRIC_* of a name; 0 when it is none. */
 omen_metric cli_metric(const char *name);
 const char *cli_metric_name(omen_metric m);
+
+/* ---- vectors as numbers (element.c) ---- */
+
+/* How many numbers a vector is written as: its dimensions, of bits its bytes. */
+uint32_t cli_width(const omen_vector_field *f);
+/* Bytes of a vector as omen_element says. */
+size_t cli_vector_bytes(const omen_vector_field *f);
+/* Numbers into a vector of the field's element. OMEN_ERR_INVALID with the first that is out of its range. */
+omen_status cli_vector_pack(const omen_vector_field *f, const float *numbers, void *out);
+/* A vector of the field's element as numbers; valid until the next call. */
+const float *cli_vector_numbers(const omen_vector_field *f, const void *vector);
+bool cli_element(const char *name, omen_element *out);
+const char *cli_element_name(omen_element e);
+/* --type, and --metric or its default. OMEN_ERR_INVALID. */
+omen_status cli_type_option(omen_element *out);
+omen_status cli_metric_option(omen_element e, omen_metric *out);
+
+/* ---- indexes (index.c) ---- */
+
+/* Whether any of the options of an index was given; what they say. OMEN_ERR_INVALID with the range. */
+bool cli_index_given(void);
+omen_status cli_index_options(omen_index_options *out);
+/* --recall, --ef, --nprobe and --exact into a query. OMEN_ERR_INVALID. */
+omen_status cli_effort_options(omen_query *q);
+/* Runs a search and shows how it was answered. */
+omen_status cli_explain(omen_collection *c, const omen_query *q);
 
 /* ---- values (value.c) ---- */
 
@@ -178,7 +206,7 @@ typedef struct cli_record {
     bool has_id;
     omen_id id;
     uint32_t given;  /* bit f: vectors[f] is there */
-    float *vectors[OMEN_MAX_VECTOR_FIELDS];
+    float *vectors[OMEN_MAX_VECTOR_FIELDS]; /* numbers: cli_width of them */
     omen_str document;
 } cli_record;
 
@@ -189,7 +217,7 @@ struct cli_source {
     uint64_t row;    /* records read */
     uint64_t line;   /* line of the last record, 0 for binary files */
     uint64_t rows;   /* how many there are, 0: unknown */
-    uint32_t dimensions; /* of the first record's vector; 0: it has none. Known after opening. */
+    uint32_t dimensions; /* numbers of the first record's vector; 0: it has none. Known after opening. */
     const omen_schema *schema; /* set by cli_source_bind */
     uint32_t field;            /* the field that binary files and --vector-columns fill */
     float *vectors[OMEN_MAX_VECTOR_FIELDS];
@@ -234,7 +262,7 @@ typedef struct cli_batch {
     uint32_t given;
     omen_id *ids;
     omen_str *documents;
-    float *vectors[OMEN_MAX_VECTOR_FIELDS];
+    void *vectors[OMEN_MAX_VECTOR_FIELDS]; /* as omen_element says */
     /* The text of ids and documents. It moves while it grows, so until the batch is written there are places in it. */
     char *text;
     size_t text_len, text_capacity;
@@ -280,6 +308,8 @@ omen_status cli_run_get(void);
 omen_status cli_run_delete(void);
 omen_status cli_run_count(void);
 omen_status cli_run_search(void);
+omen_status cli_run_explain(void);
+omen_status cli_run_index(void);
 omen_status cli_run_flush(void);
 omen_status cli_run_compact(void);
 omen_status cli_run_check(void);

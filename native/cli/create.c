@@ -16,10 +16,10 @@ typedef struct wanted {
 } wanted;
 
 static omen_status bad_field(const char *text) {
-    return cli_fail(OMEN_ERR_INVALID, "--vector-field \"%.100s\" is not NAME:DIMENSIONS or NAME:DIMENSIONS:METRIC, such as title:384:cosine", text);
+    return cli_fail(OMEN_ERR_INVALID, "--vector-field \"%.100s\" is not NAME:DIMENSIONS, NAME:DIMENSIONS:METRIC or NAME:DIMENSIONS:METRIC:TYPE, such as title:384:cosine:f16", text);
 }
 
-/* NAME:DIMENSIONS[:METRIC] */
+/* NAME:DIMENSIONS[:METRIC[:TYPE]]; --type, --metric and the options of an index hold for all fields. */
 static omen_status read_field(const char *text, omen_vector_field *f) {
     const char *colon = strchr(text, ':');
     if (colon == NULL) return bad_field(text);
@@ -28,7 +28,15 @@ static omen_status read_field(const char *text, omen_vector_field *f) {
     if (n < 1 || n > OMEN_MAX_DIMENSIONS || (*end != '\0' && *end != ':')) return bad_field(text);
     f->name = (omen_str){text, (size_t)(colon - text)};
     f->dimensions = (uint32_t)n;
-    f->metric = cli_metric(*end == ':' ? end + 1 : cli_option("metric", "cosine"));
+    CLI_TRY(cli_index_options(&f->index));
+    CLI_TRY(cli_type_option(&f->element));
+    const char *type = *end == ':' ? strchr(end + 1, ':') : NULL;
+    if (type != NULL && !cli_element(type + 1, &f->element)) return bad_field(text);
+    if (*end == '\0') return cli_metric_option(f->element, &f->metric);
+    char metric[16];
+    size_t n_metric = type == NULL ? strlen(end + 1) : (size_t)(type - end - 1);
+    snprintf(metric, sizeof metric, "%.*s", (int)(n_metric < sizeof metric ? n_metric : sizeof metric - 1), end + 1);
+    f->metric = cli_metric(metric);
     return f->metric == 0 ? bad_field(text) : OMEN_OK;
 }
 
@@ -38,10 +46,12 @@ static omen_status read_schema(wanted *w) {
     w->schema.vectors = w->fields;
     w->schema.texts = w->texts;
     CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, 0, &dimensions));
-    if (cli_metric(cli_option("metric", "cosine")) == 0)
-        return cli_fail(OMEN_ERR_INVALID, "--metric is \"%.60s\"; it must be cosine, l2 or ip", cli_option("metric", ""));
+    omen_vector_field one = {.name = OMEN_STR(""), .dimensions = (uint32_t)dimensions};
+    CLI_TRY(cli_type_option(&one.element));
+    CLI_TRY(cli_metric_option(one.element, &one.metric));
+    CLI_TRY(cli_index_options(&one.index));
     if (dimensions != 0) {
-        w->fields[0] = (omen_vector_field){.name = OMEN_STR(""), .dimensions = (uint32_t)dimensions, .metric = cli_metric(cli_option("metric", "cosine"))};
+        w->fields[0] = one;
         w->schema.vector_count = 1;
     }
     const char *text;
@@ -116,7 +126,8 @@ static void print_collection(yyjson_val *c) {
     yyjson_arr_iter_init(fields, &it);
     while ((f = yyjson_arr_iter_next(&it)) != NULL) {
         const char *name = cli_member(f, "name"), *metric = cli_member(f, "metric");
-        printf("  %s: %llu dimensions, %s", name, (unsigned long long)yyjson_get_uint(yyjson_obj_get(f, "dimensions")), metric);
+        printf("  %s: %llu dimensions, %s, %s, index %s", name, (unsigned long long)yyjson_get_uint(yyjson_obj_get(f, "dimensions")), metric, cli_member(f, "element"),
+               cli_member(yyjson_obj_get(f, "index"), "kind"));
     }
     putchar('\n');
 }

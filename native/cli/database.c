@@ -45,11 +45,13 @@ omen_status cli_database_open(cli_access access, omen_db **out) {
     CLI_TRY(set(&o, "pool-bytes", "pool_bytes", "OMENDB_POOL_BYTES", sizes));
     CLI_TRY(set(&o, "memtable-bytes", "memtable_bytes", "OMENDB_MEMTABLE_BYTES", sizes));
     CLI_TRY(set(&o, "memory-bytes", "memory_bytes", "OMENDB_MEMORY_BYTES", sizes));
+    CLI_TRY(set(&o, "index-bytes", "index_bytes", "OMENDB_INDEX_BYTES", sizes));
     const char *read_only = cli_given("read-only") ? "true" : getenv("OMENDB_READ_ONLY");
     if (read_only != NULL && read_only[0] != '\0' && omen_options_set(&o, OMEN_STR("read_only"), str(read_only)) != OMEN_OK)
         return cli_fail(OMEN_ERR_INVALID, "OMENDB_READ_ONLY is \"%.60s\"; it must be true or false", read_only);
     o.create = access == CLI_CREATE;
     if (access == CLI_CREATE) CLI_TRY(read_database_id(&o, id));
+    if (access == CLI_MAINTAIN) o.manual_maintenance = 1;
     if (access == CLI_READ) o.read_only = 1; /* so it can be read while another program writes */
     return cli_core(omen_open(cli_positional(0), &o, out));
 }
@@ -156,16 +158,16 @@ omen_status cli_field_choose(const omen_collection *c, uint32_t *field) {
 static const struct {
     const char *name;
     omen_metric metric;
-} metrics[] = {{"l2", OMEN_METRIC_L2}, {"ip", OMEN_METRIC_IP}, {"cosine", OMEN_METRIC_COSINE}};
+} metrics[] = {{"l2", OMEN_METRIC_L2}, {"ip", OMEN_METRIC_IP}, {"cosine", OMEN_METRIC_COSINE}, {"hamming", OMEN_METRIC_HAMMING}};
 
 omen_metric cli_metric(const char *name) {
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
         if (strcmp(metrics[i].name, name) == 0) return metrics[i].metric;
     return (omen_metric)0;
 }
 
 const char *cli_metric_name(omen_metric m) {
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
         if (metrics[i].metric == m) return metrics[i].name;
     return "unknown";
 }

@@ -34,17 +34,22 @@ typedef struct import {
 
 static omen_status create_collection(import *m, const char *name) {
     uint64_t dimensions;
-    CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, m->source->dimensions, &dimensions));
-    omen_metric metric = cli_metric(cli_option("metric", "cosine"));
-    if (metric == 0) return cli_fail(OMEN_ERR_INVALID, "--metric is \"%.60s\"; it must be cosine, l2 or ip", cli_option("metric", ""));
+    omen_vector_field f = {.name = OMEN_STR("")};
+    CLI_TRY(cli_type_option(&f.element));
+    CLI_TRY(cli_metric_option(f.element, &f.metric));
+    CLI_TRY(cli_index_options(&f.index));
+    uint64_t each = f.element == OMEN_ELEMENT_BIT ? 8 : 1; /* dimensions of a number */
+    CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, m->source->dimensions * each, &dimensions));
     if (dimensions == 0)
         return cli_fail(OMEN_ERR_DIMENSION, "the first record of %.200s has no vector \"%.100s\", so how long vectors are is not known; name it with --field, or give --dimensions",
                         m->source->in.path, cli_option("field", "vector"));
     if (dimensions > OMEN_MAX_DIMENSIONS) return cli_fail(OMEN_ERR_DIMENSION, "the first vector has %llu dimensions; 1 to %u are possible", (unsigned long long)dimensions, OMEN_MAX_DIMENSIONS);
-    if (m->source->dimensions != 0 && dimensions != m->source->dimensions)
-        return cli_fail(OMEN_ERR_DIMENSION, "--dimensions is %llu, and the vectors of %.200s have %u", (unsigned long long)dimensions, m->source->in.path, m->source->dimensions);
+    if (m->source->dimensions != 0 && dimensions != m->source->dimensions * each)
+        return cli_fail(OMEN_ERR_DIMENSION, "--dimensions is %llu, and the vectors of %.200s have %llu", (unsigned long long)dimensions, m->source->in.path,
+                        (unsigned long long)(m->source->dimensions * each));
     const char *field = cli_option("field", "");
-    omen_vector_field f = {.name = {field, strlen(field)}, .dimensions = (uint32_t)dimensions, .metric = metric};
+    f.name = (omen_str){field, strlen(field)};
+    f.dimensions = (uint32_t)dimensions;
     omen_schema schema;
     omen_schema_init(&schema);
     schema.vector_count = 1;
@@ -59,7 +64,11 @@ static omen_status compare(const import *m, uint32_t field) {
     uint64_t dimensions;
     CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, f->dimensions, &dimensions));
     if (dimensions != f->dimensions) return cli_fail(OMEN_ERR_SCHEMA, "--dimensions is %llu, and the collection has %u; leave it out, or choose another --collection", (unsigned long long)dimensions, f->dimensions);
-    const char *metric = cli_option("metric", NULL);
+    const char *metric = cli_option("metric", NULL), *type = cli_option("type", NULL);
+    if (type != NULL && strcmp(type, cli_element_name(f->element)) != 0)
+        return cli_fail(OMEN_ERR_SCHEMA, "--type is \"%.60s\", and the collection has %s; leave it out, or choose another --collection", type, cli_element_name(f->element));
+    if (cli_index_given() && !m->created)
+        return cli_fail(OMEN_ERR_SCHEMA, "the collection is there already; change its index with `omendb index %.200s --index KIND`", cli_positional(0));
     if (metric != NULL && cli_metric(metric) != f->metric)
         return cli_fail(OMEN_ERR_SCHEMA, "--metric is \"%.60s\", and the collection has %s; leave it out, or choose another --collection", metric, cli_metric_name(f->metric));
     return OMEN_OK;
@@ -215,7 +224,11 @@ static omen_status read_options(import *m) {
 /* The file is looked at before the database is touched. */
 omen_status cli_run_import(void) {
     import m = {0};
+    omen_vector_field made; /* what a collection that is made will have: judged before anything is opened */
     omen_status s = read_options(&m);
+    if (s == OMEN_OK) s = cli_type_option(&made.element);
+    if (s == OMEN_OK) s = cli_metric_option(made.element, &made.metric);
+    if (s == OMEN_OK) s = cli_index_options(&made.index);
     if (s == OMEN_OK) s = cli_source_open(cli_positional(1), cli_option("format", NULL), &m.source);
     if (s == OMEN_OK) s = cli_database_open(CLI_CREATE, &m.db);
     if (s == OMEN_OK) s = run(&m);

@@ -14,18 +14,21 @@
 
 #define READING "collection field "
 #define SHOWN "include-vector no-metadata "
+#define INDEX "index index-m index-ef index-codec index-lists index-bits "
+#define EFFORT "recall ef nprobe exact "
 
 const cli_command cli_commands[] = {
     {"create", cli_run_create, "DATABASE", 1, 1, "create a database, or a collection in it",
-     "collection dimensions metric vector-field text database-id ",
+     "collection dimensions metric type vector-field text database-id " INDEX,
      "Makes the folder DATABASE. With --dimensions it also makes a collection of vectors of that length; with several\n"
-     "--vector-field NAME:DIMENSIONS[:METRIC] one that has several vectors in each record. A collection can be added to\n"
-     "a database that is there already.\n\n"
+     "--vector-field NAME:DIMENSIONS[:METRIC[:TYPE]] one that has several vectors in each record. A collection can be added to\n"
+     "a database that is there already. Vectors of --type i8 are integers from -128 to 127; those of bit are written as bytes,\n"
+     "each of 8 dimensions, the lowest bit first. --index says how vectors are to be found; `omendb help index` tells more.\n\n"
      "  omendb create notes --collection notes --dimensions 384 --metric cosine\n"
      "  omendb create shop --collection items --vector-field title:384 --vector-field photo:512:l2 --text body"},
     {"import", cli_run_import, "DATABASE FILE", 2, 2, "read records from fvecs, npy, JSON lines or CSV",
-     "collection dimensions metric field format id-field ids first-id skip limit batch mode vector-columns strings "
-     "progress no-progress ",
+     "collection dimensions metric type field format id-field ids first-id skip limit batch mode vector-columns strings "
+     "progress no-progress " INDEX,
      "FILE is .fvecs, .npy, .jsonl (or .ndjson) or .csv; - is standard input and needs --format. A database or collection\n"
      "that is not there is created, with as many dimensions as the first vector has.\n\n"
      "  fvecs, npy   one vector a row; ids are row numbers from --first-id (0), or the lines of the file --ids\n"
@@ -33,6 +36,7 @@ const cli_command cli_commands[] = {
      "  CSV          a header line; the vector is a JSON array in the column \"vector\", or lies in the columns v0, v1, ...\n"
      "               (another prefix: --vector-columns); numbers, true and false keep their type unless --strings; a\n"
      "               column \"document\" may hold a JSON object of metadata; empty cells are left out\n\n"
+     "Indexes are built while the import runs and by every program that writes later; `omendb index` builds what is left.\n\n"
      "A record of JSON lines or CSV without an id gets its row number too; --id-field names the key or column of the id.\n\n"
      "Records are written in batches, each whole or not at all. When a record is refused, what was written before stays, and\n"
      "the message says with which --skip to go on.\n\n"
@@ -51,11 +55,25 @@ const cli_command cli_commands[] = {
      "input, one a line. All of them are one batch: all are written, or none.\n\n"
      "  omendb upsert notes '{\"id\": \"a\", \"vector\": [0.1, 0.2], \"title\": \"first\"}'"},
     {"search", cli_run_search, "DATABASE", 1, 1, "find the records nearest to a vector",
-     READING SHOWN "vector vector-file row id k ",
+     READING SHOWN EFFORT "vector vector-file row id k ",
      "The vector is --vector '[0.1, 0.2]', or row --row (0) of --vector-file (fvecs, npy, JSON lines, CSV), or the one of the\n"
-     "record --id, which is then left out of the answer. The search is exact. Smaller distances and larger scores are nearer.\n\n"
+     "record --id, which is then left out of the answer. Smaller distances and larger scores are nearer. Distances are exact;\n"
+     "where there is an index it may miss some of the nearest: --recall says what share is to be found, --exact that all are.\n\n"
      "  omendb search notes --vector '[0.1, 0.2]' -k 5\n"
      "  omendb search notes --id a --json"},
+    {"explain", cli_run_explain, "DATABASE", 1, 1, "show how a search is answered", READING EFFORT "vector vector-file row id k ",
+     "Takes what `omendb search` takes, runs the search, and shows for memory and each segment how many rows there are, which\n"
+     "index answered, why that one, its effort, and what it did.\n\n"
+     "  omendb explain notes --vector '[0.1, 0.2]' --recall 0.99"},
+    {"index", cli_run_index, "DATABASE", 1, 1, "build the indexes that are due, or change one",
+     "collection field no-build progress no-progress " INDEX,
+     "Builds every index that is due and lists all there are. With --index KIND the field's index is changed first; what is\n"
+     "left out is chosen from the data.\n\n"
+     "  auto   chosen for each segment by rows, dimensions and memory     flat   none: every record is compared\n"
+     "  hnsw   a graph over 8-bit codes in memory                          disk   a graph read from storage on demand\n"
+     "  ivf    lists of codes around centroids: little memory\n\n"
+     "  omendb index notes\n"
+     "  omendb index notes --index hnsw --index-m 24 --index-ef 200"},
     {"get", cli_run_get, "DATABASE ID...", 2, -1, "show records by their ids", "collection " SHOWN,
      "7 is the integer 7 and '\"7\"' the string. The exit code is 20 when one of the ids is not there.\n\n"
      "  omendb get notes a b --include-vector"},
@@ -188,8 +206,8 @@ static void print_overview(FILE *to) {
     for (size_t i = 0; i < cli_command_count; i++) fprintf(to, "  %-12s %s\n", cli_commands[i].name, cli_commands[i].summary);
     fputs("  version      show the version\n  help         show this, or the help of a command\n\noptions of every command\n", to);
     cli_print_options(to, NULL);
-    fputs("\nThe variables OMENDB_PROFILE, OMENDB_DURABILITY, OMENDB_READ_ONLY, OMENDB_POOL_BYTES, OMENDB_MEMTABLE_BYTES and\n"
-          "OMENDB_MEMORY_BYTES set what no option sets. OMENDB_THREADS limits the threads; OMENDB_LOG=info shows log lines.\n\n"
+    fputs("\nThe variables OMENDB_PROFILE, OMENDB_DURABILITY, OMENDB_READ_ONLY, OMENDB_POOL_BYTES, OMENDB_MEMTABLE_BYTES,\n"
+          "OMENDB_MEMORY_BYTES and OMENDB_INDEX_BYTES set what no option sets. OMENDB_THREADS limits the threads; OMENDB_LOG=info shows log lines.\n\n"
           "begin with\n"
           "  omendb create notes --dimensions 2\n"
           "  omendb upsert notes '{\"id\": \"a\", \"vector\": [1, 0], \"title\": \"east\"}' '{\"id\": \"b\", \"vector\": [0, 1]}'\n"

@@ -69,10 +69,11 @@ static omen_status take_id(yyjson_val *v, cli_record_text *kept, cli_record *r) 
 
 static omen_status take_vector(yyjson_val *v, const omen_vector_field *f, float *into) {
     size_t count = 0;
-    if (!cli_vector_read(v, into, f->dimensions, &count))
+    if (!cli_vector_read(v, into, cli_width(f), &count))
         return cli_fail(OMEN_ERR_INVALID, "\"%.*s\" is no array of numbers", (int)f->name.len, f->name.data);
-    if (count != f->dimensions)
-        return cli_fail(OMEN_ERR_DIMENSION, "\"%.*s\" has %zu dimensions, the collection has %u", (int)f->name.len, f->name.data, count, f->dimensions);
+    if (count != cli_width(f))
+        return cli_fail(OMEN_ERR_DIMENSION, "\"%.*s\" has %zu %s, the collection has %u", (int)f->name.len, f->name.data, count,
+                        f->element == OMEN_ELEMENT_BIT ? "bytes" : "dimensions", cli_width(f));
     return OMEN_OK;
 }
 

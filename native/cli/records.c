@@ -49,7 +49,7 @@ static omen_status add(upsert *u, const char *text, size_t len) {
     for (uint32_t f = 0; u->mode != OMEN_WRITE_UPDATE && f < u->schema->vector_count; f++)
         if ((r.given >> f & 1u) == 0)
             return cli_fail(OMEN_ERR_INVALID, "the record has no \"%.*s\"; it needs a vector of %u numbers", (int)u->schema->vectors[f].name.len, u->schema->vectors[f].name.data,
-                            u->schema->vectors[f].dimensions);
+                            cli_width(&u->schema->vectors[f]));
     if (u->batch.count != 0 && u->batch.given != r.given) return cli_fail(OMEN_ERR_INVALID, "the records of one batch have different vectors; update them apart");
     if (u->batch.count == OMEN_MAX_BATCH || u->batch.bytes > BYTES_MAX)
         return cli_fail(OMEN_ERR_TOO_LARGE, "one batch holds %u records or %zu MiB; use `omendb import` for more", OMEN_MAX_BATCH, BYTES_MAX >> 20);
@@ -90,7 +90,7 @@ omen_status cli_run_upsert(void) {
     cli_batch_init(&u.batch, u.schema);
     omen_status s = OMEN_OK;
     for (uint32_t f = 0; f < u.schema->vector_count; f++)
-        if ((u.vectors[f] = malloc(u.schema->vectors[f].dimensions * sizeof(float))) == NULL) s = cli_no_memory();
+        if ((u.vectors[f] = malloc(cli_width(&u.schema->vectors[f]) * sizeof(float))) == NULL) s = cli_no_memory();
     if (s == OMEN_OK) s = gather(&u);
     size_t count = u.batch.count;
     if (s == OMEN_OK) s = cli_batch_write(&u.batch, c, u.mode, NULL);
@@ -141,7 +141,7 @@ static void json_record(const omen_results *r, size_t i, const omen_schema *sche
             cli_json_object();
         }
         cli_json_key(name);
-        cli_json_vector(omen_results_vector(r, i, f), schema->vectors[f].dimensions);
+        cli_json_vector(cli_vector_numbers(&schema->vectors[f], omen_results_vector(r, i, f)), cli_width(&schema->vectors[f]));
         if (f + 1 == schema->vector_count) cli_json_object_end();
     }
     cli_json_object_end();
@@ -158,9 +158,9 @@ static void text_record(const omen_results *r, size_t i, const omen_schema *sche
     if (!cli_given("no-metadata")) printf("  %.*s", document.len == 0 ? 2 : (int)document.len, document.len == 0 ? "{}" : document.data);
     putchar('\n');
     for (uint32_t f = 0; cli_given("include-vector") && f < schema->vector_count; f++) {
-        const float *v = omen_results_vector(r, i, f);
+        const float *v = cli_vector_numbers(&schema->vectors[f], omen_results_vector(r, i, f));
         printf("  %.*s: [", (int)schema->vectors[f].name.len, schema->vectors[f].name.data);
-        for (uint32_t d = 0; d < schema->vectors[f].dimensions; d++) {
+        for (uint32_t d = 0; d < cli_width(&schema->vectors[f]); d++) {
             char number[32];
             printf("%s%.*s", d == 0 ? "" : ", ", (int)cli_float_text(v[d], number), number);
         }

@@ -20,7 +20,7 @@ static omen_status jsonl_record(cli_sink *s, const omen_results *r, size_t i) {
         char name[OMEN_MAX_NAME + 1];
         snprintf(name, sizeof name, "%.*s", (int)s->schema->vectors[f].name.len, s->schema->vectors[f].name.data);
         cli_json_key(name);
-        cli_json_vector(omen_results_vector(r, i, f), s->schema->vectors[f].dimensions);
+        cli_json_vector(cli_vector_numbers(&s->schema->vectors[f], omen_results_vector(r, i, f)), cli_width(&s->schema->vectors[f]));
     }
     /* The document's members follow. It is an object, and may hold line ends between them. */
     const char *from = document.data, *to = document.data + document.len;
@@ -77,8 +77,8 @@ static omen_status csv_record(cli_sink *s, const omen_results *r, size_t i) {
     if (id.text.data == NULL) fprintf(s->to, "%lld", (long long)id.number);
     else CLI_TRY(csv_id(s->to, &id));
     for (uint32_t f = 0; f < s->schema->vector_count; f++) {
-        const float *v = omen_results_vector(r, i, f);
-        for (uint32_t d = 0; d < s->schema->vectors[f].dimensions; d++) {
+        const float *v = cli_vector_numbers(&s->schema->vectors[f], omen_results_vector(r, i, f));
+        for (uint32_t d = 0; d < cli_width(&s->schema->vectors[f]); d++) {
             size_t n = cli_float_text(v[d], number);
             fputs(d == 0 ? ",\"[" : ",", s->to);
             fwrite(number, 1, n, s->to);

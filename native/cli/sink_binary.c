@@ -13,8 +13,8 @@ static void put32(FILE *to, uint32_t n) {
 }
 
 static void put_vector(cli_sink *s, const omen_results *r, size_t i) {
-    const float *v = omen_results_vector(r, i, s->field);
-    for (uint32_t d = 0; d < s->schema->vectors[s->field].dimensions; d++) {
+    const float *v = cli_vector_numbers(&s->schema->vectors[s->field], omen_results_vector(r, i, s->field));
+    for (uint32_t d = 0; d < cli_width(&s->schema->vectors[s->field]); d++) {
         uint32_t bits;
         memcpy(&bits, &v[d], sizeof bits);
         put32(s->to, bits);
@@ -22,7 +22,7 @@ static void put_vector(cli_sink *s, const omen_results *r, size_t i) {
 }
 
 static omen_status fvecs_record(cli_sink *s, const omen_results *r, size_t i) {
-    put32(s->to, s->schema->vectors[s->field].dimensions);
+    put32(s->to, cli_width(&s->schema->vectors[s->field]));
     put_vector(s, r, i);
     return OMEN_OK;
 }
@@ -32,7 +32,7 @@ const cli_sink cli_sink_fvecs = {.begin = nothing, .record = fvecs_record, .end 
 /* The header says how many rows follow, so they were counted before; it ends at a multiple of 64 bytes. */
 static omen_status npy_begin(cli_sink *s) {
     char text[118];
-    int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %u), }", (unsigned long long)s->total, s->schema->vectors[s->field].dimensions);
+    int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %u), }", (unsigned long long)s->total, cli_width(&s->schema->vectors[s->field]));
     memset(text + n, ' ', sizeof text - (size_t)n);
     text[sizeof text - 1] = '\n';
     fwrite("\x93NUMPY\x01\x00", 1, 8, s->to);

@@ -45,7 +45,7 @@ omen_status cli_source_bind(cli_source *s, const omen_schema *schema, uint32_t f
     s->schema = schema;
     s->field = field;
     for (uint32_t f = 0; f < schema->vector_count; f++) {
-        s->vectors[f] = malloc(schema->vectors[f].dimensions * sizeof(float));
+        s->vectors[f] = malloc(cli_width(&schema->vectors[f]) * sizeof(float));
         if (s->vectors[f] == NULL) return cli_no_memory();
     }
     if (s->bind == NULL) return OMEN_OK;

@@ -236,9 +236,9 @@ static omen_status bind(cli_source *s) {
     for (size_t i = 0; i < c->column_count; i++)
         if (c->columns[i].role == DATA && (c->columns[i].key = quoted_key(c->columns[i].name)) == NULL) return cli_no_memory();
     if (!c->has_id && cli_given("id-field")) return cli_fail(OMEN_ERR_ID, "there is no column \"%.100s\", which --id-field names", id);
-    if (c->numbers && s->dimensions != field->dimensions)
+    if (c->numbers && s->dimensions != cli_width(field))
         return cli_fail(OMEN_ERR_DIMENSION, "it has %u columns of numbers, field \"%.*s\" of the collection has %u dimensions", s->dimensions, (int)field->name.len,
-                        field->name.data, field->dimensions);
+                        field->name.data, cli_width(field));
     return OMEN_OK;
 }
 
@@ -325,11 +325,11 @@ static omen_status read_vector(cli_source *s, uint32_t f, const char *text, size
     const omen_vector_field *field = &s->schema->vectors[f];
     size_t count = 0;
     yyjson_doc *doc = yyjson_read(text, len, YYJSON_READ_NOFLAG);
-    bool good = cli_vector_read(yyjson_doc_get_root(doc), s->vectors[f], field->dimensions, &count);
+    bool good = cli_vector_read(yyjson_doc_get_root(doc), s->vectors[f], cli_width(field), &count);
     yyjson_doc_free(doc);
     if (!good) return cli_fail(OMEN_ERR_JSON, "column \"%.*s\" is no JSON array of numbers", (int)field->name.len, field->name.data);
-    if (count == field->dimensions) return OMEN_OK;
-    return cli_fail(OMEN_ERR_DIMENSION, "\"%.*s\" has %zu dimensions, the collection has %u", (int)field->name.len, field->name.data, count, field->dimensions);
+    if (count == cli_width(field)) return OMEN_OK;
+    return cli_fail(OMEN_ERR_DIMENSION, "\"%.*s\" has %zu dimensions, the collection has %u", (int)field->name.len, field->name.data, count, cli_width(field));
 }
 
 static omen_status take(csv *c, const column *col, const char *text, size_t len, cli_record *r) {

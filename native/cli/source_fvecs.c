@@ -6,8 +6,8 @@
 
 static omen_status bind(cli_source *s) {
     const omen_vector_field *f = &s->schema->vectors[s->field];
-    if (s->dimensions == f->dimensions || s->dimensions == 0) return OMEN_OK;
-    return cli_fail(OMEN_ERR_DIMENSION, "its vectors have %u dimensions, field \"%.*s\" of the collection has %u", s->dimensions, (int)f->name.len, f->name.data, f->dimensions);
+    if (s->dimensions == cli_width(f) || s->dimensions == 0) return OMEN_OK;
+    return cli_fail(OMEN_ERR_DIMENSION, "its vectors have %u dimensions, field \"%.*s\" of the collection has %u", s->dimensions, (int)f->name.len, f->name.data, cli_width(f));
 }
 
 static omen_status next(cli_source *s, cli_record *r, bool *end) {

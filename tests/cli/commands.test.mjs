@@ -31,7 +31,7 @@ test("version and help", { skip }, () => {
   const overview = ok(["help"]);
   assert.equal(ok(["--help"]), overview);
   const commands = [...overview.matchAll(/^  (\w+) {2,}\w/gm)].map(([, name]) => name);
-  for (const name of ["create", "import", "upsert", "search", "get", "delete", "count", "stats", "metrics", "check", "compact", "export", "flush", "drop", "collections"]) {
+  for (const name of ["create", "import", "upsert", "search", "explain", "index", "get", "delete", "count", "stats", "metrics", "check", "compact", "export", "flush", "drop", "collections"]) {
     assert.ok(commands.includes(name), name);
     const text = ok(["help", name]);
     assert.match(text, new RegExp(`^usage: omendb ${name} DATABASE`));
@@ -64,10 +64,10 @@ test("create: a database, a collection, more of them", { skip }, (t) => {
   fails(22, ["create", db, "-c", "a", "-d", "4", "-m", "l2"]);
   ok(["create", db, "-c", "b", "--vector-field", "title:4", "--vector-field", "photo:5:ip", "--text", "head,body"]);
   assert.deepEqual(json(["collections", db]).collections, [
-    { name: "a", schema: { vectors: [{ name: "vector", dimensions: 3, metric: "l2" }], text: [] } },
-    { name: "b", schema: { vectors: [{ name: "title", dimensions: 4, metric: "cosine" }, { name: "photo", dimensions: 5, metric: "ip" }], text: ["head", "body"] } },
+    { name: "a", schema: { vectors: [{ name: "vector", dimensions: 3, metric: "l2", element: "f32", index: { kind: "auto" } }], text: [] } },
+    { name: "b", schema: { vectors: [{ name: "title", dimensions: 4, metric: "cosine", element: "f32", index: { kind: "auto" } }, { name: "photo", dimensions: 5, metric: "ip", element: "f32", index: { kind: "auto" } }], text: ["head", "body"] } },
   ]);
-  assert.match(ok(["collections", db]), /^a +vector: 3 dimensions, l2\nb +title: 4 dimensions, cosine +photo: 5 dimensions, ip\n$/);
+  assert.match(ok(["collections", db]), /^a +vector: 3 dimensions, l2, f32, index auto\nb +title: 4 dimensions, cosine, f32, index auto +photo: 5 dimensions, ip, f32, index auto\n$/);
   assert.match(fails(10, ["count", db]).message, /"a", "b".*--collection/);
 });
 
@@ -167,7 +167,7 @@ test("flush, compact, check, stats", { skip }, (t) => {
   assert.equal(ok(["check", db]), "everything is in order\n");
   assert.deepEqual(json(["check", db]), { ok: true });
   const text = ok(["stats", db]);
-  assert.match(text, /collection "notes"\n {2}vector +vector, 2 dimensions, cosine\n {2}records +2\n/);
+  assert.match(text, /collection "notes"\n {2}vector +vector, 2 dimensions, cosine, f32, index auto\n {2}records +2\n/);
   assert.deepEqual(json(["get", db, "b", "--include-vector"]).records[0].vectors, { vector: [0, 3] });
 });
 

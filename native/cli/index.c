@@ -1,0 +1,260 @@
+/* index.c - the parameters of indexes, building them, and how searches use them: index, explain. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+#include "cli/cli.h"
+
+#define STEP_US 100000u
+
+/* ---- parameters ---- */
+
+static bool choose(const char *const *names, size_t count, const char *name, int *out) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) != 0) continue;
+        *out = (int)i;
+        return true;
+    }
+    return false;
+}
+
+bool cli_index_given(void) {
+    return cli_given("index") || cli_given("index-m") || cli_given("index-ef") || cli_given("index-codec") || cli_given("index-lists") || cli_given("index-bits");
+}
+
+omen_status cli_index_options(omen_index_options *out) {
+    static const char *const kinds[] = {"auto", "flat", "hnsw", "ivf", "disk"}, *const codecs[] = {"auto", "sq8", "rabitq", "pq"};
+    const struct { const char *name; uint64_t min, max; uint32_t *to; } numbers[] = {{"index-m", 4, 128, &out->m},
+                                                                                    {"index-ef", 8, 2000, &out->ef_construction},
+                                                                                    {"index-lists", 1, 65536, &out->lists},
+                                                                                    {"index-bits", 1, 8, &out->bits}};
+    int n = 0;
+    memset(out, 0, sizeof *out);
+    if (!choose(kinds, 5, cli_option("index", "auto"), &n))
+        return cli_fail(OMEN_ERR_INVALID, "--index is \"%.60s\"; it must be auto, flat, hnsw, ivf or disk", cli_option("index", ""));
+    out->kind = (omen_index_kind)n;
+    if (!choose(codecs, 4, cli_option("index-codec", "auto"), &n))
+        return cli_fail(OMEN_ERR_INVALID, "--index-codec is \"%.60s\"; it must be sq8, rabitq or pq", cli_option("index-codec", ""));
+    out->codec = (omen_codec)n;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uint64_t value;
+        CLI_TRY(cli_option_u64(numbers[i].name, numbers[i].min, numbers[i].max, 0, &value));
+        *numbers[i].to = (uint32_t)value;
+    }
+    bool graph = out->kind == OMEN_INDEX_HNSW || out->kind == OMEN_INDEX_DISK;
+    if ((out->m != 0 || out->ef_construction != 0) && !graph) return cli_fail(OMEN_ERR_INVALID, "--index-m and --index-ef are of graphs; give --index hnsw or --index disk with them");
+    if ((out->codec != OMEN_CODEC_AUTO || out->lists != 0) && out->kind != OMEN_INDEX_IVF)
+        return cli_fail(OMEN_ERR_INVALID, "--index-codec and --index-lists are of ivf; give --index ivf with them");
+    if (out->bits != 0 && out->codec != OMEN_CODEC_RABITQ) return cli_fail(OMEN_ERR_INVALID, "--index-bits is of one codec; give --index ivf --index-codec rabitq with it");
+    return OMEN_OK;
+}
+
+omen_status cli_effort_options(omen_query *q) {
+    uint64_t n;
+    const char *recall = cli_option("recall", NULL);
+    if (recall != NULL) {
+        char *end;
+        double r = strtod(recall, &end);
+        if (end == recall || *end != '\0' || !(r > 0 && r <= 1))
+            return cli_fail(OMEN_ERR_INVALID, "--recall is \"%.60s\"; it must be a number above 0, at most 1: the share of the nearest to find", recall);
+        q->recall = (float)r;
+    }
+    CLI_TRY(cli_option_u64("ef", 1, OMEN_MAX_K, 0, &n));
+    q->ef = (uint32_t)n;
+    CLI_TRY(cli_option_u64("nprobe", 1, 65536, 0, &n));
+    q->nprobe = (uint32_t)n;
+    q->exact = cli_given("exact");
+    return OMEN_OK;
+}
+
+/* ---- index ---- */
+
+/* What is being built, as `omen_stats` tells it. */
+typedef struct task { char what[2 * OMEN_MAX_NAME + 40]; uint64_t rows; bool on; } task;
+
+static uint64_t rows_of(yyjson_val *root, const char *collection, const char *segment) {
+    yyjson_val *c, *s;
+    size_t i, n, k, m;
+    yyjson_arr_foreach(yyjson_obj_get(root, "collections"), i, n, c) {
+        if (strcmp(cli_member(c, "name"), collection) != 0) continue;
+        yyjson_arr_foreach(yyjson_obj_get(c, "segments"), k, m, s)
+            if (strcmp(cli_member(s, "file"), segment) == 0) return yyjson_get_uint(yyjson_obj_get(s, "rows"));
+    }
+    return 0;
+}
+
+static void done(task *t) {
+    if (!t->on) return;
+    cli_progress(t->rows, t->rows);
+    cli_progress_end();
+    t->on = false;
+}
+
+/* One bar for each index. */
+static omen_status show_progress(omen_db *db, task *t) {
+    char *text, what[sizeof t->what];
+    size_t len;
+    CLI_TRY(cli_stats_text(db, &text, &len));
+    yyjson_doc *doc = yyjson_read(text, len, YYJSON_READ_NOFLAG);
+    yyjson_val *root = yyjson_doc_get_root(doc), *at = yyjson_obj_get(root, "indexing");
+    if (yyjson_is_obj(at)) {
+        snprintf(what, sizeof what, "%.128s.%.128s %.30s", cli_member(at, "collection"), cli_member(at, "field"), cli_member(at, "segment"));
+        if (t->on && strcmp(what, t->what) != 0) done(t);
+        if (!t->on) {
+            memcpy(t->what, what, sizeof what);
+            t->rows = rows_of(root, cli_member(at, "collection"), cli_member(at, "segment"));
+            t->on = true;
+            cli_progress_begin(t->what, t->rows);
+        }
+        uint64_t rows = (uint64_t)(yyjson_get_num(yyjson_obj_get(at, "progress")) * (double)t->rows);
+        cli_progress(rows, rows);
+    } else {
+        done(t);
+    }
+    yyjson_doc_free(doc);
+    free(text);
+    return OMEN_OK;
+}
+
+static omen_status build(omen_db *db) {
+    task t = {0};
+    int more = 1;
+    CLI_TRY(cli_core(omen_flush(db)));
+    omen_status s = OMEN_OK;
+    while (s == OMEN_OK && more) {
+        s = cli_core(omen_db_maintain(db, STEP_US, &more));
+        if (s == OMEN_OK) s = show_progress(db, &t);
+    }
+    if (s == OMEN_OK) done(&t);
+    else cli_progress_end();
+    return s;
+}
+
+/* Every index there is. */
+static omen_status report(omen_db *db) {
+    char *text;
+    size_t len, count = 0;
+    yyjson_val *c, *s, *x;
+    size_t i, n, k, m, a, b;
+    CLI_TRY(cli_stats_text(db, &text, &len));
+    yyjson_doc *doc = yyjson_read(text, len, YYJSON_READ_NOFLAG);
+    if (cli_json) {
+        cli_json_begin(stdout);
+        cli_json_object();
+        cli_json_key("indexes");
+        cli_json_array();
+    }
+    yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(doc), "collections"), i, n, c)
+        yyjson_arr_foreach(yyjson_obj_get(c, "segments"), k, m, s)
+            yyjson_arr_foreach(yyjson_obj_get(s, "indexes"), a, b, x) {
+                yyjson_val *index = yyjson_obj_get(x, "index");
+                uint64_t rows = yyjson_get_uint(yyjson_obj_get(s, "rows")), bytes = yyjson_get_uint(yyjson_obj_get(index, "bytes"));
+                const char *collection = cli_member(c, "name"), *field = cli_member(x, "field"), *kind = cli_member(index, "kind"), *segment = cli_member(s, "file");
+                count++;
+                if (!cli_json) {
+                    printf("%s.%s  %s  %s, %llu rows, %llu bytes\n", collection, field, segment, kind, (unsigned long long)rows, (unsigned long long)bytes);
+                    continue;
+                }
+                cli_json_object();
+                cli_json_key("collection");
+                cli_json_cstr(collection);
+                cli_json_key("field");
+                cli_json_cstr(field);
+                cli_json_key("segment");
+                cli_json_cstr(segment);
+                cli_json_key("kind");
+                cli_json_cstr(kind);
+                cli_json_key("rows");
+                cli_json_u64(rows);
+                cli_json_key("bytes");
+                cli_json_u64(bytes);
+                cli_json_object_end();
+            }
+    if (cli_json) {
+        cli_json_array_end();
+        cli_json_object_end();
+        cli_json_end();
+    } else if (count == 0) {
+        puts("there are no indexes: so few records are searched best by comparing them all");
+    }
+    yyjson_doc_free(doc);
+    free(text);
+    return OMEN_OK;
+}
+
+static omen_status change(omen_db *db) {
+    omen_index_options options;
+    omen_collection *c = NULL;
+    uint32_t field;
+    CLI_TRY(cli_index_options(&options));
+    omen_status s = cli_collection_open(db, &c);
+    if (s == OMEN_OK) s = cli_field_choose(c, &field);
+    if (s == OMEN_OK) s = cli_core(omen_collection_index(c, omen_collection_schema(c)->vectors[field].name, &options));
+    omen_collection_close(c);
+    return s;
+}
+
+omen_status cli_run_index(void) {
+    omen_db *db;
+    omen_index_options unused;
+    CLI_TRY(cli_index_options(&unused)); /* before anything is opened */
+    if ((cli_given("collection") || cli_given("field")) && !cli_index_given())
+        return cli_fail(OMEN_ERR_INVALID, "all indexes are built; --collection and --field say whose index is changed, so give --index KIND with them");
+    CLI_TRY(cli_database_open(CLI_MAINTAIN, &db));
+    omen_status s = cli_index_given() ? change(db) : OMEN_OK;
+    if (s == OMEN_OK && !cli_given("no-build")) s = build(db);
+    if (s == OMEN_OK) s = report(db);
+    return cli_database_close(db, s);
+}
+
+/* ---- explain ---- */
+
+static uint64_t number(yyjson_val *object, const char *key) { return yyjson_get_uint(yyjson_obj_get(object, key)); }
+
+static void show_source(yyjson_val *s) {
+    const char *index = cli_member(s, "index");
+    bool lists = yyjson_obj_get(s, "nprobe") != NULL;
+    printf("%s: %llu rows, %s", cli_member(s, "source"), (unsigned long long)number(s, "rows"), index);
+    if (strcmp(index, "flat") != 0)
+        printf(" with %s %llu: %llu candidates, %llu of them ranked exactly, %llu code distances, %llu microseconds", lists ? "nprobe" : "ef",
+               (unsigned long long)number(s, lists ? "nprobe" : "ef"), (unsigned long long)number(s, "candidates"), (unsigned long long)number(s, "ranked"),
+               (unsigned long long)number(s, "codeDistances"), (unsigned long long)number(s, "microseconds"));
+    printf("\n    %s\n", cli_member(s, "why"));
+}
+
+omen_status cli_explain(omen_collection *c, const omen_query *q) {
+    size_t len = 0, capacity = 1 << 12;
+    char *text = NULL;
+    for (;;) { /* each asking is a search of its own, whose numbers may have more digits */
+        char *larger = realloc(text, capacity);
+        if (larger == NULL) {
+            free(text);
+            return cli_no_memory();
+        }
+        text = larger;
+        omen_status s = cli_core(omen_explain(c, q, text, capacity, &len));
+        if (s != OMEN_OK) {
+            free(text);
+            return s;
+        }
+        if (len < capacity) break;
+        capacity = 2 * len;
+    }
+    if (cli_json) {
+        cli_json_begin(stdout);
+        cli_json_raw(text, len);
+        cli_json_end();
+        free(text);
+        return OMEN_OK;
+    }
+    yyjson_doc *doc = yyjson_read(text, len, YYJSON_READ_NOFLAG);
+    yyjson_val *root = yyjson_doc_get_root(doc), *s;
+    size_t i, n;
+    yyjson_arr_foreach(yyjson_obj_get(root, "sources"), i, n, s) show_source(s);
+    printf("%llu hits, %llu distances of whole vectors, %llu microseconds\n", (unsigned long long)number(root, "hits"), (unsigned long long)number(root, "exactDistances"),
+           (unsigned long long)number(root, "microseconds"));
+    yyjson_doc_free(doc);
+    free(text);
+    return OMEN_OK;
+}
