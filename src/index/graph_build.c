@@ -18,7 +18,8 @@ static bool bits(const omen_graph_build *b) { return b->base.source.element == O
 static void resolve(omen_index_options *o, const omen_vectors *v) {
     /* Low dimensions and angles spread neighbours in more directions than 31 links tell. */
     if (o->m == 0) o->m = v->dimensions <= 160 && v->metric != OMEN_METRIC_L2 ? 48 : 32;
-    if (o->ef_construction == 0) o->ef_construction = 128;
+    /* More links make up for fewer candidates, and cost more to choose. */
+    if (o->ef_construction == 0) o->ef_construction = o->m > 32 ? 96 : 128;
     o->codec = OMEN_CODEC_SQ8;
     o->lists = o->bits = 0;
 }

@@ -134,7 +134,8 @@ void omen_index_effort(const omen_index *x, uint32_t k, float recall, uint32_t *
 }
 
 uint32_t omen_index_want(const omen_index *x, uint32_t k, uint32_t effort) {
-    uint32_t want = x->point_count == 0 ? 40 : 0;
+    /* Graphs: who walks on asks for more than the audit's loss of one in 300, so part of what was walked for is ranked. */
+    uint32_t want = x->options.kind == OMEN_INDEX_IVF ? 40 : OMEN_MIN(effort / 2, 200u);
     for (uint32_t i = 0; i < x->point_count && (i == 0 || x->points[i - 1].effort < effort); i++) want = OMEN_MAX(want, x->points[i].want);
     return k > OMEN_AUDIT_K ? (uint32_t)OMEN_MIN((uint64_t)want * k / OMEN_AUDIT_K + 1, 1u << 20) : OMEN_MAX(want, k);
 }
@@ -144,6 +145,7 @@ uint32_t omen_index_want(const omen_index *x, uint32_t k, uint32_t effort) {
 void omen_index_hold(omen_index *x, int64_t bytes) {
     x->memory += (uint64_t)bytes;
     atomic_fetch_add(&x->store->resident.used, (uint64_t)bytes);
+    atomic_fetch_add(&x->store->resident.indexes, (uint64_t)bytes);
 }
 
 #define SLACK 64u

@@ -29,6 +29,7 @@ typedef struct omen_pool omen_pool;
 typedef struct omen_resident {
     uint64_t limit;
     _Atomic uint64_t used;
+    _Atomic uint64_t indexes; /* of that, held by indexes */
 } omen_resident;
 typedef struct omen_store {
     const omen_host *host;
