@@ -45,6 +45,8 @@ export class Server {
 
 /**
  * Runs every system through its efforts, `rounds` times; in each round the systems take turns after every effort, each round the other way round.
+ * Queries a second are counted over the CPU time of the one thread that searches, where it is told, so that other work on the machine weighs
+ * less; `wall` is by the clock.
  * @param systems { name: { ask: (effort) => pass, efforts: [...] } }
  * @returns { name: [[pass, pass, …] of the first round, …] }
  */
@@ -59,7 +61,7 @@ export async function passes(rounds, systems) {
         const effort = systems[name].efforts[i];
         if (effort === undefined) continue;
         const pass = await systems[name].ask(effort);
-        all[name][round].push({ effort, recall: pass.recall, qps: pass.queries / pass.seconds, p50Ms: pass.p50Ms });
+        all[name][round].push({ effort, recall: pass.recall, qps: pass.queries / (pass.cpu ?? pass.seconds), wall: pass.queries / pass.seconds, p50Ms: pass.p50Ms });
       }
   }
   return all;
@@ -74,7 +76,7 @@ export function frontier(points) {
 
 /** Of many rounds each effort's medians, as points. */
 export const middle = (rounds) =>
-  rounds[0].map((first, i) => ({ ...first, qps: median(rounds.map((r) => r[i].qps)), ...(first.p50Ms === undefined ? {} : { p50Ms: median(rounds.map((r) => r[i].p50Ms)) }) }));
+  rounds[0].map((first, i) => ({ ...first, qps: median(rounds.map((r) => r[i].qps)), ...(first.wall === undefined ? {} : { wall: median(rounds.map((r) => r[i].wall)) }), ...(first.p50Ms === undefined ? {} : { p50Ms: median(rounds.map((r) => r[i].p50Ms)) }) }));
 
 /**
  * `key` (queries a second, or milliseconds) at a recall: between two points of the frontier its logarithm is a line over log(1 - recall).
@@ -90,8 +92,8 @@ export function at(points, recall, key = "qps") {
   return Math.exp(Math.log(a[key]) + share * (Math.log(b[key]) - Math.log(a[key])));
 }
 
-/** How many times the queries a second of `theirs` `ours` does at a recall: the median of the rounds. */
-export const ratio = (ours, theirs, recall) => median(ours.map((points, i) => at(points, recall) / at(theirs[i], recall)));
+/** How many times the queries a second of `theirs` `ours` does at a recall: the median of the rounds. `key`: "qps" or "wall". */
+export const ratio = (ours, theirs, recall, key = "qps") => median(ours.map((points, i) => at(points, recall, key) / at(theirs[i], recall, key)));
 
 const COLOURS = ["#c2185b", "#1565c0", "#2e7d32", "#ef6c00", "#6a1b9a", "#00838f", "#5d4037", "#455a64"];
 const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -121,7 +123,7 @@ export function draw(file, title, curves) {
       out.push(`<line x1="${left}" x2="${width - right}" y1="${at}" y2="${at}" stroke="#ddd"/>`, `<text x="${left - 6}" y="${Number(at) + 4}" text-anchor="end">${qps >= 1000 ? `${qps / 1000}k` : qps}</text>`);
     }
   out.push(`<text x="${(left + width - right) / 2}" y="${height - 10}" text-anchor="middle">recall@10</text>`);
-  out.push(`<text transform="translate(18 ${height / 2}) rotate(-90)" text-anchor="middle">queries a second, one thread</text>`);
+  out.push(`<text transform="translate(18 ${height / 2}) rotate(-90)" text-anchor="middle">queries a second of one thread</text>`);
   names.forEach((name, i) => {
     const colour = COLOURS[i % COLOURS.length], points = shown[name];
     if (points.length > 0) {

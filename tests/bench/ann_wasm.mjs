@@ -78,12 +78,18 @@ export async function voy(module, set) {
   return { rowsPerSecond, queries: 50, search: (vector) => index.search(vector, K).neighbors.map((hit) => Number(hit.id)) };
 }
 
-/** One pass of a set's queries: { recall, seconds, queries }. `together`: so many are under way at a time. */
+/** Seconds of CPU this process has spent, where that can be asked. */
+const spent = () => {
+  const { user, system } = globalThis.process?.cpuUsage?.() ?? {};
+  return user === undefined ? undefined : (user + system) / 1e6;
+};
+
+/** One pass of a set's queries: { recall, seconds, cpu?, queries }. `together`: so many are under way at a time. */
 export async function pass(system, set, effort, together = 1) {
   const queries = Math.min(system.queries ?? 1000, set.query.length / set.dims);
   const vectors = Array.from({ length: queries }, (_, q) => set.query.slice(q * set.dims, (q + 1) * set.dims)), found = new Array(queries);
   for (let q = 0; q < Math.min(WARM, queries); q++) await system.search(vectors[q], effort);
-  const begun = performance.now();
+  const begun = performance.now(), before = spent();
   if (together > 1) {
     let next = 0;
     const lane = async () => {
@@ -99,11 +105,11 @@ export async function pass(system, set, effort, together = 1) {
       found[q] = typeof ids.then === "function" ? await ids : ids;
     }
   }
-  const seconds = (performance.now() - begun) / 1000;
+  const seconds = (performance.now() - begun) / 1000, after = spent();
   let hits = 0;
   found.forEach((ids, q) => {
     const right = new Set(set.truth.subarray(q * TRUTH, q * TRUTH + K));
     for (const id of ids) hits += right.has(id) ? 1 : 0;
   });
-  return { recall: hits / (queries * K), seconds, queries };
+  return { recall: hits / (queries * K), seconds, ...(after === undefined ? {} : { cpu: after - before }), queries };
 }

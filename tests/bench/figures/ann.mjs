@@ -124,7 +124,7 @@ async function curves(name, note) {
     const medians = Object.fromEntries(Object.entries(all).map(([n, rounds]) => [n, middle(rounds)]));
     const svg = draw(`ann-${name}`, `${set.what}, ${set.rows.toLocaleString("en-US")} x ${set.dims}, ${set.metric}`, medians);
     note(`drawn: ${svg}`);
-    return { set, all, medians, absent, svg, kernels: built.kernels, targets: Object.fromEntries(Object.entries(targets).map(([n, t]) => [n, { recall: t.recall, qps: t.queries / t.seconds }])) };
+    return { set, all, medians, absent, svg, kernels: built.kernels, targets: Object.fromEntries(Object.entries(targets).map(([n, t]) => [n, { recall: t.recall, qps: t.queries / t.cpu }])) };
   } finally {
     for (const { server } of Object.values(servers)) await server.close();
     remove(built);
@@ -133,8 +133,9 @@ async function curves(name, note) {
 
 function compared({ all, medians, absent, svg, kernels, targets }, recall) {
   const value = ratio(all.OmenDB, all.hnswlib, recall);
+  const byClock = ratio(all.OmenDB, all.hnswlib, recall, "wall");
   const speeds = Object.fromEntries(Object.entries(medians).map(([n, points]) => [n, Number.isNaN(at(points, recall)) ? `at most recall ${Math.max(...points.map((p) => p.recall))}` : at(points, recall)]));
-  const beside = { kernels, queriesPerSecond: speeds, ...targets, svg, ...(Object.keys(absent).length > 0 ? { missing: absent } : {}) };
+  const beside = { kernels, byClock, queriesPerSecond: speeds, ...targets, svg, ...(Object.keys(absent).length > 0 ? { missing: absent } : {}) };
   return Number.isNaN(value) ? { missing: `recall ${recall} was not reached: ${JSON.stringify(beside)}` } : { value, against: beside };
 }
 

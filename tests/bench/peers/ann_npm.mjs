@@ -55,13 +55,13 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   const value = Number(line), found = [], vectors = Array.from({ length: queries }, (_, q) => query.subarray(q * dims, (q + 1) * dims));
   effort(value);
   for (const vector of vectors.slice(0, WARM)) search(vector);
-  const from = performance.now();
+  const from = performance.now(), before = process.cpuUsage();
   for (const vector of vectors) found.push(search(vector));
-  const seconds = (performance.now() - from) / 1000;
+  const seconds = (performance.now() - from) / 1000, after = process.cpuUsage(before);
   let hits = 0;
   found.forEach((keys, q) => {
     const right = new Set(truth.subarray(q * TRUTH, q * TRUTH + K));
     for (const key of keys) hits += right.has(Number(key)) ? 1 : 0;
   });
-  console.log(JSON.stringify({ effort: value, recall: hits / (queries * K), seconds, queries }));
+  console.log(JSON.stringify({ effort: value, recall: hits / (queries * K), seconds, cpu: (after.user + after.system) / 1e6, queries }));
 }

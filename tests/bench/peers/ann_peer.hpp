@@ -1,12 +1,13 @@
 // What the peers of the ann figures share: files in, a line in, a line of JSON out.
 //   PROGRAM FOLDER METRIC DIMENSIONS FILE THREADS [WORDS...]
 // Loads the index FILE, or builds it from FOLDER/base.f32 on THREADS threads and saves it there, prints one line about that, then answers each line
-// "EFFORT" of standard input with one pass of FOLDER/query.f32, one thread, k = 10: {"effort":…,"recall":…,"seconds":…,"queries":…}.
+// "EFFORT" of standard input with one pass of FOLDER/query.f32, one thread, k = 10: {"effort":…,"recall":…,"seconds":…,"cpu":… (seconds of it),"queries":…}.
 #pragma once
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -57,6 +58,12 @@ inline double cpu() {
     return (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6 + (double)u.ru_stime.tv_sec + (double)u.ru_stime.tv_usec / 1e6;
 }
 
+inline double thread_cpu() {
+    timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 // Memory of the process that is no file's: the index, mostly.
 inline double resident_mb() {
     FILE *f = fopen("/proc/self/status", "r");
@@ -88,14 +95,14 @@ inline int serve(const Data &data, const char *name, double build_cpu, double bu
         long value = strtol(line.c_str(), nullptr, 10);
         effort(value);
         for (size_t q = 0; q < data.queries && q < 100; q++) counts[q] = search(data.query.data + q * data.dims, &found[q * K]); // warms the caches
-        double begun = wall();
+        double begun = wall(), begun_cpu = thread_cpu();
         for (size_t q = 0; q < data.queries; q++) counts[q] = search(data.query.data + q * data.dims, &found[q * K]);
-        double seconds = wall() - begun;
+        double seconds = wall() - begun, spent = thread_cpu() - begun_cpu;
         size_t hits = 0;
         for (size_t q = 0; q < data.queries; q++)
             for (size_t i = 0; i < counts[q]; i++)
                 for (size_t t = 0; t < K; t++) hits += found[q * K + i] == data.truth.data[q * TRUTH + t];
-        printf("{\"effort\":%ld,\"recall\":%.5f,\"seconds\":%.6f,\"queries\":%zu}\n", value, (double)hits / (double)(data.queries * K), seconds, data.queries);
+        printf("{\"effort\":%ld,\"recall\":%.5f,\"seconds\":%.6f,\"cpu\":%.6f,\"queries\":%zu}\n", value, (double)hits / (double)(data.queries * K), seconds, spent, data.queries);
         fflush(stdout);
     }
     return 0;
