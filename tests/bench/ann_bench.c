@@ -38,7 +38,8 @@ static double now(void) {
 static double cpu(void) {
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
-    return (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6 + (double)u.ru_stime.tv_sec + (double)u.ru_stime.tv_usec / 1e6;
+    return (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6 + (double)u.ru_stime.tv_sec +
+           (double)u.ru_stime.tv_usec / 1e6;
 }
 
 static double thread_cpu(void) {
@@ -89,22 +90,32 @@ static int named(const char *value, const char *const *names, int count) {
 }
 
 static void set(settings *s, const char *setting) {
-    static const char *const kinds[] = {"auto", "flat", "hnsw", "ivf", "disk"}, *const codecs[] = {"auto", "sq8", "rabitq", "pq"};
+    static const char *const kinds[] = {"auto", "flat", "hnsw", "ivf", "disk"}, *const codecs[] = {"auto", "sq8",
+                                                                                                   "rabitq", "pq"};
     const char *equal = strchr(setting, '=');
     if (!equal) fprintf(stderr, "%s is no SETTING=VALUE\n", setting), exit(2);
     size_t len = (size_t)(equal - setting);
     const char *value = equal + 1;
     uint32_t number = (uint32_t)strtoul(value, NULL, 10);
 #define IS(name) (len == sizeof(name) - 1 && !memcmp(setting, name, len))
-    if (IS("kind")) s->index.kind = (omen_index_kind)named(value, kinds, 5);
-    else if (IS("codec")) s->index.codec = (omen_codec)named(value, codecs, 4);
-    else if (IS("m")) s->index.m = number;
-    else if (IS("efc")) s->index.ef_construction = number;
-    else if (IS("lists")) s->index.lists = number;
-    else if (IS("bits")) s->index.bits = number;
-    else if (IS("rows")) s->rows = number;
-    else if (IS("segments")) s->segments = number;
-    else must(omen_options_set(&s->options, (omen_str){setting, len}, (omen_str){value, strlen(value)}), setting);
+    if (IS("kind"))
+        s->index.kind = (omen_index_kind)named(value, kinds, 5);
+    else if (IS("codec"))
+        s->index.codec = (omen_codec)named(value, codecs, 4);
+    else if (IS("m"))
+        s->index.m = number;
+    else if (IS("efc"))
+        s->index.ef_construction = number;
+    else if (IS("lists"))
+        s->index.lists = number;
+    else if (IS("bits"))
+        s->index.bits = number;
+    else if (IS("rows"))
+        s->rows = number;
+    else if (IS("segments"))
+        s->segments = number;
+    else
+        must(omen_options_set(&s->options, (omen_str){setting, len}, (omen_str){value, strlen(value)}), setting);
 #undef IS
 }
 
@@ -146,7 +157,8 @@ static int build(settings *s) {
         uint64_t commit;
         for (size_t j = 0; j < n; j++) ids[j] = OMEN_ID_INT((int64_t)(i + j));
         const void *vectors[] = {base + i * s->dims};
-        must(omen_write_begin(c, OMEN_WRITE_UPSERT, &(omen_batch){.count = n, .ids = ids, .vectors = vectors}, &commit), "write");
+        must(omen_write_begin(c, OMEN_WRITE_UPSERT, &(omen_batch){.count = n, .ids = ids, .vectors = vectors}, &commit),
+             "write");
     }
     if (!s->segments) must(omen_compact(db), "compact");
     double written = now(), written_cpu = cpu();
@@ -155,15 +167,19 @@ static int build(settings *s) {
     char *text = stats(db);
     struct rusage u;
     getrusage(RUSAGE_SELF, &u);
-    printf("{\"kernels\":\"%s\",\"rows\":%zu,\"writeWall\":%.3f,\"writeCpu\":%.3f,\"buildWall\":%.3f,\"buildCpu\":%.3f,\"peakMb\":%.1f,\"stats\":%s}\n", omen_kernels_name(), rows,
-           written - begun, written_cpu - begun_cpu, built - written, built_cpu - written_cpu, (double)u.ru_maxrss / 1024, text);
+    printf("{\"kernels\":\"%s\",\"rows\":%zu,\"writeWall\":%.3f,\"writeCpu\":%.3f,\"buildWall\":%.3f,\"buildCpu\":%.3f,"
+           "\"peakMb\":%.1f,\"stats\":%s}\n",
+           omen_kernels_name(), rows, written - begun, written_cpu - begun_cpu, built - written,
+           built_cpu - written_cpu, (double)u.ru_maxrss / 1024, text);
     free(text);
     omen_collection_close(c);
     must(omen_close(db), "close");
     return 0;
 }
 
-static int by_value(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
+static int by_value(const void *a, const void *b) {
+    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+}
 
 typedef struct {
     omen_collection *c;
@@ -196,8 +212,10 @@ static void run(const pass *p, omen_query *q, const char *effort) {
     for (size_t i = 0; i < p->queries; i++) hits += one(p, q, i);
     double seconds = now() - begun, spent = thread_cpu() - begun_cpu;
     qsort(p->times, p->queries, sizeof *p->times, by_value);
-    printf("{\"effort\":\"%s\",\"recall\":%.5f,\"seconds\":%.6f,\"cpu\":%.6f,\"queries\":%zu,\"p50Ms\":%.5f,\"p99Ms\":%.5f}\n", effort, (double)hits / (double)(p->queries * K), seconds,
-           spent, p->queries, p->times[p->queries / 2] * 1e3, p->times[p->queries * 99 / 100] * 1e3);
+    printf("{\"effort\":\"%s\",\"recall\":%.5f,\"seconds\":%.6f,\"cpu\":%.6f,\"queries\":%zu,\"p50Ms\":%.5f,\"p99Ms\":%"
+           ".5f}\n",
+           effort, (double)hits / (double)(p->queries * K), seconds, spent, p->queries, p->times[p->queries / 2] * 1e3,
+           p->times[p->queries * 99 / 100] * 1e3);
 }
 
 static void explain(const pass *p, omen_query *q) {
@@ -221,7 +239,8 @@ static int serve(settings *s) {
     p.times = need(malloc(p.queries * sizeof *p.times));
     double begun = now();
     omen_db *db = open_db(s, &p.c, 0);
-    printf("{\"kernels\":\"%s\",\"openMs\":%.3f,\"residentMb\":%.1f}\n", omen_kernels_name(), (now() - begun) * 1e3, resident_mb());
+    printf("{\"kernels\":\"%s\",\"openMs\":%.3f,\"residentMb\":%.1f}\n", omen_kernels_name(), (now() - begun) * 1e3,
+           resident_mb());
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
         omen_query q;
@@ -238,11 +257,16 @@ static int serve(settings *s) {
             printf("{\"residentMb\":%.1f,\"stats\":%s}\n", resident_mb(), text);
             free(text);
         } else {
-            if (!strcmp(line, "exact")) q.exact = 1;
-            else if (!strncmp(line, "ef ", 3)) q.ef = (uint32_t)strtoul(value, NULL, 10);
-            else if (!strncmp(line, "nprobe ", 7)) q.nprobe = (uint32_t)strtoul(value, NULL, 10);
-            else if (!strncmp(line, "recall ", 7)) q.recall = strtof(value, NULL);
-            else fprintf(stderr, "what is %s?\n", line), exit(2);
+            if (!strcmp(line, "exact"))
+                q.exact = 1;
+            else if (!strncmp(line, "ef ", 3))
+                q.ef = (uint32_t)strtoul(value, NULL, 10);
+            else if (!strncmp(line, "nprobe ", 7))
+                q.nprobe = (uint32_t)strtoul(value, NULL, 10);
+            else if (!strncmp(line, "recall ", 7))
+                q.recall = strtof(value, NULL);
+            else
+                fprintf(stderr, "what is %s?\n", line), exit(2);
             run(&p, &q, line);
         }
         fflush(stdout);

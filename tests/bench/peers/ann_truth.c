@@ -13,7 +13,10 @@
 #include <unistd.h>
 
 enum { LANES = 16, GROUP = 8, MOST = 4096 };
-typedef struct { double d; int32_t row; } near_row;
+typedef struct {
+    double d;
+    int32_t row;
+} near_row;
 static const float *base, *query;
 static size_t rows, queries, dims, k, keep, next_group;
 static int cosine;
@@ -23,9 +26,15 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const float *map_file(const char *path, size_t *count) {
     int f = open(path, O_RDONLY);
     struct stat s;
-    if (f < 0 || fstat(f, &s)) { perror(path); exit(1); }
+    if (f < 0 || fstat(f, &s)) {
+        perror(path);
+        exit(1);
+    }
     void *p = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_SHARED, f, 0);
-    if (p == MAP_FAILED) { perror(path); exit(1); }
+    if (p == MAP_FAILED) {
+        perror(path);
+        exit(1);
+    }
     *count = (size_t)s.st_size / sizeof(float) / dims;
     return p;
 }
@@ -45,7 +54,8 @@ static float rough(const float *a, const float *b) {
 
 static double precise(const float *a, const float *b) {
     double all = 0;
-    for (size_t j = 0; j < dims; j++) all += cosine ? -(double)a[j] * b[j] : ((double)a[j] - b[j]) * ((double)a[j] - b[j]);
+    for (size_t j = 0; j < dims; j++)
+        all += cosine ? -(double)a[j] * b[j] : ((double)a[j] - b[j]) * ((double)a[j] - b[j]);
     return all;
 }
 
@@ -83,7 +93,9 @@ static void *work(void *unused) {
         if (first >= queries) break;
         size_t last = first + GROUP < queries ? first + GROUP : queries;
         for (size_t r = 0; r < rows; r++)
-            for (size_t q = first; q < last; q++) offer(heaps[q - first], &n[q - first], (near_row){rough(query + q * dims, base + r * dims), (int32_t)r});
+            for (size_t q = first; q < last; q++)
+                offer(heaps[q - first], &n[q - first],
+                      (near_row){rough(query + q * dims, base + r * dims), (int32_t)r});
         for (size_t q = first; q < last; q++) {
             near_row *h = heaps[q - first];
             for (size_t i = 0; i < keep; i++) h[i].d = precise(query + q * dims, base + (size_t)h[i].row * dims);
