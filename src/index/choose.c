@@ -15,7 +15,7 @@ uint64_t omen_index_estimate(omen_index_kind kind, const omen_index_case *c) {
     switch (kind) {
         case OMEN_INDEX_HNSW: return c->rows * (code_bytes(c) + 4u * 32u + 16u);
         case OMEN_INDEX_IVF: return c->rows * (code_bytes(c) + 4u) + 4096u * code_bytes(c) / 16u + (UINT64_C(1) << 16);
-        case OMEN_INDEX_DISK: return c->rows / UINT64_C(16) * 80u + (UINT64_C(1) << 20);
+        case OMEN_INDEX_DISK: return c->rows / UINT64_C(16) * (code_bytes(c) + 80u) + (UINT64_C(1) << 20);
         default: return 0;
     }
 }

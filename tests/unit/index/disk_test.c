@@ -145,7 +145,7 @@ TEST(searches_overlap) {
             q[i] = (omen_index_query){.vector = p.vectors + test_rand_below(shapes[0].rows) * p.disk.bytes, .want = 1 + i * 7, .effort = 10 + i * 40, .accept = i % 2 == 0 ? odd : NULL};
             REQUIRE_OK(omen_index_search_begin(p.disk.index, &q[i], &searches[i], NULL));
         }
-        for (unsigned left = 6, steps = 0; left != 0; steps++) {
+        for (unsigned left = 6; left != 0;) {
             unsigned i = (unsigned)test_rand_below(6);
             if (done[i]) continue;
             omen_status s = omen_index_search_step(searches[i], NULL);
