@@ -50,7 +50,7 @@ const omen_series omen_engine_series[] = {
     {"omendb_engine_memtable_bytes", "Logical bytes of in-memory tables.", OMEN_TYPE_GAUGE, E(memtable_bytes), NULL, NULL},
     {"omendb_engine_memory_allocated_bytes", "Memory in use, the block pool included.", OMEN_TYPE_GAUGE, E(memory_bytes), NULL, NULL},
     {"omendb_engine_memory_peak_bytes", "Most memory ever in use.", OMEN_TYPE_GAUGE, E(memory_peak), NULL, NULL},
-    {"omendb_engine_index_size_bytes", "Bytes of segments on storage.", OMEN_TYPE_GAUGE, E(index_bytes), NULL, NULL},
+    {"omendb_engine_index_size_bytes", "Bytes of segments and indexes on storage.", OMEN_TYPE_GAUGE, E(index_bytes), NULL, NULL},
     {"omendb_engine_search_accuracy_ratio", "Recall at the default effort, as the indexes' audits against the exact path found it, weighted by rows; 1 while every search is exact.", OMEN_TYPE_RATIO, E(accuracy), NULL, NULL},
 };
 const size_t omen_engine_series_count = OMEN_ARRAY_LEN(omen_engine_series);
