@@ -29,10 +29,10 @@ omen_status omen_collection_remove(omen_db *db, uint32_t id, omen_error *err) {
     omen_lock_take(&db->version_lock);
     const omen_coll_version *v = omen_version_find(db->current, id);
     uint32_t parts = v == NULL ? 0 : v->part_count;
-    omen_status s = omen_buf_reserve(&db->orphans, parts * sizeof(omen_part *));
+    omen_status s = omen_buf_reserve(&db->orphans, parts * sizeof(omen_orphan));
     for (uint32_t p = 0; s == OMEN_OK && p < parts; p++) {
-        omen_part *part = omen_part_ref(v->parts[p].part);
-        (void)omen_buf_append(&db->orphans, &part, sizeof(omen_part *));
+        omen_orphan o = {omen_part_ref(v->parts[p].part), omen_index_set_ref(v->parts[p].indexes)};
+        (void)omen_buf_append(&db->orphans, &o, sizeof o);
     }
     omen_lock_drop(&db->version_lock);
     if (s != OMEN_OK) return omen_fail(err, s, "out of memory");

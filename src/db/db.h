@@ -52,6 +52,9 @@ typedef struct omen_sync_state {
     bool log_is_old;
 } omen_sync_state;
 
+/* A part that no version has any more, but the manifest names, with its indexes (NULL: none). References. */
+typedef struct omen_orphan { omen_part *part; omen_index_set *indexes; } omen_orphan;
+
 typedef struct omen_job omen_job;
 
 struct omen_db {
@@ -100,7 +103,7 @@ struct omen_db {
     omen_frozen frozen[OMEN_MAX_TABLES];
     uint32_t frozen_count;
     omen_buf garbage;         /* u64 numbers of segment files nobody needs */
-    omen_buf orphans;         /* omen_part* of dropped collections, until a manifest without them is durable */
+    omen_buf orphans;         /* omen_orphan: parts of dropped collections, until a manifest without them is durable */
 
     struct omen_indexing *indexing; /* the index being built (db_indexing.c) */
     _Atomic bool index_due;   /* something may have come up that wants an index */

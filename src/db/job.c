@@ -236,7 +236,7 @@ static omen_status write_manifest(omen_job *job, omen_error *err) {
     if (job->payload.len == 0) {
         omen_lock_take(&db->version_lock);
         omen_db_version *next = build(job, db->current);
-        job->orphans = db->orphans.len / sizeof(omen_part *);
+        job->orphans = db->orphans.len / sizeof(omen_orphan);
         omen_lock_drop(&db->version_lock);
         if (next == NULL) return out_of_memory(err);
         omen_status s = omen_manifest_encode(db, next, flush ? job->frozen.last_epoch + 1 : db->log_first_epoch,
@@ -257,12 +257,15 @@ static omen_status keep_orphans(omen_job *job) {
     for (uint32_t i = 0; i < job->coll_count; i++) {
         omen_part *p = job->colls[i].part;
         if (p == NULL || omen_version_find(db->current, job->colls[i].v->coll->id) != NULL) continue;
-        s = omen_buf_append(&db->orphans, &p, sizeof(omen_part *));
+        s = omen_buf_append(&db->orphans, &(omen_orphan){p, NULL}, sizeof(omen_orphan));
         if (s == OMEN_OK) omen_part_ref(p);
     }
     omen_lock_drop(&db->version_lock);
     return s;
 }
+
+/* The version lock is held. */
+static void gone(void *arg, uint64_t number) { (void)omen_buf_append_u64(&((omen_db *)arg)->garbage, number); }
 
 /* Parts that no manifest names any more: their files go with their last reader. */
 static void let_go(omen_job *job) {
@@ -278,14 +281,16 @@ static void let_go(omen_job *job) {
         if (old != NULL) omen_index_unlink(old);
     }
     for (size_t i = 0; job->kind == OMEN_JOB_FORGET && i < job->orphans; i++) {
-        omen_part *p;
+        omen_orphan o;
         omen_lock_take(&db->version_lock);
-        memcpy(&p, db->orphans.data, sizeof p);
-        memmove(db->orphans.data, db->orphans.data + sizeof p, db->orphans.len - sizeof p);
-        db->orphans.len -= sizeof p;
-        uint64_t number = omen_segment_info_of(p->segment)->number;
-        p->unlink = true;
-        if (omen_part_unref(p)) (void)omen_buf_append_u64(&db->garbage, number);
+        memcpy(&o, db->orphans.data, sizeof o);
+        memmove(db->orphans.data, db->orphans.data + sizeof o, db->orphans.len - sizeof o);
+        db->orphans.len -= sizeof o;
+        uint64_t number = omen_segment_info_of(o.part->segment)->number;
+        o.part->unlink = true;
+        omen_index_set_unlink(o.indexes);
+        omen_index_set_unref(o.indexes, &(omen_gone){gone, db});
+        if (omen_part_unref(o.part)) gone(db, number);
         omen_lock_drop(&db->version_lock);
     }
 }

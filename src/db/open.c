@@ -120,10 +120,11 @@ void omen_db_free(omen_db *db) {
         omen_free(&db->mem, db->old_logs, sizeof *db->old_logs);
         db->old_logs = next;
     }
-    for (size_t i = 0; i < db->orphans.len / sizeof(omen_part *); i++) {
-        omen_part *p;
-        memcpy(&p, db->orphans.data + i * sizeof p, sizeof p);
-        omen_part_unref(p);
+    for (size_t i = 0; i < db->orphans.len / sizeof(omen_orphan); i++) {
+        omen_orphan o;
+        memcpy(&o, db->orphans.data + i * sizeof o, sizeof o);
+        omen_index_set_unref(o.indexes, NULL);
+        omen_part_unref(o.part);
     }
     omen_version_unref(db->current, NULL);
     omen_manifest_close(db->manifest);
@@ -358,23 +359,26 @@ static omen_status recover(omen_open_op *op, omen_error *err) {
 
 /* ---- the rest ---- */
 
+static bool is_of(const omen_part *part, const omen_index_set *indexes, uint64_t number) {
+    if (omen_segment_info_of(part->segment)->number == number) return true;
+    for (uint32_t f = 0; indexes != NULL && f < indexes->count; f++)
+        if (indexes->of[f] != NULL && omen_index_info(indexes->of[f])->number == number) return true;
+    return false;
+}
+
 static bool named(const omen_db_version *v, uint64_t number) {
     for (uint32_t c = 0; c < v->count; c++)
-        for (uint32_t p = 0; p < v->colls[c]->part_count; p++) {
-            const omen_part_state *state = &v->colls[c]->parts[p];
-            if (omen_segment_info_of(state->part->segment)->number == number) return true;
-            for (uint32_t f = 0; state->indexes != NULL && f < state->indexes->count; f++)
-                if (state->indexes->of[f] != NULL && omen_index_info(state->indexes->of[f])->number == number) return true;
-        }
+        for (uint32_t p = 0; p < v->colls[c]->part_count; p++)
+            if (is_of(v->colls[c]->parts[p].part, v->colls[c]->parts[p].indexes, number)) return true;
     return false;
 }
 
 /* A part of a collection that was dropped, but not before the manifest was written: the manifest names it until the next one. */
 static bool orphan(const omen_db *db, uint64_t number) {
-    for (size_t at = 0; at < db->orphans.len; at += sizeof(omen_part *)) {
-        omen_part *p;
-        memcpy(&p, db->orphans.data + at, sizeof p);
-        if (omen_segment_info_of(p->segment)->number == number) return true;
+    for (size_t at = 0; at < db->orphans.len; at += sizeof(omen_orphan)) {
+        omen_orphan o;
+        memcpy(&o, db->orphans.data + at, sizeof o);
+        if (is_of(o.part, o.indexes, number)) return true;
     }
     return false;
 }

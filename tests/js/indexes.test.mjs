@@ -1,12 +1,15 @@
 // Types of vectors and indexes, on both engines: what comes back, what is found, what is refused.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
 import { open } from "../../js/dist/platform/node.js";
 import { onAbort } from "../../js/dist/abort.js";
+import { WasmEngine } from "../../js/dist/engine/wasm.js";
+import { memory } from "../../js/dist/storage/memory.js";
+import { decodeAnswer, encodeRequest } from "../../js/dist/wire.js";
 import { random, vector } from "./random.mjs";
 
 const folder = await mkdtemp(join(tmpdir(), "omendb-indexes-"));
@@ -294,4 +297,47 @@ test("bad input is refused with its range", async (t) => {
   assert.equal(await c.count(), 0);
   assert.deepEqual((await db.collections()).map(({ name }) => name), ["c", "plain"]);
   await db.close();
+});
+
+test("the core judges requests by itself, whoever makes them", async () => {
+  const engine = new WasmEngine(new WebAssembly.Module(await readFile(new URL("../../js/dist/omendb.wasm", import.meta.url))));
+  const slot = engine.putStorage(await memory().open("raw", { create: true, readOnly: false }));
+  const call = async (request, parts = []) => decodeAnswer(await engine.call(encodeRequest(request, parts)));
+  const { db } = (await call({ op: "open", slot, options: { indexBytes: "8MiB" } })).json;
+  const { collection, schema } = (await call({ op: "collection", db, name: "c", schema: { vectors: [{ name: "v", dimensions: 8, element: "bit", index: { kind: "ivf", lists: 4 } }] } })).json;
+  assert.deepEqual(schema.vectors, [{ name: "v", dimensions: 8, metric: "hamming", element: "bit", index: { kind: "ivf", lists: 4 } }]);
+  const query = [Uint8Array.of(1)];
+  const bad = [
+    [{ op: "index", collection }, /index must be an object/],
+    [{ op: "index", collection, index: { kind: "tree" } }, /auto, flat, hnsw, ivf or disk/],
+    [{ op: "index", collection, index: { kind: 3 } }, /auto, flat, hnsw, ivf or disk/],
+    [{ op: "index", collection, index: { kind: "ivf", codec: "zip" } }, /sq8, rabitq or pq/],
+    [{ op: "index", collection, index: { kind: "hnsw", m: 3 } }, /m must be an integer of 4 to 128/],
+    [{ op: "index", collection, index: { kind: "hnsw", efConstruction: 2001 } }, /8 to 2000/],
+    [{ op: "index", collection, index: { kind: "ivf", lists: "4" } }, /1 to 65536/],
+    [{ op: "index", collection, index: { kind: "ivf", lists: 2 ** 32 + 4 } }, /1 to 65536/],
+    [{ op: "index", collection, index: { kind: "ivf", bits: 4 } }, /rabitq/],
+    [{ op: "index", collection, index: { kind: "ivf", colour: 4 } }, /no "colour"/],
+    [{ op: "index", collection, field: "x", index: {} }, /no vector field "x"/],
+    [{ op: "search", collection, k: 1, recall: 0 }, /above 0, at most 1/, query],
+    [{ op: "search", collection, k: 1, recall: "1" }, /above 0, at most 1/, query],
+    [{ op: "search", collection, k: 1, ef: 0 }, /ef must be an integer of 1 to 100000/, query],
+    [{ op: "explain", collection, k: 1, nprobe: 65_537 }, /nprobe must be an integer of 1 to 65536/, query],
+    [{ op: "explain", collection, k: 1, exact: 1 }, /exact must be true or false/, query],
+    [{ op: "buildIndexes", db, budgetUs: -1 }, /budgetUs must be an integer/],
+    [{ op: "collection", db, name: "d", schema: { vectors: [{ dimensions: 8, element: "f64" }] } }, /f32, f16, i8 or bit/],
+    [{ op: "collection", db, name: "d", schema: { vectors: [{ dimensions: 8, element: 1 }] } }, /element must be a string/],
+    [{ op: "collection", db, name: "d", schema: { vectors: [{ dimensions: 8, index: "hnsw" }] } }, /index must be an object/],
+  ];
+  for (const [request, message, parts] of bad) {
+    await assert.rejects(call(request, parts), (error) => {
+      assert.equal(error.code, "OMEN_ERR_INVALID", JSON.stringify(request));
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+  assert.deepEqual((await call({ op: "index", collection, index: { kind: "flat" } })).json.schema.vectors[0].index, { kind: "flat" });
+  assert.deepEqual((await call({ op: "buildIndexes", db })).json, { more: false });
+  await call({ op: "close", db });
+  await engine.close();
 });

@@ -83,6 +83,12 @@ static bool searched_by(fixture *x, const char *field, const char *kind) {
     return CHECK_OK(omen_explain(x->c, &q, report, sizeof report, &needed)) && strstr(report, want) != NULL;
 }
 
+static size_t index_files(const fixture *x) {
+    size_t files = 0;
+    for (size_t i = 0; i < fault_storage_count(x->fs); i++) files += strncmp(fault_storage_name(x->fs, i), "seg-4", 5) == 0;
+    return files;
+}
+
 static const omen_index_options hnsw = {.kind = OMEN_INDEX_HNSW, .m = 12, .ef_construction = 40};
 static const omen_index_options ivf = {.kind = OMEN_INDEX_IVF, .lists = 8};
 static const omen_index_options flat = {.kind = OMEN_INDEX_FLAT};
@@ -115,9 +121,7 @@ TEST(an_index_becomes_another) {
     close_db(&x);
     CHECK_OK(try_open(&x, false));
     CHECK_EQ_UINT(schema_index(&x, 0).kind, OMEN_INDEX_FLAT);
-    size_t files = 0;
-    for (size_t i = 0; i < fault_storage_count(x.fs); i++) files += strncmp(fault_storage_name(x.fs, i), "seg-4", 5) == 0;
-    CHECK_EQ_UINT(files, 0);
+    CHECK_EQ_UINT(index_files(&x), 0);
     end(&x);
 }
 
@@ -160,6 +164,27 @@ TEST(it_is_replayed_and_kept) {
     (void)omen_close(x.db);
     CHECK_OK(try_open(&x, false));
     end(&x);
+}
+
+TEST(the_indexes_of_a_dropped_collection_go) {
+    for (int pass = 0; pass < 2; pass++) {
+        fixture x;
+        int more = 1;
+        begin(&x);
+        put(&x, 0, 500);
+        CHECK_OK(omen_collection_index(x.c, OMEN_STR("a"), &hnsw));
+        CHECK_OK(omen_build_indexes(x.db));
+        CHECK_EQ_UINT(index_files(&x), 1);
+        CHECK_OK(omen_collection_drop(x.db, OMEN_STR("c")));
+        if (pass == 1) { /* before anything was cleaned up */
+            close_db(&x);
+            CHECK_OK(try_open(&x, true));
+        }
+        while (more) CHECK_OK(omen_db_maintain(x.db, 0, &more));
+        CHECK_EQ_UINT(index_files(&x), 0);
+        CHECK_OK(omen_check(x.db));
+        end(&x);
+    }
 }
 
 /* Acknowledged means durable, and all or nothing, wherever the power fails. */
