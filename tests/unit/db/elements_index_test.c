@@ -4,7 +4,12 @@
 #include "fault_host.h"
 #include "omendb.h"
 
-enum { ROWS = 4000, DIMS = 64, K = 10, QUERIES = 30, FIELDS = 10 };
+#ifdef __x86_64__
+enum { ROWS = 4000 };
+#else
+enum { ROWS = 800 }; /* emulators */
+#endif
+enum { DIMS = 64, K = 10, QUERIES = 30, FIELDS = 10 };
 
 static const struct { const char *name; omen_element element; omen_metric metric; } kinds[FIELDS] = {
     {"f32-l2", OMEN_ELEMENT_F32, OMEN_METRIC_L2},         {"f32-ip", OMEN_ELEMENT_F32, OMEN_METRIC_IP},

@@ -5,6 +5,12 @@
 #include "omendb.h"
 
 enum { DIMS = 16, MOST = 6000, K = 10 };
+/* Emulators run a tenth as fast: they try every so many of the cases. */
+#ifdef __x86_64__
+enum { STEP = 1 };
+#else
+enum { STEP = 6 };
+#endif
 
 static float vectors[2 * MOST][DIMS];
 static omen_id ids[2 * MOST];
@@ -186,7 +192,7 @@ TEST(writes_never_wait_for_an_index) {
 }
 
 TEST(a_build_that_is_cut_off_loses_nothing) {
-    for (int steps = 1; steps < 60; steps += 7) {
+    for (int steps = 1; steps < 60; steps += 7 * STEP) {
         fixture x;
         int more = 1;
         begin(&x, OMEN_INDEX_HNSW);
@@ -206,7 +212,7 @@ TEST(a_build_that_is_cut_off_loses_nothing) {
 }
 
 TEST(power_that_fails_during_a_build_loses_nothing) {
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 60; seed += STEP) {
         fixture x;
         int more = 1;
         begin(&x, seed % 2 == 0 ? OMEN_INDEX_HNSW : OMEN_INDEX_IVF);
@@ -233,7 +239,7 @@ TEST(power_that_fails_during_a_build_loses_nothing) {
 /* Whatever byte of an index file is wrong, the database opens, answers rightly, and builds the index anew. */
 TEST(a_damaged_index_is_left_out_and_built_again) {
     for (size_t k = 0; k < 3; k++) {
-        for (int n = 0; n < 30; n++) {
+        for (int n = 0; n < 30; n += STEP) {
             fixture x;
             char name[32] = "";
             size_t len = 0;
@@ -266,7 +272,7 @@ TEST(a_damaged_index_is_left_out_and_built_again) {
 
 TEST(a_build_that_fails_hurts_nothing_else) {
     unsigned failed = 0, stopped = 0;
-    for (uint64_t n = 1; n <= 120; n += 3) {
+    for (uint64_t n = 1; n <= 120; n += 3 * STEP) {
         fixture x;
         begin(&x, n % 2 == 0 ? OMEN_INDEX_HNSW : OMEN_INDEX_IVF);
         put(&x, 0, 0, 500);
@@ -288,7 +294,7 @@ TEST(a_build_that_fails_hurts_nothing_else) {
         CHECK(recall(&x, 5, 200) >= 0.96);
         end(&x);
     }
-    CHECK(failed > 20);
+    CHECK(failed > 20 / STEP - 1);
     CHECK(stopped < 10);
     for (uint64_t n = 1; n <= 12; n++) { /* a full disk */
         fixture x;
