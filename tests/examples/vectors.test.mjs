@@ -41,7 +41,7 @@ const wait = (what, ...args) => page.waitForFunction(what, { timeout: 120_000, p
 
 /** Waits until the index is there; shows what the page complains of instead, if it does. */
 async function ready() {
-  await wait(() => ["ready", "failed"].includes(document.body.dataset.state);
+  await wait(() => ["ready", "failed"].includes(document.body.dataset.state));
   assert.equal(await textOf("problem"), "");
   assert.equal(await page.$eval("body", ({ dataset }) => dataset.state), "ready");
 }
