@@ -1,7 +1,21 @@
 /** Two canvases: the map of the vectors, and the latencies of the last searches. Colours come from the style sheet. */
 import { row } from "./data.mjs";
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+const colours = new Map();
+
+/** A colour of the style sheet as canvases take it: light-dark() is resolved only where a property uses it. */
+function colour(name) {
+  if (!colours.has(name)) {
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.color = `var(${name})`;
+    colours.set(name, getComputedStyle(probe).color);
+    probe.remove();
+  }
+  return colours.get(name);
+}
+
+/** Asks the style sheet again: the theme has changed. */
+export const forgetColours = () => colours.clear();
 
 /** Fits a canvas to its place in the page and answers a context in CSS pixels; `width` is 0 while it is not shown. */
 function prepare(canvas) {

@@ -4,7 +4,7 @@
  */
 import { destroy, open } from "omendb";
 import { DIMENSIONS, queryAt, row, rows as makeRows } from "./data.mjs";
-import { MapView, drawLatencies } from "./draw.mjs";
+import { MapView, drawLatencies, forgetColours } from "./draw.mjs";
 
 const $ = (id) => document.getElementById(id);
 const asked = Number(new URLSearchParams(location.search).get("rows"));
@@ -278,7 +278,10 @@ function listen() {
   }
   document.addEventListener("visibilitychange", () => wake());
   addEventListener("resize", () => (resized = true));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (resized = true));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    forgetColours();
+    resized = true;
+  });
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   $("measure").addEventListener("click", run(measureRecall));
   $("kind").addEventListener("change", run(async () => {

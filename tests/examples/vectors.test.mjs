@@ -131,6 +131,26 @@ test("a second tab is told that the first one has the database", { skip }, async
   await page.bringToFront();
 });
 
+test("both canvases are drawn in the colours of the theme", { skip }, async () => {
+  const themes = {};
+  for (const value of ["light", "dark"]) {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
+    const accent = await page.$eval("#measure", (button) => getComputedStyle(button).backgroundColor.match(/\d+/g).join(" "));
+    for (const id of ["map", "latencies"]) {
+      await wait((canvas, wanted) => {
+        const drawn = document.getElementById(canvas);
+        const copy = new OffscreenCanvas(drawn.width, drawn.height).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(drawn, 0, 0);
+        const { data } = copy.getImageData(0, 0, drawn.width, drawn.height);
+        for (let i = 0; i < data.length; i += 4) if (data.slice(i, i + 3).join(" ") === wanted) return true;
+        return false;
+      }, id, accent);
+    }
+    themes[value] = accent;
+  }
+  assert.notEqual(themes.light, themes.dark);
+});
+
 test("nothing is wider than the window, and every control has a name", { skip }, async () => {
   for (const width of [1280, 700, 360]) {
     await page.setViewport({ width, height: 800 });
