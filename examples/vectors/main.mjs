@@ -48,6 +48,22 @@ function settings() {
 /* ---- searching, all the time ---- */
 
 let wake = () => {};
+
+/** While something is measured, nothing else is asked of the database. */
+let paused = false;
+async function alone(measure) {
+  paused = true;
+  try {
+    await idle;
+    return await measure();
+  } finally {
+    paused = false;
+    wake();
+  }
+}
+/** The search under way, or the last one. */
+let idle = Promise.resolve();
+
 async function timed(query) {
   const start = performance.now();
   const found = await vectors.search(query);
@@ -64,7 +80,7 @@ function remember(taken) {
 async function searchOn() {
   for (let step = 0; ; ) {
     const moved = new Promise((done) => (wake = done));
-    if (document.hidden) {
+    if (document.hidden || paused) {
       await moved;
       continue;
     }
@@ -75,7 +91,8 @@ async function searchOn() {
       $("x").value = place.x;
       $("y").value = place.y;
     }
-    const answer = await timed({ vector: queryAt(place.x, place.y), ...settings() });
+    idle = timed({ vector: queryAt(place.x, place.y), ...settings() });
+    const answer = await idle;
     hits = answer.found;
     remember(answer.milliseconds);
     await ($("wander").checked ? delay(30) : moved);
@@ -138,7 +155,7 @@ async function showExplanation() {
 
 async function watch() {
   for (;;) {
-    if (!document.hidden) {
+    if (!document.hidden && !paused) {
       await showMetrics();
       await showExplanation();
       showFigures();
@@ -210,24 +227,26 @@ async function build(done) {
 async function measureRecall() {
   $("measure").disabled = true;
   try {
-    const asSet = { ...settings(), topK: Number($("k").value) };
-    const taken = { asSet: [], exact: [] };
+    const asSet = settings();
+    const queries = Array.from({ length: 50 }, (_, i) => row(ROWS + i));
+    const searchAll = async (options) => {
+      const answers = [];
+      for (const vector of queries) answers.push(await timed({ vector, ...options }));
+      return answers;
+    };
+    const [near, all] = await alone(async () => [await searchAll(asSet), await searchAll({ topK: asSet.topK, include: [], exact: true })]);
     let found = 0;
     let wanted = 0;
-    for (let i = 0; i < 50; i++) {
-      const vector = row(ROWS + i);
-      const near = await timed({ vector, ...asSet });
-      const all = await timed({ vector, topK: asSet.topK, include: [], exact: true });
-      taken.asSet.push(near.milliseconds);
-      taken.exact.push(all.milliseconds);
-      const ids = new Set(all.found.map(({ id }) => id));
-      found += near.found.filter(({ id }) => ids.has(id)).length;
+    all.forEach((truth, i) => {
+      const ids = new Set(truth.found.map(({ id }) => id));
+      found += near[i].found.filter(({ id }) => ids.has(id)).length;
       wanted += ids.size;
-      $("measured").textContent = (found / wanted).toFixed(3);
-    }
-    $("measured-p50").textContent = milliseconds(quantile(taken.asSet, 0.5));
-    $("exact-p50").textContent = milliseconds(quantile(taken.exact, 0.5));
-    $("measured").dataset.queries = taken.exact.length;
+    });
+    const median = (answers) => milliseconds(quantile(answers.map((answer) => answer.milliseconds), 0.5));
+    $("measured").textContent = (found / wanted).toFixed(3);
+    $("measured-p50").textContent = median(near);
+    $("exact-p50").textContent = median(all);
+    $("measured").dataset.queries = queries.length;
   } finally {
     $("measure").disabled = false;
   }
@@ -323,7 +342,7 @@ async function start() {
 
   if (there < ROWS) {
     await fill(there);
-    await measureBefore();
+    await alone(measureBefore);
   } else {
     $("fill-text").textContent = number(there);
   }
