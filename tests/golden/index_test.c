@@ -45,7 +45,7 @@ static void fill(course *c) {
     for (int i = 0; i < ROWS * MIDDLE; i++) c->middle[i] = next() * (float)(1 + i / MIDDLE % 3);
     for (int i = 0; i < ROWS * SMALL; i++) c->small[i] = next();
     for (int i = 0; i < ROWS * SMALL; i++) c->bytes[i] = (int8_t)(next() * 100.0f);
-    for (int i = 0; i < ROWS * BITS / 8; i++) c->bits[i] = (uint8_t)(next() * 127.0f);
+    for (int i = 0; i < ROWS * BITS / 8; i++) c->bits[i] = (uint8_t)(int32_t)(next() * 127.0f); /* a negative float has no defined unsigned value */
 }
 
 static const void *vector_of(const course *c, int field, int row) {
