@@ -22,7 +22,8 @@ void omen_codes_rank(const omen_codes *c, const uint8_t *u, const uint32_t *ids,
         return;
     }
     k->dot_u7i8(u, c->rows, c->stride, ids, count, c->len, out);
-    for (uint32_t i = 0; i < count; i++) out[i] = number(c, ids == NULL ? i : ids[i], 0) - 4 * out[i];
+    /* Unsigned: the numbers of a damaged file may be any. */
+    for (uint32_t i = 0; i < count; i++) out[i] = (int32_t)((uint32_t)number(c, ids == NULL ? i : ids[i], 0) - 4u * (uint32_t)out[i]);
 }
 
 void omen_codes_point(const omen_codes *c, uint32_t row, omen_code_point *p) {

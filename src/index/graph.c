@@ -26,6 +26,15 @@ void omen_graph_positions(const omen_level *lower, const omen_level *upper, uint
     }
 }
 
+/* Links lead to every row from the highest level's rows together, not from each of them: equal vectors and far clusters are islands. A walk that ends before its
+ * pool is full has seen all of its island, and goes on from the others. */
+static void start_anywhere(const omen_graph *g, omen_walk *w) {
+    const omen_level *top = &g->level[g->top];
+    for (uint32_t from = 0; from < top->count; from += OMEN_GRAPH_M_MAX)
+        omen_walk_add(w, &g->codes, &g->level[0], NULL, top->rows + from, OMEN_MIN(OMEN_GRAPH_M_MAX, top->count - from));
+    omen_walk_run(w, &g->codes, &g->level[0], NULL);
+}
+
 /* All nodes of the base are seen, without following links. */
 static void scan(const omen_graph *g, omen_walk *w) {
     uint32_t nodes[OMEN_GRAPH_M_MAX];
@@ -96,6 +105,7 @@ void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t 
     omen_walk_begin(w, ef, want, filter);
     omen_walk_add(w, &g->codes, &g->level[0], NULL, start, n);
     omen_walk_run(w, &g->codes, &g->level[0], NULL);
+    if (w->pool_len < OMEN_MIN(ef, g->level[0].count)) start_anywhere(g, w);
     w->hops += hops;
     w->distances += distances;
 }
