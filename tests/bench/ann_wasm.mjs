@@ -9,11 +9,18 @@
 const K = 10, TRUTH = 100, WARM = 50;
 const M = 16, CONSTRUCTION = 200;
 
-/** What `steps` makes, and its rows a second. */
+/** Seconds of CPU this process has spent, where that can be asked. */
+const spent = () => {
+  const { user, system } = globalThis.process?.cpuUsage?.() ?? {};
+  return user === undefined ? undefined : (user + system) / 1e6;
+};
+
+/** Rows a second of `steps`: of CPU time where that can be asked, as other work on the machine weighs less on it. */
 async function timed(rows, steps) {
-  const begun = performance.now();
+  const begun = performance.now(), before = spent();
   await steps();
-  return (rows / (performance.now() - begun)) * 1000;
+  const seconds = (performance.now() - begun) / 1000, after = spent();
+  return rows / (after === undefined ? seconds : after - before);
 }
 
 const row = (set, i) => set.base.subarray(i * set.dims, (i + 1) * set.dims);
@@ -77,12 +84,6 @@ export async function voy(module, set) {
   });
   return { rowsPerSecond, queries: 50, search: (vector) => index.search(vector, K).neighbors.map((hit) => Number(hit.id)) };
 }
-
-/** Seconds of CPU this process has spent, where that can be asked. */
-const spent = () => {
-  const { user, system } = globalThis.process?.cpuUsage?.() ?? {};
-  return user === undefined ? undefined : (user + system) / 1e6;
-};
 
 /** One pass of a set's queries: { recall, seconds, cpu?, queries }. `together`: so many are under way at a time. */
 export async function pass(system, set, effort, together = 1) {
