@@ -47,7 +47,7 @@ typedef enum verdict { ABSENT, TORN, DAMAGED, FOREIGN, NEWER, VALID } verdict;
 struct omen_manifest {
     omen_store *st;
     /* the current generation */
-    uint64_t generation;
+    _Atomic uint64_t generation; /* read beside a write, for reports */
     omen_buf payload;
     /* both slots */
     verdict verdicts[2];

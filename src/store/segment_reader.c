@@ -11,7 +11,7 @@
 typedef struct tables {
     const uint8_t *crcs; /* of its blocks: u32 */
     const uint8_t *ends; /* ZSTD: u64 */
-    _Atomic(const omen_block *) *kept; /* omen_segment_keep: for each block, NULL until it was read; NULL: nothing is kept */
+    _Atomic(_Atomic(const omen_block *) *) kept; /* omen_segment_keep: for each block, NULL until it was read; NULL: nothing is kept */
 } tables;
 
 struct omen_segment {
@@ -46,7 +46,7 @@ static size_t kept_bytes(uint32_t len) { return KEPT_HEADER + (size_t)omen_round
 
 static void let_go(omen_segment *s, size_t section) {
     omen_mem *m = s->st->mem;
-    _Atomic(const omen_block *) *kept = s->tables[section].kept;
+    _Atomic(const omen_block *) *kept = atomic_load(&s->tables[section].kept);
     if (kept == NULL) return;
     for (uint32_t i = 0; i < s->sections[section].block_count; i++) {
         const omen_block *b = atomic_load(&kept[i]);
@@ -59,10 +59,9 @@ static void let_go(omen_segment *s, size_t section) {
 
 void omen_segment_keep(omen_segment *s, const omen_section *sec) {
     tables *t = &s->tables[sec->ordinal];
-    if (t->kept != NULL || sec->block_count == 0) return;
+    if (atomic_load(&t->kept) != NULL || sec->block_count == 0) return;
     _Atomic(const omen_block *) *kept = omen_alloc_zero(s->st->mem, sec->block_count * sizeof *kept);
-    atomic_thread_fence(memory_order_release);
-    t->kept = kept;
+    atomic_store_explicit(&t->kept, kept, memory_order_release); /* others may be reading blocks of it already */
 }
 
 void omen_segment_close(omen_segment *s) {
@@ -163,7 +162,8 @@ static omen_status take_sections(omen_segment *s, omen_error *err) {
         if (e.offset != omen_segment_aligned(at) || e.offset > footer_offset || e.stored_len > footer_offset - e.offset)
             return corrupt(s, "a section lies outside its place", err);
         *sec = (omen_section){e.kind, e.field, e.flags, e.block_len, e.block_count, (uint32_t)i, e.raw_len, e.offset, e.stored_len};
-        s->tables[i] = (tables){crcs, ends, NULL};
+        s->tables[i].crcs = crcs;
+        s->tables[i].ends = ends;
         if (zstd > 0 ? !ends_valid(sec, ends) : (e.stored_len != e.raw_len)) return corrupt(s, "the blocks of a section are wrong", err);
         if (omen_segment_section(s, e.kind, e.field) != sec) return corrupt(s, "two sections have one name", err);
         crcs += (size_t)e.block_count * 4;
@@ -334,7 +334,7 @@ omen_status omen_segment_block(omen_segment *s, const omen_section *sec, uint32_
     loading l = {s, sec, index};
     *out = NULL;
     if (index >= sec->block_count) return bad_block(&l, "there is no such block", err);
-    _Atomic(const omen_block *) *kept = s->tables[sec->ordinal].kept;
+    _Atomic(const omen_block *) *kept = atomic_load_explicit(&s->tables[sec->ordinal].kept, memory_order_acquire);
     if (kept != NULL) {
         *out = atomic_load_explicit(&kept[index], memory_order_acquire);
         if (*out != NULL) return OMEN_OK;
