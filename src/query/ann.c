@@ -108,7 +108,8 @@ static bool widen(omen_ann *a) {
     bool all = a->hit_count >= live || (s->effort >= most && s->want >= live);
     bool short_of = a->top->count < a->top->k, doubtful = (a->hit_count - a->stale) * UINT64_C(4) < s->planned * UINT64_C(3);
     if (all || (!short_of && !doubtful)) return false;
-    if (s->want >= OMEN_ANN_MAX_EFFORT || (s->effort >= OMEN_ANN_MAX_EFFORT && a->hit_count < s->want)) {
+    /* Also where all of a graph or of the lists was looked at and less came than is there: what is damaged may hide rows. */
+    if (s->want >= OMEN_ANN_MAX_EFFORT || (s->effort >= OMEN_MIN(most, OMEN_ANN_MAX_EFFORT) && a->hit_count < s->want)) {
         give_up(a);
         return false;
     }
