@@ -59,6 +59,7 @@ typedef struct omen_part {
     _Atomic uint32_t refs;
     bool opened;  /* the segment is; META may still be pending */
     _Atomic uint32_t unindexable; /* bits of fields whose index could not be built: not tried again */
+    uint8_t index_turn[OMEN_MAX_VECTOR_FIELDS]; /* of each field: the number of the next index's file (db/indexing.c) */
     bool unlink;  /* the file goes when the last reference does (set by the database after the manifest forgot it) */
     uint32_t rows;
     uint32_t field_count;

@@ -1,11 +1,14 @@
 #include "db/indexing.h"
 
-/* Numbers of index files: the part's, the field, and how often this field's index was replaced. */
+/* Numbers of index files: the part's, the field, and how often an index of this field was begun. */
 #define INDEX_NUMBER (UINT64_C(1) << 62)
 
-static uint64_t number_of(const omen_part *p, uint32_t field, const omen_index *old) {
+/* Never one that was given before: a reader may still have its file, or that may be about to be removed. The index lock is held. */
+static uint64_t number_of(omen_part *p, uint32_t field, const omen_index *old) {
     uint64_t part = omen_segment_info_of(p->segment)->number;
-    uint64_t turn = old == NULL ? 0 : (omen_index_info(old)->number + 1) & 0xFF;
+    uint8_t turn = p->index_turn[field];
+    if (turn == 0 && old != NULL) turn = (uint8_t)(omen_index_info(old)->number + 1);
+    p->index_turn[field] = (uint8_t)(turn + 1);
     return INDEX_NUMBER | part << 12 | (uint64_t)field << 8 | turn;
 }
 
@@ -30,7 +33,8 @@ static omen_index_choice choose(const omen_db *db, const omen_db_version *curren
                          .dimensions = f->dimensions,
                          .metric = f->metric,
                          .element = f->element,
-                         .budget = db->options.index_bytes > held ? db->options.index_bytes - held : 0};
+                         .budget = db->options.index_bytes > held ? db->options.index_bytes - held : 0,
+                         .m = f->index.m};
     omen_index_choice choice = omen_index_choose(&f->index, &c);
     if (choice.options.kind != OMEN_INDEX_FLAT && (atomic_load(&p->part->unindexable) >> field & 1) != 0) {
         choice.options.kind = OMEN_INDEX_FLAT;
@@ -46,11 +50,19 @@ omen_index_choice omen_indexing_choice(omen_db *db, const omen_coll_version *v, 
     return c;
 }
 
+/* A list has a row at least: more lists than rows cannot be had, and must not be asked for again and again. */
+static bool suits(const omen_part *p, const omen_index_options *have, const omen_index_options *wanted) {
+    omen_index_options h = *have, w = *wanted;
+    h.lists = OMEN_MIN(h.lists, p->rows);
+    w.lists = OMEN_MIN(w.lists, p->rows);
+    return omen_index_suits(&h, &w);
+}
+
 /* Whether a field of a part wants another index than it has; FLAT in *out: the one it has is to go. */
 static bool wants(const omen_db *db, const omen_db_version *current, const omen_coll_version *v, const omen_part_state *p, uint32_t field, omen_index_choice *out) {
     const omen_index *have = omen_part_index(p, field);
     const omen_index_options *wanted = &v->coll->schema.schema.vectors[field].index;
-    if (have != NULL && !omen_index_spoiled(have) && omen_index_suits(omen_index_options_of(have), wanted)) return false;
+    if (have != NULL && !omen_index_spoiled(have) && suits(p->part, omen_index_options_of(have), wanted)) return false;
     *out = choose(db, current, v, p, field);
     if (out->options.kind == OMEN_INDEX_FLAT) return have != NULL && wanted->kind == OMEN_INDEX_FLAT;
     return p->part->rows != 0;
@@ -97,14 +109,15 @@ static void end(omen_db *db) {
     db->indexing = NULL;
     omen_lock_drop(&db->maintain_lock);
     if (x == NULL) return;
+    bool file = x->begun && !x->handed; /* what was handed over is the job's to keep or to let go */
     omen_index_build_free(x->build);
     omen_part_vectors_deinit(&x->reader);
     uint64_t number = omen_segment_info_of(x->part->segment)->number;
-    if (omen_part_unref(x->part)) {
-        omen_lock_take(&db->version_lock);
-        (void)omen_buf_append_u64(&db->garbage, number);
-        omen_lock_drop(&db->version_lock);
-    }
+    bool last = omen_part_unref(x->part);
+    omen_lock_take(&db->version_lock);
+    if (last) (void)omen_buf_append_u64(&db->garbage, number);
+    if (file) (void)omen_buf_append_u64(&db->garbage, x->number);
+    omen_lock_drop(&db->version_lock);
     omen_free(&db->mem, x, sizeof *x);
 }
 
@@ -118,7 +131,7 @@ static bool still_wanted(omen_db *db, const omen_indexing *x) {
     for (uint32_t p = 0; v != NULL && p < v->part_count; p++) {
         if (v->parts[p].part != x->part) continue;
         const omen_index_options *o = &v->coll->schema.schema.vectors[x->field].index;
-        wanted = x->choice.options.kind == OMEN_INDEX_FLAT ? o->kind == OMEN_INDEX_FLAT : omen_index_suits(&x->choice.options, o);
+        wanted = x->choice.options.kind == OMEN_INDEX_FLAT ? o->kind == OMEN_INDEX_FLAT : suits(x->part, &x->choice.options, o);
     }
     omen_version_drop(db, current);
     return wanted;
@@ -140,6 +153,7 @@ static omen_status work(omen_db *db, omen_indexing *x, omen_error *err) {
         OMEN_TRY(omen_index_build_new(&db->store, x->number, &x->choice.options, &source, &b, err));
         omen_lock_take(&db->maintain_lock);
         x->build = b;
+        x->begun = true;
         omen_lock_drop(&db->maintain_lock);
     }
     bool done;

@@ -1,6 +1,6 @@
 /* indexing.h - indexes are built beside everything else: one at a time, in steps, never while a flush or a merge is waiting. What is being built is known to
- * nobody until it is complete; then a job (job.h) opens it and puts it into the manifest and the current version. A build that is given up, or whose
- * process dies, leaves a file that the next open removes.
+ * nobody until it is complete; then a job (job.h) opens it and puts it into the manifest and the current version. The file of a build that is given up is
+ * removed; one whose process dies leaves a file that the next open removes.
  *
  * An index's file has a number of its own, made from its part's, so that numbers of segments do not depend on when indexes are built.
  */
@@ -20,6 +20,7 @@ typedef struct omen_indexing {
     omen_index_choice choice; /* FLAT: an index is to go */
     uint64_t number;
     omen_segment_info info;
+    bool begun;               /* there may be a file */
     bool built;               /* under the maintenance lock: the file is complete */
     bool handed;              /* and a job has it */
     uint64_t begun_ns;

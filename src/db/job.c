@@ -30,12 +30,26 @@ static omen_status job_new(omen_db *db, omen_job_kind kind, omen_job_stage stage
     return OMEN_OK;
 }
 
+/* The version lock is held. */
+static void gone(void *arg, uint64_t number) { (void)omen_buf_append_u64(&((omen_db *)arg)->garbage, number); }
+
+/* Lets go of an index; nobody else will remove the file of one that came into no version. */
+static void drop_index(omen_job *job) {
+    omen_db *db = job->db;
+    bool lost = job->kind == OMEN_JOB_INDEX && !job->index_none && !job->installed;
+    omen_lock_take(&db->version_lock);
+    if (lost && job->index == NULL) gone(db, job->info.number);
+    if (lost && job->index != NULL) omen_index_unlink(job->index);
+    omen_index_drop(job->index, &(omen_gone){gone, db});
+    omen_lock_drop(&db->version_lock);
+}
+
 void omen_job_abandon(omen_db *db) {
     omen_job *job = db->job;
     if (job == NULL) return;
     omen_part_writer_free(job->writer);
     omen_merge_place_free(job);
-    omen_index_drop(job->index, NULL);
+    drop_index(job);
     for (uint32_t i = 0; i < job->coll_count; i++) {
         omen_job_coll *c = &job->colls[i];
         for (uint32_t p = 0; c->dead != NULL && p < c->v->part_count; p++) omen_bits_unref(c->dead[p]);
@@ -264,9 +278,6 @@ static omen_status keep_orphans(omen_job *job) {
     return s;
 }
 
-/* The version lock is held. */
-static void gone(void *arg, uint64_t number) { (void)omen_buf_append_u64(&((omen_db *)arg)->garbage, number); }
-
 /* Parts that no manifest names any more: their files go with their last reader. */
 static void let_go(omen_job *job) {
     omen_db *db = job->db;
@@ -293,6 +304,16 @@ static void let_go(omen_job *job) {
         if (omen_part_unref(o.part)) gone(db, number);
         omen_lock_drop(&db->version_lock);
     }
+}
+
+/* Its collection may have been dropped meanwhile. */
+static bool has_index(const omen_job *job) {
+    omen_db_version *current = omen_version_current(job->db);
+    const omen_coll_version *v = omen_version_find(current, job->colls[0].v->coll->id);
+    bool there = false;
+    for (uint32_t p = 0; v != NULL && p < v->part_count; p++) there = there || omen_part_index(&v->parts[p], job->index_field) == job->index;
+    omen_version_drop(job->db, current);
+    return there;
 }
 
 static void count_work(omen_job *job) {
@@ -333,6 +354,7 @@ static omen_status install(omen_job *job, omen_error *err) {
         db->flushed_lsn = job->frozen.last_lsn;
     }
     let_go(job);
+    job->installed = job->kind == OMEN_JOB_INDEX && job->index != NULL && has_index(job);
     atomic_store(&db->index_due, true);
     count_work(job);
     job->stage = OMEN_STAGE_REMOVE;

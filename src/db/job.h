@@ -66,6 +66,7 @@ struct omen_job {
     uint32_t index_field;
     bool index_none;
     omen_index *index;          /* a reference */
+    bool installed;             /* a version has it */
     /* of MANIFEST and REMOVE */
     size_t orphans;             /* parts of dropped collections that this manifest no longer names */
     omen_buf payload;

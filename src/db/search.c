@@ -139,6 +139,7 @@ static omen_status plan(omen_read_op *op, const omen_query *q, omen_error *err) 
             s.want = (uint32_t)OMEN_MIN((uint64_t)s.want * rows->rows / live + 1, rows->rows);
         }
         uint32_t given = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? q->nprobe : q->ef;
+        if (given == 0 && q->recall >= 1.0f) continue; /* the effort that was given is that of another kind */
         if (given != 0) {
             s.effort = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? given : OMEN_MAX(given, q->k);
             s.want = omen_index_want(index, q->k, given);

@@ -11,9 +11,15 @@ static uint64_t code_bytes(const omen_index_case *c) {
     return (c->dimensions + UINT64_C(67)) / 64 * 64;
 }
 
+uint32_t omen_index_default_m(uint32_t dimensions, omen_metric metric) {
+    /* Low dimensions and angles spread neighbours in more directions than 31 links tell. */
+    return dimensions <= 160 && metric != OMEN_METRIC_L2 ? 48 : 32;
+}
+
 uint64_t omen_index_estimate(omen_index_kind kind, const omen_index_case *c) {
+    uint32_t m = c->m != 0 ? c->m : omen_index_default_m(c->dimensions, c->metric);
     switch (kind) {
-        case OMEN_INDEX_HNSW: return c->rows * (code_bytes(c) + 4u * 32u + 16u);
+        case OMEN_INDEX_HNSW: return c->rows * (code_bytes(c) + 4u * m + m / 4u + 8u); /* a fifteenth of the rows has half as many links above the base */
         case OMEN_INDEX_IVF: return c->rows * (code_bytes(c) + 4u) + 4096u * code_bytes(c) / 16u + (UINT64_C(1) << 16);
         case OMEN_INDEX_DISK: return c->rows / UINT64_C(16) * (code_bytes(c) + 80u) + (UINT64_C(1) << 20);
         default: return 0;

@@ -15,6 +15,7 @@ typedef struct omen_index_case {
     omen_metric metric;
     omen_element element;
     uint64_t budget; /* bytes of memory that indexes may still take */
+    uint32_t m;      /* links of a row of a graph; 0: the default */
 } omen_index_case;
 
 /* wanted: as the schema says, 0 for what is left to OmenDB. */
@@ -23,7 +24,9 @@ omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen
 bool omen_index_suits(const omen_index_options *have, const omen_index_options *wanted);
 /* Why a kind is chosen where nothing is asked for: a sentence, static. */
 const char *omen_index_reason(omen_index_kind kind);
-/* Bytes that an index of this kind takes in memory, about. */
+/* Most neighbours of a row of a graph where nothing is asked for. */
+uint32_t omen_index_default_m(uint32_t dimensions, omen_metric metric);
+/* Bytes that an index of this kind takes in memory, about, and rather more than less: one that turns out not to fit is not opened. */
 uint64_t omen_index_estimate(omen_index_kind kind, const omen_index_case *c);
 
 #endif

@@ -1,3 +1,4 @@
+#include "index/choose.h"
 #include "index/disk.h"
 
 /* Vectors the quantiser is trained on. */
@@ -16,8 +17,7 @@ static size_t vector_bytes(const omen_vectors *v) { return v->element == OMEN_EL
 static bool bits(const omen_graph_build *b) { return b->base.source.element == OMEN_ELEMENT_BIT; }
 
 static void resolve(omen_index_options *o, const omen_vectors *v) {
-    /* Low dimensions and angles spread neighbours in more directions than 31 links tell. */
-    if (o->m == 0) o->m = v->dimensions <= 160 && v->metric != OMEN_METRIC_L2 ? 48 : 32;
+    if (o->m == 0) o->m = omen_index_default_m(v->dimensions, v->metric);
     /* More links make up for fewer candidates, and cost more to choose. */
     if (o->ef_construction == 0) o->ef_construction = o->m > 32 ? 96 : 128;
     o->codec = OMEN_CODEC_SQ8;

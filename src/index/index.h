@@ -48,7 +48,7 @@ omen_status omen_index_build_new(omen_store *st, uint64_t number, const omen_ind
 omen_status omen_index_build_step(omen_index_build *b, omen_segment_info *info, bool *done, omen_error *err);
 /* 0 to 1,000. */
 uint32_t omen_index_build_progress(const omen_index_build *b);
-void omen_index_build_free(omen_index_build *b); /* an unfinished file is left for the next open to remove */
+void omen_index_build_free(omen_index_build *b); /* the file, finished or not, is left to the caller */
 
 /* ---- opening ---- */
 

@@ -51,13 +51,13 @@ static omen_status take_codec(omen_index *x, ivf *h, omen_error *err) {
         if (v->codec == OMEN_CODEC_PQ) points = omen_ivf_pq_points_bytes(&v->pq);
         if (h->codec_len < points) return omen_index_damaged(x, err, "the lists have no quantiser of the right size");
         if (points != 0) memcpy(v->pq.points, h->codec, (size_t)points);
-        x->memory += points;
+        omen_index_hold(x, (int64_t)points);
     }
     omen_status s = omen_sq8_load(&v->coarse, x->store->mem, x->metric, x->dimensions, h->codec + points, (size_t)(h->codec_len - points), err);
     if (s == OMEN_ERR_CORRUPT) s = omen_index_damaged(x, err, "the quantiser of the lists is malformed");
     OMEN_TRY(s);
     v->coarse_ready = true;
-    x->memory += h->codec_len - points;
+    omen_index_hold(x, (int64_t)(h->codec_len - points));
     return OMEN_OK;
 }
 
@@ -112,7 +112,7 @@ static omen_status ivf_open(omen_index *x, omen_error *err) {
     if (v->codec == OMEN_CODEC_PQ && v->blocks == NULL) {
         v->blocks = omen_alloc(x->store->mem, (v->lists + (size_t)1) * sizeof *v->blocks);
         if (v->blocks == NULL) return out_of_memory(err);
-        x->memory += (v->lists + (size_t)1) * sizeof *v->blocks;
+        omen_index_hold(x, (int64_t)((v->lists + (size_t)1) * sizeof *v->blocks));
         omen_ivf_count_blocks(v);
     }
     h->codes_len = omen_ivf_code_bytes(v);

@@ -431,4 +431,21 @@ TEST(a_search_that_asks_for_what_cannot_be_is_told) {
     end(&x);
 }
 
+/* A list has a row at least: what is asked for cannot be had, and what there is must not be built again and again. */
+TEST(an_index_with_more_lists_than_rows_is_built_once) {
+    fixture x;
+    const omen_index_options wanted = {.kind = OMEN_INDEX_IVF, .codec = OMEN_CODEC_SQ8, .lists = 65536};
+    int more = 1;
+    begin(&x, OMEN_INDEX_FLAT);
+    put(&x, 0, 0, 300);
+    CHECK_OK(omen_flush(x.db));
+    CHECK_OK(omen_collection_index(x.c, OMEN_STR(""), &wanted));
+    for (int n = 0; n < 500 && more != 0; n++) CHECK_OK(omen_db_maintain(x.db, 0, &more));
+    CHECK_EQ_INT(more, 0);
+    size_t needed;
+    CHECK_OK(omen_stats(x.db, report, sizeof report, &needed));
+    CHECK(strstr(report, "\"kind\":\"ivf\",\"codec\"") != NULL);
+    end(&x);
+}
+
 TEST_MAIN()

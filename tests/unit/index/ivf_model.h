@@ -86,10 +86,10 @@ static inline omen_status model_check(model *m, omen_error *err) {
     return s;
 }
 
-/* Answers the bytes that were not freed. */
+/* Answers the bytes that were not freed, or that still count as held by indexes. */
 static inline uint64_t model_deinit(model *m) {
     omen_index_unref(m->index);
-    uint64_t left = fixture_deinit(&m->x);
+    uint64_t held = atomic_load(&m->x.store.resident.used) + atomic_load(&m->x.store.resident.indexes), left = fixture_deinit(&m->x) + held;
     fault_storage_free(m->fs);
     free(m->vectors);
     return left;
