@@ -218,8 +218,8 @@ typedef struct omen_query {
     const void *vector;  /* as omen_element says */
     uint32_t dimensions; /* length of `vector` in dimensions */
     uint32_t include;    /* OMEN_INCLUDE_* */
-    float recall;        /* share of the true k nearest to find, above 0 up to 1; 0 is 0.95. 1 searches exactly. Indexes know from a self-audit
-                            made while they were built what effort that takes */
+    float recall;        /* share of the true k nearest to find, above 0 up to 1; 0 is 0.95. 1 searches exactly, but where an
+                            index's own effort is given. Indexes know from a self-audit made while they were built what effort it takes */
     uint32_t ef;         /* graphs: candidates kept while walking, up to 100,000; raises (never lowers) to k; 0: from recall */
     uint32_t nprobe;     /* IVF: lists to look into; 0: from recall */
     uint8_t exact;       /* 1: no index */
