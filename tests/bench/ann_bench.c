@@ -247,6 +247,7 @@ static int serve(settings *s) {
         line[strcspn(line, "\n")] = 0;
         const char *value = strchr(line, ' ');
         omen_query_init(&q);
+        q.include = 0; /* peers answer ids and distances */
         q.k = K;
         q.dimensions = (uint32_t)s->dims;
         if (!strncmp(line, "explain ", 8)) {
