@@ -85,7 +85,10 @@ static void run_cycles(omen_durability durability, unsigned cycles) {
         pid_t pid = fork();
         REQUIRE(pid >= 0);
         if (pid == 0) child(sh, at, durability);
+        /* Every other kill falls at a moment, which a busy machine may let come before the first step; the others wait for some steps. */
         nanosleep(&(struct timespec){.tv_nsec = (long)test_rand_below(30000000)}, NULL);
+        unsigned wanted = cycle % 2 == 0 ? at : at + 4 + (unsigned)test_rand_below(20);
+        for (unsigned patience = 0; sh->acknowledged < wanted && patience < 20000; patience++) nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
         kill(pid, SIGKILL);
         int status;
         waitpid(pid, &status, 0);
