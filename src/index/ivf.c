@@ -218,7 +218,7 @@ static omen_status check_codes(const omen_index *x, const omen_ivf *v, const uin
             if (code[b] != 0) return omen_index_damaged(x, err, "bytes behind a code are not zero");
         if (bias == NULL) continue;
         bool product = x->metric == OMEN_METRIC_IP;
-        int32_t least = omen_ivf_bias(code, v->len, product);
+        int32_t least = omen_kmeans_bias(code, v->len, product);
         if (product || !v->coarse.projected ? bias[i] != least : bias[i] < least) return omen_index_damaged(x, err, "the number beside a code does not belong to it");
     }
     return OMEN_OK;

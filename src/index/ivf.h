@@ -19,7 +19,7 @@
 #ifndef OMEN_INDEX_IVF_H
 #define OMEN_INDEX_IVF_H
 
-#include "index/ivf_cluster.h"
+#include "quant/kmeans.h"
 #include "index/ivf_pick.h"
 #include "index/ivf_pq.h"
 #include "index/ivf_rabitq.h"

@@ -50,7 +50,7 @@ static omen_status build_new(omen_store *st, uint64_t number, const omen_index_o
     b->view = (omen_ivf){.rows = source->rows, .dimensions = source->dimensions, .bits = source->element == OMEN_ELEMENT_BIT};
     b->view.len = b->view.stride = omen_ivf_bit_bytes(source->dimensions);
     b->view.codec = b->view.bits ? OMEN_CODEC_SQ8 : b->base.options.codec;
-    b->tasks = omen_ivf_tasks(st->mem->host);
+    b->tasks = omen_kmeans_tasks(st->mem->host);
     b->stage = b->view.bits ? ENCODE : READ_SAMPLE;
     *out = &b->base;
     return OMEN_OK;
@@ -177,30 +177,30 @@ static omen_status encode(omen_ivf_build *b, omen_error *err) {
 
 /* ---- lists ---- */
 
-static omen_ivf_codes codes_of(const omen_ivf_build *b) { return (omen_ivf_codes){b->codes, b->view.len, b->view.len, b->view.bits}; }
+static omen_kmeans_codes codes_of(const omen_ivf_build *b) { return (omen_kmeans_codes){b->codes, b->view.len, b->view.len, b->view.bits}; }
 
 static omen_status cluster(omen_ivf_build *b, omen_error *err) {
     uint32_t rows = b->view.rows, lists = b->base.options.lists;
-    omen_ivf_codes codes = codes_of(b);
+    omen_kmeans_codes codes = codes_of(b);
     uint32_t points = (uint32_t)OMEN_MIN((uint64_t)rows, (uint64_t)lists * (lists > MANY ? POINTS_MANY : POINTS_FEW));
-    if (b->cluster.mem == NULL && omen_ivf_cluster_begin(&b->cluster, mem_of(b), &codes, rows, points, lists) != OMEN_OK) return out_of_memory(err);
-    if (omen_ivf_cluster_step(&b->cluster)) b->stage = ASSIGN;
-    b->base.progress = 200u + omen_ivf_cluster_progress(&b->cluster) * 2 / 5;
+    if (b->cluster.mem == NULL && omen_kmeans_begin(&b->cluster, mem_of(b), &codes, rows, points, lists) != OMEN_OK) return out_of_memory(err);
+    if (omen_kmeans_step(&b->cluster)) b->stage = ASSIGN;
+    b->base.progress = 200u + omen_kmeans_progress(&b->cluster) * 2 / 5;
     return OMEN_OK;
 }
 
 static omen_status assign(omen_ivf_build *b, omen_error *err) {
     omen_mem *m = mem_of(b);
-    uint32_t rows = b->view.rows, lists = b->cluster.lists;
+    uint32_t rows = b->view.rows, lists = b->cluster.clusters;
     if (b->nearest == NULL) {
         b->nearest = omen_alloc(m, rows * sizeof *b->nearest);
-        b->assign_scratch = omen_alloc(m, b->tasks * omen_ivf_assign_scratch(b->view.len));
+        b->assign_scratch = omen_alloc(m, b->tasks * omen_kmeans_scratch(b->view.len));
         if (b->nearest == NULL || b->assign_scratch == NULL) return out_of_memory(err);
     }
-    uint32_t count = OMEN_MIN(rows - b->row, omen_ivf_step_points(lists, b->view.len) * b->tasks);
-    omen_ivf_assign a = {.codes = codes_of(b), .centroids = omen_ivf_cluster_centroids(&b->cluster), .first = b->row, .count = count, .nearest = b->nearest + b->row,
+    uint32_t count = OMEN_MIN(rows - b->row, omen_kmeans_step_points(lists, b->view.len) * b->tasks);
+    omen_kmeans_assign a = {.codes = codes_of(b), .centroids = omen_kmeans_centroids(&b->cluster), .first = b->row, .count = count, .nearest = b->nearest + b->row,
                          .scratch = b->assign_scratch, .tasks = b->tasks};
-    omen_ivf_assign_all(&a, m->host);
+    omen_kmeans_assign_all(&a, m->host);
     b->row += count;
     b->base.progress = 600u + (uint32_t)(100u * (uint64_t)b->row / rows);
     if (b->row < rows) return OMEN_OK;
@@ -213,7 +213,7 @@ static omen_status assign(omen_ivf_build *b, omen_error *err) {
 static omen_status gather(omen_ivf_build *b, omen_error *err) {
     omen_mem *m = mem_of(b);
     omen_ivf *v = &b->view;
-    uint32_t rows = v->rows, all = b->cluster.lists, lists = 0;
+    uint32_t rows = v->rows, all = b->cluster.clusters, lists = 0;
     b->lists_cap = all;
     b->starts = omen_alloc_zero(m, (all + (size_t)1) * sizeof *b->starts);
     b->order = omen_alloc(m, rows * sizeof *b->order);
@@ -239,7 +239,7 @@ static omen_status gather(omen_ivf_build *b, omen_error *err) {
     for (uint32_t l = lists; l != 0; l--) b->starts[l] = b->starts[l - 1];
     b->starts[0] = 0;
     omen_free(m, number, all * sizeof *number);
-    omen_ivf_cluster_deinit(&b->cluster);
+    omen_kmeans_deinit(&b->cluster);
     v->lists = lists;
     v->starts = b->starts;
     v->order = b->order;
@@ -520,7 +520,7 @@ static void build_free(omen_index_build *base) {
     omen_mem *m = mem_of(b);
     const omen_ivf *v = &b->view;
     omen_segment_writer_free(b->out);
-    omen_ivf_cluster_deinit(&b->cluster);
+    omen_kmeans_deinit(&b->cluster);
     if (b->scan != NULL) omen_ivf_scan_deinit(b->scan);
     omen_free(m, b->scan, sizeof *b->scan);
     omen_free(m, b->codes, (size_t)v->rows * v->len + 64);
@@ -540,7 +540,7 @@ static void build_free(omen_index_build *base) {
     omen_free(m, b->places, CHUNK_ROWS * sizeof *b->places);
     omen_ivf_rabitq_deinit(&b->view.rabitq);
     omen_ivf_pq_deinit(&b->view.pq);
-    omen_free(m, b->assign_scratch, b->tasks * omen_ivf_assign_scratch(v->len));
+    omen_free(m, b->assign_scratch, b->tasks * omen_kmeans_scratch(v->len));
     omen_free(m, b->hand, v->len);
     if (b->chunk != NULL) drop_chunk(b);
     omen_audit_deinit(&b->audit);

@@ -18,7 +18,7 @@ typedef struct omen_ivf_build {
     uint8_t *centroids;
     int32_t *centroid_bias;
     uint32_t lists_cap;    /* lists for which there is room; lists without rows are dropped */
-    omen_ivf_cluster cluster;
+    omen_kmeans cluster;
     uint32_t tasks;
     float *means;          /* RABITQ, PQ: lists x dimensions */
     uint8_t *residuals;    /* RABITQ, PQ: INDEX_CODES */
@@ -29,7 +29,7 @@ typedef struct omen_ivf_build {
     uint32_t *cursor;      /* of each list: where its next row goes */
     uint32_t *places;      /* of the rows of a chunk */
     size_t task_floats;    /* scratch of a task */
-    uint8_t *task_row, *assign_scratch; /* tasks x coarse.stride; tasks x omen_ivf_assign_scratch */
+    uint8_t *task_row, *assign_scratch; /* tasks x coarse.stride; tasks x omen_kmeans_scratch */
     float *task_scratch;
     uint8_t *hand;         /* the code on its way to another place */
     int32_t hand_bias;

@@ -3,7 +3,7 @@
 #include "kernel/kernel.h"
 
 void omen_ivf_fill_bias(const omen_ivf *v, int32_t *bias) {
-    for (uint32_t l = 0; l < v->lists; l++) bias[l] = omen_ivf_bias(v->centroids + (size_t)l * v->len, v->len, v->coarse.metric == OMEN_METRIC_IP);
+    for (uint32_t l = 0; l < v->lists; l++) bias[l] = omen_kmeans_bias(v->centroids + (size_t)l * v->len, v->len, v->coarse.metric == OMEN_METRIC_IP);
 }
 
 void omen_ivf_place(const omen_ivf *v, const float *x, bool query, float *out) {

@@ -1,6 +1,5 @@
 #include "quant/pq.h"
 
-#include "base/prng.h"
 #include "kernel/kernel.h"
 #include "quant/kmeans.h"
 
@@ -41,36 +40,89 @@ void omen_pq_deinit(omen_pq *c) {
 
 /* ---- training ---- */
 
-omen_status omen_pq_train_run(omen_pq *c, uint32_t run, const float *sample, uint32_t count, uint64_t seed, omen_error *err) {
-    if (count == 0) return omen_fail(err, OMEN_ERR_INVALID, "there are no vectors to train a quantiser on");
-    uint32_t width = width_of(c, run), some = OMEN_MIN(count, SAMPLE_MAX);
-    size_t bytes = (size_t)some * width * sizeof(float);
-    float *points = omen_alloc(c->mem, bytes), *to = run_of(c, run);
-    if (points == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory training a quantiser");
-    omen_prng random = {seed};
-    for (uint32_t i = 0; i < some; i++) { /* one of each stretch: a fixed stride could fall in step with the data */
-        uint32_t at = (uint32_t)((uint64_t)i * count / some), end = (uint32_t)((i + (uint64_t)1) * count / some);
-        at += omen_prng_below(&random, end - at);
-        memcpy(points + (size_t)i * width, sample + (size_t)at * c->dimensions + (size_t)run * c->sub, width * sizeof(float));
+static void squares(const float *restrict x, const float *restrict centroids, uint32_t width, float *restrict out);
+static uint32_t nearest_of(const float *squares);
+
+/* The sample of one run, as codes for kmeans.h. */
+typedef struct run_sample {
+    const float *from; /* the run of the first vector */
+    size_t stride;
+    uint32_t count, some, width, len;
+    uint8_t *codes;    /* some x len */
+    double *sums;      /* POINTS x width, behind the codes */
+} run_sample;
+
+/* Spread over all vectors. */
+static const float *vector_of(const run_sample *s, uint32_t i) { return s->from + (size_t)((uint64_t)i * s->count / s->some) * s->stride; }
+
+/* Less the mean, as wide as 8 bits go. The greatest number of all dimensions decides the step, so that distances stay what they are. */
+static void encode_sample(const run_sample *s, double *means, double *step) {
+    double greatest = 0.0;
+    for (uint32_t j = 0; j < s->width; j++) {
+        double sum = 0.0;
+        for (uint32_t i = 0; i < s->some; i++) sum += (double)vector_of(s, i)[j];
+        means[j] = sum / s->some;
+        for (uint32_t i = 0; i < s->some; i++) {
+            double off = (double)vector_of(s, i)[j] - means[j];
+            greatest = OMEN_MAX(greatest, off < 0.0 ? 0.0 - off : off);
+        }
     }
-    omen_kmeans *k = NULL;
-    bool done = false;
-    omen_status s = omen_kmeans_new(c->mem, points, some, width, POINTS, seed + run, &k, err);
-    while (s == OMEN_OK && !done) s = omen_kmeans_step(k, &done, err);
-    if (s == OMEN_OK) {
-        omen_centroids found = omen_kmeans_centroids(k);
-        for (uint32_t p = 0; p < POINTS; p++) /* fewer vectors than centroids: the last is there several times, and never chosen */
-            for (uint32_t i = 0; i < width; i++) to[i * POINTS + p] = found.values[(size_t)OMEN_MIN(p, found.count - 1) * width + i];
-    }
-    omen_kmeans_free(k);
-    omen_free(c->mem, points, bytes);
-    return s;
+    *step = greatest > 0.0 ? greatest / 127.0 : 1.0;
+    for (uint32_t i = 0; i < s->some; i++)
+        for (uint32_t j = 0; j < s->width; j++) {
+            double v = ((double)vector_of(s, i)[j] - means[j]) / *step;
+            s->codes[(size_t)i * s->len + j] = (uint8_t)(int8_t)(v < 0.0 ? v - 0.5 : v + 0.5);
+        }
 }
 
-omen_status omen_pq_train(omen_pq *c, omen_mem *m, omen_metric metric, uint32_t dimensions, uint32_t sub, const float *sample, uint32_t count, uint64_t seed,
-                          omen_error *err) {
+/* Codes are coarse: one more round in floats puts every centroid at the mean of the vectors that are nearest to it. */
+static void settle(const run_sample *s, float *to) {
+    uint32_t sizes[POINTS] = {0};
+    float apart[POINTS];
+    memset(s->sums, 0, (size_t)POINTS * s->width * sizeof(double));
+    for (uint32_t i = 0; i < s->some; i++) {
+        const float *x = vector_of(s, i);
+        squares(x, to, s->width, apart);
+        uint32_t p = nearest_of(apart);
+        sizes[p]++;
+        for (uint32_t j = 0; j < s->width; j++) s->sums[p * s->width + j] += (double)x[j];
+    }
+    for (uint32_t p = 0; p < POINTS; p++)
+        for (uint32_t j = 0; j < s->width && sizes[p] != 0; j++) to[j * POINTS + p] = (float)(s->sums[p * s->width + j] / sizes[p]);
+}
+
+static omen_status train_run(omen_pq *c, uint32_t run, const run_sample *s, omen_error *err) {
+    double *means = s->sums, step;
+    float *to = run_of(c, run);
+    encode_sample(s, means, &step);
+    omen_kmeans k;
+    omen_kmeans_codes codes = {s->codes, s->len, s->len, false};
+    omen_status status = omen_kmeans_begin(&k, c->mem, &codes, s->some, s->some, OMEN_MIN(s->some, POINTS));
+    if (status != OMEN_OK) omen_fail(err, OMEN_ERR_MEMORY, "out of memory training a quantiser");
+    while (status == OMEN_OK && !omen_kmeans_step(&k)) {}
+    for (uint32_t p = 0; p < POINTS && status == OMEN_OK; p++) /* fewer vectors than centroids: the last is there several times, and never chosen */
+        for (uint32_t j = 0; j < s->width; j++) to[j * POINTS + p] = (float)(means[j] + step * (int8_t)k.centroids[(size_t)OMEN_MIN(p, k.clusters - 1) * s->len + j]);
+    omen_kmeans_deinit(&k);
+    if (status == OMEN_OK) settle(s, to);
+    return status;
+}
+
+omen_status omen_pq_train_run(omen_pq *c, uint32_t run, const float *vectors, uint32_t count, omen_error *err) {
+    if (count == 0) return omen_fail(err, OMEN_ERR_INVALID, "there are no vectors to train a quantiser on");
+    run_sample s = {.from = vectors + (size_t)run * c->sub, .stride = c->dimensions, .count = count, .some = OMEN_MIN(count, SAMPLE_MAX), .width = width_of(c, run)};
+    s.len = (uint32_t)omen_round_up(s.width, 64);
+    size_t codes = (size_t)s.some * s.len, bytes = codes + (size_t)POINTS * s.width * sizeof(double);
+    s.codes = omen_alloc_zero(c->mem, bytes);
+    if (s.codes == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory training a quantiser");
+    s.sums = (double *)(void *)(s.codes + codes);
+    omen_status status = train_run(c, run, &s, err);
+    omen_free(c->mem, s.codes, bytes);
+    return status;
+}
+
+omen_status omen_pq_train(omen_pq *c, omen_mem *m, omen_metric metric, uint32_t dimensions, uint32_t sub, const float *sample, uint32_t count, omen_error *err) {
     omen_status s = omen_pq_init(c, m, metric, dimensions, sub, err);
-    for (uint32_t run = 0; s == OMEN_OK && run < c->parts; run++) s = omen_pq_train_run(c, run, sample, count, seed, err);
+    for (uint32_t run = 0; s == OMEN_OK && run < c->parts; run++) s = omen_pq_train_run(c, run, sample, count, err);
     if (s != OMEN_OK) omen_pq_deinit(c);
     return s;
 }
@@ -118,13 +170,18 @@ static void squares(const float *restrict x, const float *restrict centroids, ui
     memcpy(out, sums, sizeof sums);
 }
 
+/* The first of the least. */
+static uint32_t nearest_of(const float *squares) {
+    uint32_t best = 0;
+    for (uint32_t p = 1; p < POINTS; p++) best = squares[p] < squares[best] ? p : best;
+    return best;
+}
+
 void omen_pq_encode(const omen_pq *c, const float *x, uint8_t *codes) {
     float distances[POINTS];
     for (uint32_t run = 0; run < c->parts; run++) {
         squares(x + (size_t)run * c->sub, run_of(c, run), width_of(c, run), distances);
-        uint32_t best = 0;
-        for (uint32_t p = 1; p < POINTS; p++) best = distances[p] < distances[best] ? p : best;
-        codes[run] = (uint8_t)best;
+        codes[run] = (uint8_t)nearest_of(distances);
     }
 }
 

@@ -29,10 +29,9 @@ uint32_t omen_pq_sub(uint32_t dimensions);
 omen_status omen_pq_init(omen_pq *c, omen_mem *m, omen_metric metric, uint32_t dimensions, uint32_t sub, omen_error *err);
 /* Finds the centroids of one run from count x dimensions finite floats, of which 4,096 spread over all are used: a few milliseconds' work, for callers that train
  * in steps. Fewer than 16 distinct vectors are fine: some centroids are then equal. OMEN_ERR_INVALID (no vectors), _MEMORY. */
-omen_status omen_pq_train_run(omen_pq *c, uint32_t run, const float *sample, uint32_t count, uint64_t seed, omen_error *err);
+omen_status omen_pq_train_run(omen_pq *c, uint32_t run, const float *sample, uint32_t count, omen_error *err);
 /* Both at once, for all runs. */
-omen_status omen_pq_train(omen_pq *c, omen_mem *m, omen_metric metric, uint32_t dimensions, uint32_t sub, const float *sample, uint32_t count, uint64_t seed,
-                          omen_error *err);
+omen_status omen_pq_train(omen_pq *c, omen_mem *m, omen_metric metric, uint32_t dimensions, uint32_t sub, const float *sample, uint32_t count, omen_error *err);
 void omen_pq_deinit(omen_pq *c); /* one that is all zero is fine */
 /* Codec as bytes, and back: OMEN_ERR_CORRUPT when they fit no codec of this metric and dimensions. */
 omen_status omen_pq_save(const omen_pq *c, omen_buf *out);

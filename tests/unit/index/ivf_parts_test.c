@@ -1,4 +1,4 @@
-/* What inverted lists are made of: picking the nearest of a stream, assigning to centroids, clustering, and estimates of distances. */
+/* What inverted lists are made of: picking the nearest of a stream, ranks, and estimates of distances. */
 #include "test.h"
 
 #include <math.h>
@@ -75,78 +75,6 @@ TEST(ranks_of_floats_are_in_order) {
     CHECK_EQ_INT(omen_ivf_rank(-0.0f), omen_ivf_rank(0.0f));
     CHECK_EQ_INT(omen_ivf_rank(NAN), INT32_MAX);
     CHECK(omen_ivf_rank_float(INT32_MAX) == INFINITY);
-}
-
-/* Against the definition, written down plainly. */
-TEST(codes_are_assigned_to_the_nearest_centroid) {
-    room r;
-    room_init(&r);
-    for (unsigned round = 0; round < 60; round++) {
-        bool bits = round % 2 == 1;
-        uint32_t len = bits ? 8 * (1 + (uint32_t)test_rand_below(5)) : 64 * (1 + (uint32_t)test_rand_below(3)), lists = 1 + (uint32_t)test_rand_below(300);
-        uint32_t rows = 1 + (uint32_t)test_rand_below(150), range = round % 3 == 0 ? 2 : 127, *nearest = malloc(rows * sizeof *nearest);
-        uint8_t *codes = malloc(rows * len), *centroids = malloc(lists * len), *scratch = aligned_alloc(64, 3 * omen_ivf_assign_scratch(len));
-        int32_t *bias = malloc(lists * sizeof *bias);
-        for (uint32_t i = 0; i < rows * len; i++) codes[i] = (uint8_t)(int8_t)((int)test_rand_below(2 * range + 1) - (int)range);
-        for (uint32_t i = 0; i < lists * len; i++) centroids[i] = (uint8_t)(int8_t)((int)test_rand_below(2 * range + 1) - (int)range);
-        for (uint32_t l = 0; l < lists; l++) bias[l] = omen_ivf_bias(centroids + l * len, len, false);
-        omen_ivf_assign a = {.codes = {codes, len, len, bits}, .centroids = {centroids, bits ? NULL : bias, lists}, .first = rows / 3, .count = rows - rows / 3, .nearest = nearest, .scratch = scratch, .tasks = 3};
-        omen_ivf_assign_all(&a, &r.host->host);
-        for (uint32_t i = 0; i < a.count; i++) {
-            const uint8_t *x = codes + (rows / 3 + i) * len;
-            int64_t best = INT64_MAX;
-            uint32_t at = 0;
-            for (uint32_t l = 0; l < lists; l++) {
-                int64_t d = 0;
-                for (uint32_t j = 0; j < len; j++) {
-                    int c = (int8_t)centroids[l * len + j], v = (int8_t)x[j];
-                    /* A row's code is rounded to even numbers, as a query's is. */
-                    int u = (v + 129) >> 1;
-                    d += bits ? __builtin_popcount((uint8_t)(c ^ v)) : (int64_t)(2 * ((u > 127 ? 127 : u) - 64) - c) * (2 * ((u > 127 ? 127 : u) - 64) - c);
-                }
-                if (d >= best) continue;
-                best = d;
-                at = l;
-            }
-            CHECK_EQ_UINT(nearest[i], at);
-        }
-        free(nearest);
-        free(codes);
-        free(centroids);
-        free(scratch);
-        free(bias);
-    }
-    room_deinit(&r);
-}
-
-/* Clusters that lie far apart are found, each by itself. */
-TEST(clusters_are_found) {
-    for (unsigned bits = 0; bits < 2; bits++) {
-        room r;
-        room_init(&r);
-        enum { ROWS = 2000, LEN = 64, CLUSTERS = 16 };
-        uint8_t *codes = malloc(ROWS * LEN), places[CLUSTERS][LEN];
-        for (unsigned i = 0; i < CLUSTERS * LEN; i++) places[i / LEN][i % LEN] = (uint8_t)(bits ? (int)test_rand() : (int)test_rand_below(181) - 90);
-        for (unsigned i = 0; i < ROWS; i++)
-            for (unsigned j = 0; j < LEN; j++)
-                codes[i * LEN + j] = bits ? places[i % CLUSTERS][j] ^ (uint8_t)(test_rand() & test_rand() & test_rand() & test_rand()) : (uint8_t)(places[i % CLUSTERS][j] + (int)test_rand_below(21) - 10);
-        omen_ivf_codes shape = {codes, LEN, LEN, bits == 1};
-        omen_ivf_cluster c;
-        REQUIRE_OK(omen_ivf_cluster_begin(&c, &r.mem, &shape, ROWS, ROWS, CLUSTERS * 4));
-        while (!omen_ivf_cluster_step(&c)) CHECK(omen_ivf_cluster_progress(&c) <= 1000);
-        /* Four centroids for each place: every row has one that is its place's. */
-        uint32_t near = 0;
-        for (unsigned i = 0; i < ROWS; i++) {
-            const uint8_t *own = c.centroids + (size_t)c.nearest[i] * LEN;
-            uint32_t off = 0;
-            for (unsigned j = 0; j < LEN; j++) off += bits ? (uint32_t)__builtin_popcount(own[j] ^ places[i % CLUSTERS][j]) : (uint32_t)abs((int8_t)own[j] - (int8_t)places[i % CLUSTERS][j]);
-            near += off < (bits ? LEN : LEN * 12);
-        }
-        CHECK(near > ROWS * 9 / 10);
-        omen_ivf_cluster_deinit(&c);
-        room_deinit(&r);
-        free(codes);
-    }
 }
 
 /* Estimates of RABITQ: the error falls with every bit, and what is excluded by the first pass is hardly ever near. */

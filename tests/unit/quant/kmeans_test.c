@@ -1,4 +1,4 @@
-/* k-means: blobs are found, assignments against brute force in double, two levels against one, any cutting into threads and any kernel set, and points without shape. */
+/* k-means over codes: assignments against brute force, blobs are found, any cutting into threads and any kernel set, points without shape, no memory. */
 #include "quant_test.h"
 
 #include "quant/kmeans.h"
@@ -9,144 +9,149 @@ static void backwards(void *ctx, size_t n, void (*fn)(void *arg, size_t i), void
     for (size_t i = n; i-- != 0;) fn(arg, i);
 }
 
-static omen_kmeans *cluster(const float *points, uint32_t count, uint32_t d, uint32_t k, uint64_t seed) {
-    omen_kmeans *m = NULL;
-    CHECK_STATUS(omen_kmeans_new(&mem, points, count, d, k, seed, &m, &error), OMEN_OK);
-    if (m == NULL) return NULL;
-    bool done = false;
+static omen_kmeans cluster(const uint8_t *codes, uint32_t rows, uint32_t points, uint32_t len, bool bits, uint32_t clusters) {
+    omen_kmeans_codes shape = {codes, len, len, bits};
+    omen_kmeans k;
+    CHECK_OK(omen_kmeans_begin(&k, &mem, &shape, rows, points, clusters));
     uint32_t last = 0;
-    for (uint32_t steps = 0; !done; steps++) {
-        if (omen_kmeans_step(m, &done, &error) != OMEN_OK || steps > 1000000) {
-            CHECK(false);
-            break;
-        }
-        uint32_t now = omen_kmeans_progress(m);
-        CHECK(now >= last && now <= 1000);
-        last = now;
+    for (uint32_t steps = 0; !omen_kmeans_step(&k); steps++) {
+        if (steps == 100000) __builtin_trap();
+        CHECK(omen_kmeans_progress(&k) >= last && omen_kmeans_progress(&k) <= 1000);
+        last = omen_kmeans_progress(&k);
     }
-    CHECK_EQ_UINT(last, 1000);
-    return m;
+    CHECK_EQ_UINT(k.clusters, clusters);
+    return k;
 }
 
-/* Blobs of deviation 0.1 around places in [-1, 1). */
-static float *blobs(uint32_t count, uint32_t d, uint32_t places, float width) {
-    float *points = malloc((size_t)count * d * 4), *at = malloc((size_t)places * d * 4);
-    for (uint32_t i = 0; i < places * d; i++) at[i] = test_rand_float();
-    for (uint32_t p = 0; p < count; p++) {
-        uint32_t place = (uint32_t)test_rand_below(places);
-        for (uint32_t i = 0; i < d; i++) points[(size_t)p * d + i] = at[place * d + i] + width * normal();
+/* What a number of a point is compared as: rounded to even numbers, as a query's is. */
+static int rounded(uint8_t v) {
+    int u = ((int8_t)v + 129) >> 1;
+    return 2 * ((u > 127 ? 127 : u) - 64);
+}
+
+static int64_t distance(const uint8_t *x, const uint8_t *c, uint32_t len, bool bits) {
+    int64_t d = 0;
+    for (uint32_t j = 0; j < len; j++) {
+        int off = rounded(x[j]) - (int8_t)c[j];
+        d += bits ? __builtin_popcount((uint8_t)(x[j] ^ c[j])) : off * off;
     }
-    free(at);
-    return points;
+    return d;
 }
 
-static double total(const float *points, uint32_t count, const omen_centroids *c) {
-    uint32_t *nearest = malloc(count * 4);
-    float *distances = malloc(count * 4);
-    double sum = 0;
-    omen_centroids_assign(c, &host->host, points, count, nearest, distances);
-    for (uint32_t p = 0; p < count; p++) sum += distances[p];
-    free(nearest), free(distances);
-    return sum;
-}
-
-TEST(blobs_are_found) {
+TEST(codes_are_assigned_to_the_nearest_centroid) {
     begin();
-    static const uint32_t dims[] = {2, 3, 31, 32, 33, 100};
-    for (size_t f = 0; f < OMEN_ARRAY_LEN(dims); f++) {
-        uint32_t d = dims[f], each = 200, places = 10;
-        float *points = malloc((size_t)each * places * d * 4);
-        for (uint32_t p = 0; p < each * places; p++)
-            for (uint32_t i = 0; i < d; i++) points[p * d + i] = 0.001f * normal() + (i == 0 ? (float)(p % places) : 1e3f);
-        omen_kmeans *k = cluster(points, each * places, d, places, 5);
-        omen_centroids c = omen_kmeans_centroids(k);
-        const uint32_t *nearest = omen_kmeans_nearest(k);
-        CHECK_EQ_UINT(c.count, places);
-        CHECK_EQ_UINT(c.groups, 0);
-        for (uint32_t p = places; p < each * places; p++) CHECK_EQ_UINT(nearest[p], nearest[p % places]);
-        for (uint32_t b = 0; b < places; b++) {
-            const float *at = c.values + nearest[b] * d;
-            double sum = 0;
-            for (uint32_t p = b; p < each * places; p += places) sum += points[p * d];
-            CHECK_BITS(at[0], (float)(sum / each)); /* the mean itself: sums are doubles in order of the points */
+    for (unsigned round = 0; round < 80; round++) {
+        bool bits = round % 2 == 1;
+        uint32_t len = bits ? 8 * (1 + (uint32_t)test_rand_below(5)) : 64 * (1 + (uint32_t)test_rand_below(3)), count = 1 + (uint32_t)test_rand_below(300);
+        uint32_t rows = 1 + (uint32_t)test_rand_below(150), range = round % 3 == 0 ? 2 : 127, stretch = round % 4 < 2 ? 0 : 1 + rows / 2, *nearest = malloc(rows * sizeof *nearest);
+        if (round % 20 == 0) len = 64 * 70;
+        uint8_t *codes = malloc(rows * len), *centroids = malloc(count * len), *scratch = aligned_alloc(64, 3 * omen_kmeans_scratch(len));
+        int32_t *bias = malloc(count * sizeof *bias);
+        for (uint32_t i = 0; i < rows * len; i++) codes[i] = (uint8_t)(int8_t)((int)test_rand_below(2 * range + 1) - (int)range);
+        for (uint32_t i = 0; i < count * len; i++) centroids[i] = (uint8_t)(int8_t)((int)test_rand_below(2 * range + 1) - (int)range);
+        for (uint32_t c = 0; c < count; c++) bias[c] = omen_kmeans_bias(centroids + c * len, len, false);
+        uint32_t all = stretch == 0 ? rows : stretch;
+        omen_kmeans_assign a = {.codes = {codes, len, len, bits}, .centroids = {centroids, bits ? NULL : bias, count}, .first = all / 3, .count = all - all / 3, .total = rows,
+                                .stretch = stretch, .nearest = nearest, .scratch = scratch, .tasks = 3};
+        omen_kmeans_assign_all(&a, &host->host);
+        for (uint32_t i = 0; i < a.count; i++) {
+            uint32_t n = a.first + i;
+            const uint8_t *x = codes + (stretch == 0 ? n : (size_t)n * rows / stretch) * len;
+            uint32_t at = 0;
+            for (uint32_t c = 1; c < count; c++)
+                if (distance(x, centroids + c * len, len, bits) < distance(x, centroids + at * len, len, bits)) at = c;
+            CHECK_EQ_UINT(nearest[i], at);
         }
-        omen_kmeans_free(k);
-        free(points);
+        free(nearest), free(codes), free(centroids), free(scratch), free(bias);
     }
     end();
 }
 
-TEST(assignment_is_brute_force) {
-    begin();
-    static const uint32_t dims[] = {1, 5, 16, 31, 32, 40, 130}, counts[] = {1, 15, 16, 17, 100, 128, 129, 300};
-    for (size_t f = 0; f < OMEN_ARRAY_LEN(dims); f++)
-        for (size_t n = 0; n < OMEN_ARRAY_LEN(counts); n++) {
-            uint32_t d = dims[f], points = 1 + (uint32_t)test_rand_below(600);
-            float *x = blobs(points, d, 20, 0.3f), *values = blobs(counts[n], d, 20, 0.3f);
-            uint32_t *nearest = malloc(points * 4);
-            float *distances = malloc(points * 4);
-            omen_centroids c = {.count = counts[n], .dimensions = d, .values = values};
-            omen_centroids_assign(&c, &host->host, x, points, nearest, distances);
-            for (uint32_t p = 0; p < points; p++) {
-                double least = INFINITY, own = apart(x + p * d, values + nearest[p] * d, d);
-                for (uint32_t j = 0; j < c.count; j++) least = fmin(least, apart(x + p * d, values + j * d, d));
-                CHECK(own <= least * 1.00001 + 1e-9);
-                CHECK(fabs(distances[p] - own) <= 1e-5 * own + 1e-9);
+/* Clusters that lie far apart are found, each by itself, and the centroids are means or majorities. */
+TEST(clusters_are_found) {
+    for (unsigned bits = 0; bits < 2; bits++) {
+        begin();
+        enum { ROWS = 2000, LEN = 64, PLACES = 16 };
+        uint8_t *codes = malloc(ROWS * LEN), places[PLACES][LEN];
+        for (unsigned i = 0; i < PLACES * LEN; i++) places[i / LEN][i % LEN] = (uint8_t)(bits ? (int)test_rand() : (int)test_rand_below(181) - 90);
+        for (unsigned i = 0; i < ROWS; i++)
+            for (unsigned j = 0; j < LEN; j++)
+                codes[i * LEN + j] = bits ? places[i % PLACES][j] ^ (uint8_t)(test_rand() & test_rand() & test_rand() & test_rand()) : (uint8_t)(places[i % PLACES][j] + (int)test_rand_below(21) - 10);
+        omen_kmeans k = cluster(codes, ROWS, ROWS, LEN, bits == 1, PLACES * 4);
+        uint32_t near = 0;
+        for (unsigned i = 0; i < ROWS; i++) {
+            const uint8_t *own = k.centroids + (size_t)k.nearest[i] * LEN;
+            uint32_t off = 0;
+            for (unsigned j = 0; j < LEN; j++) off += bits ? (uint32_t)__builtin_popcount(own[j] ^ places[i % PLACES][j]) : (uint32_t)abs((int8_t)own[j] - (int8_t)places[i % PLACES][j]);
+            near += off < (bits ? LEN : LEN * 12);
+        }
+        CHECK(near > ROWS * 9 / 10);
+        for (uint32_t c = 0; c < k.clusters; c++) {
+            uint32_t count = k.starts[c + 1] - k.starts[c];
+            if (count == 0) continue;
+            for (uint32_t j = 0; j < (bits ? LEN * 8 : LEN); j++) {
+                int sum = 0, at = bits ? k.centroids[c * LEN + j / 8] >> j % 8 & 1 : (int8_t)k.centroids[c * LEN + j];
+                for (uint32_t i = k.starts[c]; i < k.starts[c + 1]; i++) {
+                    const uint8_t *x = codes + k.members[i] * LEN;
+                    sum += bits ? x[j / 8] >> j % 8 & 1 : (int8_t)x[j];
+                }
+                CHECK(fabs((double)sum / count - at) <= 0.5);
             }
-            omen_centroids_assign(&c, &host->host, x, 0, nearest, NULL);
-            free(x), free(values), free(nearest), free(distances);
+            if (!bits) CHECK_EQ_INT(k.bias[c], omen_kmeans_bias(k.centroids + c * LEN, LEN, false));
         }
-    end();
+        omen_kmeans_deinit(&k);
+        free(codes);
+        end();
+    }
+}
+
+static double total(const omen_kmeans *k, const uint8_t *codes, uint32_t rows, uint32_t len) {
+    double sum = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        int64_t least = INT64_MAX;
+        for (uint32_t c = 0; c < k->clusters; c++) {
+            int64_t d = distance(codes + (size_t)i * len, k->centroids + (size_t)c * len, len, false);
+            least = d < least ? d : least;
+        }
+        sum += (double)least;
+    }
+    return sum;
 }
 
 TEST(rounds_do_better_than_the_start) {
     begin();
-    float *x = blobs(6000, 24, 40, 0.2f);
-    omen_kmeans *k = cluster(x, 6000, 24, 40, 1);
-    omen_centroids found = omen_kmeans_centroids(k), sampled = {.count = 40, .dimensions = 24, .values = x};
-    double after = total(x, 6000, &found);
-    CHECK(after < 0.9 * total(x, 6000, &sampled));
-    CHECK(after < 6000 * 24 * 0.04 * 1.15); /* the blobs' own variance */
-    omen_kmeans_free(k);
-    free(x);
+    enum { ROWS = 3000, LEN = 64, PLACES = 40 };
+    uint8_t *codes = malloc(ROWS * LEN);
+    int8_t places[PLACES][LEN];
+    for (unsigned i = 0; i < PLACES * LEN; i++) places[i / LEN][i % LEN] = (int8_t)((int)test_rand_below(121) - 60);
+    for (unsigned i = 0; i < ROWS; i++) {
+        unsigned place = (unsigned)test_rand_below(PLACES);
+        for (unsigned j = 0; j < LEN; j++) codes[i * LEN + j] = (uint8_t)(int8_t)(places[place][j] + (int)lrintf(20 * normal() / 2));
+    }
+    omen_kmeans_codes shape = {codes, LEN, LEN, false};
+    omen_kmeans k;
+    REQUIRE_OK(omen_kmeans_begin(&k, &mem, &shape, ROWS, ROWS, PLACES));
+    double before = total(&k, codes, ROWS, LEN);
+    while (!omen_kmeans_step(&k)) {}
+    CHECK(total(&k, codes, ROWS, LEN) < before * 0.8);
+    omen_kmeans_deinit(&k);
+    /* A part of the points finds clusters that are nearly as good for all. */
+    omen_kmeans all = cluster(codes, ROWS, ROWS, LEN, false, PLACES), part = cluster(codes, ROWS, ROWS / 2, LEN, false, PLACES);
+    CHECK(total(&part, codes, ROWS, LEN) < total(&all, codes, ROWS, LEN) * 1.2);
+    omen_kmeans_deinit(&all);
+    omen_kmeans_deinit(&part);
+    free(codes);
     end();
 }
 
-TEST(two_levels_are_nearly_as_good_as_one) {
-    begin();
-    enum { N = 9000, D = 12, K = 1400 };
-    float *x = blobs(N, D, 200, 0.15f);
-    omen_kmeans *k = cluster(x, N, D, K, 1);
-    omen_centroids c = omen_kmeans_centroids(k);
-    CHECK_EQ_UINT(c.count, K);
-    REQUIRE(c.groups > 10);
-    CHECK_EQ_UINT(c.starts[0], 0);
-    CHECK_EQ_UINT(c.starts[c.groups], K);
-    for (uint32_t g = 0; g < c.groups; g++) CHECK(c.starts[g] < c.starts[g + 1]);
-    omen_centroids flat = c;
-    flat.groups = 0;
-    double near = total(x, N, &c), nearest = total(x, N, &flat);
-    CHECK(nearest <= near * 1.00001 && near < nearest * 1.02); /* looking into eight groups loses little */
-    /* One level of as many clusters, from the same number of rounds: as many as it allows. */
-    omen_kmeans *one = cluster(x, N, D, OMEN_KMEANS_FLAT, 1);
-    omen_centroids of_one = omen_kmeans_centroids(one);
-    double single = total(x, N, &of_one);
-    CHECK(near < single);
-    omen_kmeans_free(k);
-    omen_kmeans_free(one);
-    free(x);
-    end();
-}
-
-static uint64_t hash_of(uint32_t n, uint32_t d, uint32_t clusters) {
-    float *x = malloc((size_t)n * d * 4);
-    uint32_t state = n;
-    for (uint32_t i = 0; i < n * d; i++) x[i] = fixed(&state) + (float)(i / d % 7);
-    omen_kmeans *k = cluster(x, n, d, clusters, 9);
-    omen_centroids c = omen_kmeans_centroids(k);
-    uint64_t hash = omen_hash64(omen_kmeans_nearest(k), n * 4, omen_hash64(c.values, (size_t)c.count * d * 4, c.groups));
-    omen_kmeans_free(k);
-    free(x);
+static uint64_t hash_of(uint32_t rows, uint32_t len, uint32_t clusters, bool bits) {
+    uint8_t *codes = malloc((size_t)rows * len);
+    uint32_t state = rows;
+    for (uint32_t i = 0; i < rows * len; i++) codes[i] = (uint8_t)(int8_t)(fixed(&state) * 100.0f);
+    omen_kmeans k = cluster(codes, rows, rows - rows / 5, len, bits, clusters);
+    uint64_t hash = omen_hash64(k.nearest, k.points * 4, omen_hash64(k.centroids, (size_t)clusters * len, 0));
+    omen_kmeans_deinit(&k);
+    free(codes);
     return hash;
 }
 
@@ -158,9 +163,9 @@ TEST(bits_are_those_of_every_machine_and_any_number_of_threads) {
             host->host.threads = threads;
             host->host.parallel_for = threads == 0 ? NULL : backwards;
             CHECK_STATUS(omen_kernels_use((*k)->name), OMEN_OK);
-            CHECK_EQ_UINT(hash_of(3000, 40, 60), UINT64_C(0xa7227303f6725696));
-            CHECK_EQ_UINT(hash_of(2000, 5, 16), UINT64_C(0xcfa53d2d1a5b0a9c));
-            CHECK_EQ_UINT(hash_of(3000, 33, 1100), UINT64_C(0xfb873ca06846f319));
+            CHECK_EQ_UINT(hash_of(3000, 128, 60, false), UINT64_C(0x9b849f572e4f5caf));
+            CHECK_EQ_UINT(hash_of(2000, 64, 16, false), UINT64_C(0x94a256c3ca86cb27));
+            CHECK_EQ_UINT(hash_of(3000, 24, 300, true), UINT64_C(0xfbe7573e6190a6f7));
         }
     CHECK_STATUS(omen_kernels_use(best), OMEN_OK);
     end();
@@ -168,59 +173,43 @@ TEST(bits_are_those_of_every_machine_and_any_number_of_threads) {
 
 TEST(points_without_shape) {
     begin();
-    enum { N = 2200 };
-    float *x = malloc((size_t)N * 33 * 4);
-    static const uint32_t counts[] = {1, 2, 15, 1000, N}, clusters[] = {1, 2, 16, 1024, 1025, 2000, 65536}, dims[] = {1, 33};
-    for (int kind = 0; kind < 5; kind++)
+    enum { ROWS = 1100, LEN = 64 };
+    uint8_t *codes = malloc(ROWS * LEN);
+    static const uint32_t counts[] = {1, 2, 15, ROWS};
+    for (unsigned kind = 0; kind < 5; kind++)
         for (size_t n = 0; n < OMEN_ARRAY_LEN(counts); n++)
-            for (size_t k = 0; k < OMEN_ARRAY_LEN(clusters); k++)
-                for (size_t f = 0; f < 2; f++) {
-                    if (f == 1 && counts[n] == N && clusters[k] > 1025) continue;
-                    uint32_t d = dims[f];
-                    for (uint32_t i = 0; i < counts[n] * d; i++) {
-                        static const float extremes[] = {3e38f, -3e38f, 0, 1e-45f};
-                        uint32_t p = i / d;
-                        x[i] = kind == 0 ? 0 : kind == 1 ? 7.5f : kind == 2 ? (float)(p % 3) : kind == 3 ? extremes[test_rand_below(4)] : p == 0 ? 1e6f : (float)(p % 50) * 1e-6f;
-                    }
-                    omen_kmeans *m = cluster(x, counts[n], d, clusters[k], 3);
-                    omen_centroids c = omen_kmeans_centroids(m);
-                    CHECK_EQ_UINT(c.count, clusters[k] < counts[n] ? clusters[k] : counts[n]);
-                    for (uint32_t i = 0; i < c.count * d; i++) CHECK(c.values[i] - c.values[i] == 0);
-                    for (uint32_t p = 0; p < counts[n]; p++) CHECK(omen_kmeans_nearest(m)[p] < c.count);
-                    if (kind < 2) CHECK_BITS(c.values[c.count * d - 1], kind == 0 ? 0.0f : 7.5f);
-                    if (kind == 2 && c.count >= 3) CHECK(total(x, counts[n], &c) == 0);
-                    omen_kmeans_free(m);
+            for (uint32_t clusters = 1; clusters <= counts[n]; clusters = clusters * 3 > counts[n] && clusters < counts[n] ? counts[n] : clusters * 3)
+                for (unsigned bits = 0; bits < 2; bits++) {
+                    for (uint32_t i = 0; i < counts[n] * LEN; i++)
+                        codes[i] = kind == 0 ? 0 : kind == 1 ? 0x7F : kind == 2 ? (uint8_t)(i / LEN % 3) : kind == 3 ? (uint8_t)(test_rand_below(2) ? 0x80 : 0x7F) : i / LEN == 0 ? 0x7F : 1;
+                    omen_kmeans k = cluster(codes, counts[n], counts[n], LEN, bits == 1, clusters);
+                    for (uint32_t p = 0; p < counts[n]; p++) CHECK(k.nearest[p] < clusters);
+                    for (uint32_t i = 0; i < clusters * LEN && kind < 2; i++) CHECK_EQ_UINT(k.centroids[i], kind == 0 ? 0 : 0x7F);
+                    omen_kmeans_deinit(&k);
                 }
-    free(x);
+    free(codes);
     end();
 }
 
-TEST(bad_arguments_and_no_memory) {
+TEST(no_memory) {
     begin();
-    omen_kmeans *k;
-    float x[64] = {0};
-    CHECK_STATUS(omen_kmeans_new(&mem, x, 0, 4, 4, 1, &k, &error), OMEN_ERR_INVALID);
-    CHECK(k == NULL);
-    CHECK_STATUS(omen_kmeans_new(&mem, x, 4, 0, 4, 1, &k, &error), OMEN_ERR_INVALID);
-    CHECK_STATUS(omen_kmeans_new(&mem, x, 4, 4, 0, 1, &k, &error), OMEN_ERR_INVALID);
-    CHECK_STATUS(omen_kmeans_new(&mem, x, 4, 4, 65537, 1, &k, &error), OMEN_ERR_INVALID);
-    omen_kmeans_free(NULL);
-    float *points = blobs(4000, 8, 30, 0.2f);
+    uint8_t *codes = calloc(4000, 64);
+    omen_kmeans_codes shape = {codes, 64, 64, false};
     uint32_t failed = 0, went = 0;
-    for (uint32_t clusters = 40; clusters <= 1100; clusters += 1060)
-        for (uint64_t limit = 1000; limit < 2000000; limit += limit / 7) {
-            mem.limit = limit;
-            omen_status s = omen_kmeans_new(&mem, points, 4000, 8, clusters, 1, &k, &error);
-            for (bool done = false; s == OMEN_OK && !done;) s = omen_kmeans_step(k, &done, &error);
-            CHECK(s == OMEN_OK || s == OMEN_ERR_MEMORY);
-            failed += s == OMEN_ERR_MEMORY;
-            went += s == OMEN_OK;
-            omen_kmeans_free(k);
-            CHECK_EQ_UINT(mem.bytes, 0);
-        }
+    for (uint64_t limit = 1000; limit < 2000000; limit += limit / 7) {
+        omen_kmeans k;
+        mem.limit = limit;
+        omen_status s = omen_kmeans_begin(&k, &mem, &shape, 4000, 4000, 40);
+        while (s == OMEN_OK && !omen_kmeans_step(&k)) {}
+        CHECK(s == OMEN_OK || s == OMEN_ERR_MEMORY);
+        failed += s == OMEN_ERR_MEMORY;
+        went += s == OMEN_OK;
+        omen_kmeans_deinit(&k);
+        CHECK_EQ_UINT(mem.bytes, 0);
+    }
     CHECK(failed > 10 && went > 2);
     mem.limit = 0;
-    free(points);
+    free(codes);
     end();
 }
 
