@@ -9,4 +9,9 @@ const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => na
 const wasi = new WASI({ version: 'preview1', args: [file, ...args], env, preopens: { '.': '.', '/': '/' } });
 const module = await WebAssembly.compile(await readFile(file));
 const instance = await WebAssembly.instantiate(module, wasi.getImportObject());
+const { memory } = instance.exports, given = memory.buffer.byteLength;
 process.exitCode = wasi.start(instance);
+if (memory.buffer.byteLength > given) {
+  console.error(`memory grew to ${memory.buffer.byteLength / 2 ** 20} MiB, which node:wasi does not survive: raise OMEN_WASI_MEMORY in cmake/wasm.cmake`);
+  process.exitCode = 1;
+}

@@ -60,8 +60,8 @@ function(omen_wasm_optimize target)
   endif()
 endfunction()
 # Node 20's node:wasi corrupts its own heap after a module's memory has grown, so commands have from the start what they
-# are going to need. (Only touched pages count.)
-set(OMEN_WASI_MEMORY -Wl,--initial-memory=268435456)
+# are going to need; run-wasi.mjs fails those that took more. (Only touched pages count.)
+set(OMEN_WASI_MEMORY -Wl,--initial-memory=1073741824)
 
 # The inliner of the link step is held back: what is worth it was inlined when each file was compiled.
 set(link_flags -Wl,--gc-sections,--strip-all,-O2,-z,stack-size=1048576,-mllvm,-inline-threshold=-50)

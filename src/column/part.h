@@ -100,6 +100,11 @@ omen_status omen_part_vector(omen_part *p, uint32_t row, uint32_t field, void *i
 
 /* Vectors of a run of rows, in place: the block that holds `row`; *first is the block's first row, *count its rows. Release the block. */
 omen_status omen_part_vector_block(omen_part *p, uint32_t field, uint32_t row, const omen_block **block, uint32_t *first, uint32_t *count, omen_error *err);
+/* The row's vector in place: see omen_segment_row. *norm is its Euclidean norm where the metric is cosine. Release *pin. */
+omen_status omen_part_row_vector(omen_part *p, uint32_t field, uint32_t row, uint8_t *buffer, const uint8_t **vector, const omen_block **pin, float *norm, omen_error *err);
+/* Hints that a row's vector will be asked for (answers whether it is in memory for good), and its id: what finding it takes, then (near) what was found so. */
+bool omen_part_expect_row(const omen_part *p, uint32_t field, uint32_t row);
+void omen_part_expect_key(const omen_part *p, uint32_t row, bool near);
 /* Copies norms of rows [row, row + count). `done` as in omen_segment_read. */
 omen_status omen_part_norms(omen_part *p, uint32_t field, uint32_t row, uint32_t count, float *into, size_t *done, omen_error *err);
 

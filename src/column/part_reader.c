@@ -251,6 +251,34 @@ omen_status omen_part_vector_block(omen_part *p, uint32_t field, uint32_t row, c
     return OMEN_OK;
 }
 
+omen_status omen_part_row_vector(omen_part *p, uint32_t field, uint32_t row, uint8_t *buffer, const uint8_t **vector, const omen_block **pin, float *norm, omen_error *err) {
+    OMEN_ASSERT(row < p->rows && field < p->field_count);
+    if (p->norms[field] != NULL) {
+        const uint8_t *kept = omen_segment_peek(p->segment, p->norms[field], (uint64_t)row * 4);
+        size_t done = 0;
+        if (kept != NULL) memcpy(norm, kept, 4);
+        else OMEN_TRY(omen_part_norms(p, field, row, 1, norm, &done, err));
+    }
+    return omen_segment_row(p->segment, p->vectors[field], row, row_bytes(&p->fields[field]), buffer, vector, pin, err);
+}
+
+bool omen_part_expect_row(const omen_part *p, uint32_t field, uint32_t row) {
+    uint32_t bytes = row_bytes(&p->fields[field]);
+    if (p->norms[field] != NULL) __builtin_prefetch(omen_segment_peek(p->segment, p->norms[field], (uint64_t)row * 4));
+    const uint8_t *vector = omen_segment_peek(p->segment, p->vectors[field], (uint64_t)row * bytes);
+    if (vector == NULL) return false;
+    /* The first lines; the processor sees by itself where it goes on. */
+    for (uint32_t b = 0; b < OMEN_MIN(bytes, 512u); b += 64) __builtin_prefetch(vector + b);
+    return true;
+}
+
+void omen_part_expect_key(const omen_part *p, uint32_t row, bool near) {
+    const uint8_t *offset = omen_segment_peek(p->segment, p->key_offsets, (uint64_t)row * 4);
+    if (offset == NULL) return;
+    if (near) __builtin_prefetch(omen_segment_peek(p->segment, p->key_bytes, omen_get32(offset)));
+    else __builtin_prefetch(offset);
+}
+
 omen_status omen_part_norms(omen_part *p, uint32_t field, uint32_t row, uint32_t count, float *into, size_t *done, omen_error *err) {
     OMEN_ASSERT(p->norms[field] != NULL && (uint64_t)row + count <= p->rows);
     return omen_segment_read(p->segment, p->norms[field], (uint64_t)row * 4, (size_t)count * 4, into, done, err);

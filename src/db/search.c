@@ -60,22 +60,17 @@ static omen_status part_run(void *ctx, uint32_t field, uint32_t row, uint32_t li
 
 static void part_release(void *ctx, omen_scan_run *run) { omen_block_release(((const omen_scan_ctx *)ctx)->part->part->store->pool, run->pin); }
 
-static omen_status part_row_vector(void *ctx, uint32_t field, uint32_t row, omen_scan_row *out, omen_error *err) {
-    const omen_scan_ctx *c = ctx;
-    omen_part *p = c->part->part;
-    const omen_block *block;
-    uint32_t first, count;
-    size_t done = 0;
-    OMEN_TRY(omen_part_vector_block(p, field, row, &block, &first, &count, err));
-    omen_status s = c->cosine ? omen_part_norms(p, field, row, 1, &out->norm, &done, err) : OMEN_OK;
-    if (s != OMEN_OK) {
-        omen_block_release(p->store->pool, block);
-        return s;
-    }
-    out->vector = block->data + (row - first) * c->vector_bytes;
-    out->pin = block;
+static omen_status part_row_vector(void *ctx, uint32_t field, uint32_t row, uint8_t *buffer, omen_scan_row *out, omen_error *err) {
+    const uint8_t *vector;
+    const omen_block *pin;
+    OMEN_TRY(omen_part_row_vector(((const omen_scan_ctx *)ctx)->part->part, field, row, buffer, &vector, &pin, &out->norm, err));
+    out->vector = vector;
+    out->pin = pin;
     return OMEN_OK;
 }
+
+static bool part_expect_row(void *ctx, uint32_t field, uint32_t row) { return omen_part_expect_row(((const omen_scan_ctx *)ctx)->part->part, field, row); }
+static void part_expect_key(void *ctx, uint32_t row, bool next) { omen_part_expect_key(((const omen_scan_ctx *)ctx)->part->part, row, next); }
 
 static void part_release_row(void *ctx, omen_scan_row *row) { omen_block_release(((const omen_scan_ctx *)ctx)->part->part->store->pool, row->pin); }
 
@@ -90,7 +85,8 @@ static omen_status part_row(void *ctx, uint32_t row, uint8_t *bytes, omen_key *k
 }
 
 static const omen_scan_ops table_ops = {.run = table_run, .release = table_release, .row = table_row};
-static const omen_scan_ops part_ops = {.run = part_run, .release = part_release, .row_vector = part_row_vector, .release_row = part_release_row, .row = part_row};
+static const omen_scan_ops part_ops = {.run = part_run, .release = part_release, .row_vector = part_row_vector, .expect_row = part_expect_row, .expect_key = part_expect_key,
+                                       .release_row = part_release_row, .row = part_row};
 
 /* Tables first, newest data first: a good bound early spares asking old rows for their ids. */
 static omen_status list_sources(omen_read_op *op, omen_error *err) {

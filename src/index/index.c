@@ -160,7 +160,7 @@ omen_status omen_index_load(omen_index *x, uint32_t kind, uint64_t raw_len, uint
         omen_index_hold(x, (int64_t)(raw_len + SLACK));
     }
     if (raw_len == 0) return OMEN_OK;
-    return omen_segment_read(x->segment, s, 0, (size_t)raw_len, *bytes, done, err);
+    return omen_segment_load(x->segment, s, *bytes, done, err);
 }
 
 void omen_index_unload(omen_index *x, uint8_t *bytes, uint64_t raw_len) {

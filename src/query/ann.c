@@ -1,5 +1,7 @@
 #include "query/ann.h"
 
+#include "column/element.h"
+
 void omen_ann_init(omen_ann *a, omen_mem *m, omen_ann_source *sources, uint32_t source_count, uint32_t field, const omen_ranker *ranker, const void *vector, omen_topk *top) {
     *a = (omen_ann){.mem = m, .host = m->host, .sources = sources, .source_count = source_count, .field = field, .ranker = *ranker, .vector = vector, .top = top};
 }
@@ -18,6 +20,7 @@ void omen_ann_deinit(omen_ann *a) {
     if (a->mem == NULL) return;
     if (a->source < a->source_count) release_window(a);
     omen_index_search_end(a->search);
+    omen_free(a->mem, a->buffers, OMEN_ANN_WINDOW * a->buffer_bytes);
     *a = (omen_ann){0};
 }
 
@@ -37,9 +40,19 @@ static omen_status fill_window(omen_ann *a, omen_error *err) {
     const omen_scan_source *s = a->sources[a->source].rows;
     omen_status pending = OMEN_OK;
     uint32_t n = 0;
+    bool at_hand = true;
+    for (uint32_t i = a->at; i < OMEN_MIN(a->at + OMEN_ANN_WINDOW, a->hit_count) && !a->held[0]; i++) {
+        at_hand &= s->ops->expect_row(s->ctx, a->field, a->hits[i].row);
+        s->ops->expect_key(s->ctx, a->hits[i].row, false);
+    }
+    if (!at_hand && a->buffers == NULL) {
+        size_t bytes = (size_t)omen_round_up(omen_element_bytes(a->ranker.element, a->ranker.dimensions) + 64, 64);
+        a->buffers = omen_alloc(a->mem, OMEN_ANN_WINDOW * bytes);
+        a->buffer_bytes = a->buffers == NULL ? 0 : bytes; /* without memory rows are read by blocks */
+    }
     for (; n < OMEN_ANN_WINDOW && a->at + n < a->hit_count; n++) {
         if (a->held[n]) continue;
-        omen_status st = s->ops->row_vector(s->ctx, a->field, a->hits[a->at + n].row, &a->rows[n], err);
+        omen_status st = s->ops->row_vector(s->ctx, a->field, a->hits[a->at + n].row, a->buffers == NULL ? NULL : a->buffers + n * a->buffer_bytes, &a->rows[n], err);
         if (st == OMEN_ERR_LIMIT && n != 0) break;
         if (st == OMEN_PENDING) {
             pending = st;
@@ -47,8 +60,6 @@ static omen_status fill_window(omen_ann *a, omen_error *err) {
         }
         if (st != OMEN_OK) return st;
         a->held[n] = true;
-        /* The first lines; the processor sees by itself where it goes on. */
-        for (uint32_t b = 0; b < 256; b += 64) __builtin_prefetch((const uint8_t *)a->rows[n].vector + b);
     }
     if (pending != OMEN_OK) return pending;
     a->window = n;
@@ -79,10 +90,13 @@ static omen_status offer_window(omen_ann *a, omen_error *err) {
 }
 
 static omen_status rank_hits(omen_ann *a, omen_error *err) {
+    const omen_scan_source *s = a->sources[a->source].rows;
     while (a->at < a->hit_count) {
         if (!a->ranked) {
             OMEN_TRY(fill_window(a, err));
             for (uint32_t i = 0; i < a->window; i++) omen_rank_rows(&a->ranker, a->rows[i].vector, &a->rows[i].norm, 1, &a->distances[i]);
+            for (uint32_t i = 0; i < a->window; i++)
+                if (omen_topk_open(a->top, a->distances[i])) s->ops->expect_key(s->ctx, a->hits[a->at + i].row, true);
             a->sources[a->source].ranked += a->window;
             a->ranked = true;
             a->done = 0;

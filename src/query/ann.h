@@ -47,6 +47,8 @@ typedef struct omen_ann {
     uint32_t hit_count, at;    /* the window begins at `at` */
     uint32_t window, done;     /* rows in it; offered already */
     omen_scan_row rows[OMEN_ANN_WINDOW];
+    uint8_t *buffers;          /* rows that were read alone; OMEN_ANN_WINDOW of buffer_bytes each */
+    size_t buffer_bytes;
     bool held[OMEN_ANN_WINDOW];
     float distances[OMEN_ANN_WINDOW];
     uint32_t stale;            /* candidates near enough to matter that were replaced or deleted since */

@@ -29,8 +29,11 @@ typedef struct omen_scan_ops {
     /* Vectors of `field` from row `row` on, at most `limit` rows. norms: room for `limit` floats that the source may use, NULL unless the metric is cosine. [may pend] */
     omen_status (*run)(void *ctx, uint32_t field, uint32_t row, uint32_t limit, float *norms, omen_scan_run *out, omen_error *err);
     void (*release)(void *ctx, omen_scan_run *run);
-    /* The vector of one row. Only of sources that have an index. [may pend] */
-    omen_status (*row_vector)(void *ctx, uint32_t field, uint32_t row, omen_scan_row *out, omen_error *err);
+    /* Only of sources that have an index: the vector of one row, in place, or in `buffer` (of row_bytes and 64 more). [may pend] */
+    omen_status (*row_vector)(void *ctx, uint32_t field, uint32_t row, uint8_t *buffer, omen_scan_row *out, omen_error *err);
+    /* Hints: the row's vector will be asked for (answers whether it will do without a buffer); its id will be asked for, soon or next. */
+    bool (*expect_row)(void *ctx, uint32_t field, uint32_t row);
+    void (*expect_key)(void *ctx, uint32_t row, bool next);
     void (*release_row)(void *ctx, omen_scan_row *row);
     /* Whether the reader sees the row, and its id: into `bytes` (OMEN_KEY_MAX) or borrowed for the snapshot's life. The id of a dead row
      * is not given. [may pend] */

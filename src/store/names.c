@@ -74,7 +74,9 @@ void omen_store_sync_dir_abandon(omen_store *st, const void *owner) {
 omen_status omen_store_read(omen_store *st, omen_file *f, const char *name, uint64_t offset, void *into, size_t len,
                             omen_error *err) {
     size_t got = 0;
-    OMEN_TRY(omen_store_check(st->storage.ops->read_at(st->storage.ctx, f, offset, into, len, &got), "read", name, err));
+    omen_status s = st->storage.ops->read_at(st->storage.ctx, f, offset, into, len, &got);
+    if (s == OMEN_PENDING && !atomic_load_explicit(&st->pends, memory_order_relaxed)) atomic_store_explicit(&st->pends, true, memory_order_relaxed);
+    OMEN_TRY(omen_store_check(s, "read", name, err));
     if (got != len)
         return omen_fail(err, OMEN_ERR_IO, "cannot read %s: %zu bytes at %llu instead of %zu", name, got,
                          (unsigned long long)offset, len);

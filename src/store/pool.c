@@ -257,6 +257,15 @@ omen_status omen_pool_get(omen_pool *p, uint64_t owner, uint32_t section, uint32
     return OMEN_OK;
 }
 
+const omen_block *omen_pool_find(omen_pool *p, uint64_t owner, uint32_t section, uint32_t index) {
+    lock(p);
+    node *n = find(p, owner, section, index);
+    const omen_block *b = n == NULL ? NULL : pin(p, n);
+    unlock(p);
+    if (b != NULL) omen_counter_add(&p->metrics.hits, 1);
+    return b;
+}
+
 void omen_block_release(omen_pool *p, const omen_block *b) {
     if (b == NULL || b->kept) return;
     node *n = (node *)(uintptr_t)b; /* callers borrow it as const; it is ours */

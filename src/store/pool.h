@@ -39,6 +39,8 @@ void omen_pool_zstd_give(omen_pool *p, struct omen_zstd *z);
  * block may both load it; one copy stays. On OK the block is pinned: omen_block_release it. */
 omen_status omen_pool_get(omen_pool *p, uint64_t owner, uint32_t section, uint32_t index, uint32_t raw_len,
                           omen_status (*load)(void *arg, uint8_t *into, omen_error *err), void *arg, const omen_block **out, omen_error *err);
+/* The block if it is here, pinned; else NULL, and nothing is read or counted. */
+const omen_block *omen_pool_find(omen_pool *p, uint64_t owner, uint32_t section, uint32_t index);
 void omen_block_release(omen_pool *p, const omen_block *b); /* NULL and kept ones are fine */
 void omen_pool_forget(omen_pool *p, uint64_t owner); /* drops the unpinned blocks of a closed segment */
 

@@ -62,8 +62,18 @@ omen_status omen_segment_block(omen_segment *s, const omen_section *sec, uint32_
 /* From now on blocks of this section stay in memory once they were read, outside the pool, as long as store->resident has room for them; reading one
  * then takes no lock. For what is read again and again, everywhere. Never fails: without memory nothing is kept. Not while another thread calls it. */
 void omen_segment_keep(omen_segment *s, const omen_section *sec);
+/* One row of a section that is stored plain and whose blocks hold whole rows of row_bytes, in place: in a kept block, in one of the pool's (then
+ * *pin is to be released), or in `buffer` (row_bytes and 64 more; NULL: never there). A row whose block was verified once is read alone when the block is
+ * gone, and verified by a checksum of its own that was taken then: where little memory is had, a whole block is far more than is asked for.
+ * [may pend] Errors as omen_segment_block. */
+omen_status omen_segment_row(omen_segment *s, const omen_section *sec, uint32_t row, uint32_t row_bytes, uint8_t *buffer, const uint8_t **out, const omen_block **pin,
+                             omen_error *err);
+/* The address of a section's byte if its block is kept and was read, else NULL. */
+const uint8_t *omen_segment_peek(const omen_segment *s, const omen_section *sec, uint64_t offset);
 /* Copies raw bytes [offset, offset + len) across blocks; `done` keeps the place: 0 at first, repeat on PENDING. Out of range: OMEN_ERR_CORRUPT. */
 omen_status omen_segment_read(omen_segment *s, const omen_section *sec, uint64_t offset, size_t len, void *into, size_t *done, omen_error *err);
+/* Reads a whole section that is stored plain into `into` (raw_len bytes), past the pool: for what its reader keeps. Large reads, each block checked. `done` as above. */
+omen_status omen_segment_load(omen_segment *s, const omen_section *sec, uint8_t *into, size_t *done, omen_error *err);
 /* Verifies every block and the whole file's hash. Step: repeat on PENDING with the same *place (zero-initialised). */
 typedef struct omen_segment_check { uint32_t section, block; uint64_t hashed; omen_hasher *hasher; uint8_t *buf; } omen_segment_check;
 omen_status omen_segment_verify(omen_segment *s, omen_segment_check *place, omen_error *err);

@@ -12,6 +12,8 @@ typedef struct tables {
     const uint8_t *crcs; /* of its blocks: u32 */
     const uint8_t *ends; /* ZSTD: u64 */
     _Atomic(_Atomic(const omen_block *) *) kept; /* omen_segment_keep: for each block, NULL until it was read; NULL: nothing is kept */
+    _Atomic(_Atomic uint32_t *) rows; /* omen_segment_row: the CRC of each row that was seen in a verified block; 0: none yet */
+    _Atomic uint32_t row_bytes;
 } tables;
 
 struct omen_segment {
@@ -57,6 +59,20 @@ static void let_go(omen_segment *s, size_t section) {
     omen_free(m, kept, s->sections[section].block_count * sizeof *kept);
 }
 
+/* Rows of less are not worth a checksum each. */
+#define LEAST_ROW 128u
+
+static size_t rows_of(const omen_section *sec, uint32_t row_bytes) { return (size_t)(sec->raw_len / row_bytes); }
+
+static void forget_rows(omen_segment *s, size_t section) {
+    tables *t = &s->tables[section];
+    _Atomic uint32_t *rows = atomic_load(&t->rows);
+    if (rows == NULL) return;
+    size_t bytes = rows_of(&s->sections[section], t->row_bytes) * sizeof *rows;
+    atomic_fetch_sub(&s->st->resident.used, bytes);
+    omen_free(s->st->mem, rows, bytes);
+}
+
 void omen_segment_keep(omen_segment *s, const omen_section *sec) {
     tables *t = &s->tables[sec->ordinal];
     if (atomic_load(&t->kept) != NULL || sec->block_count == 0) return;
@@ -69,7 +85,10 @@ void omen_segment_close(omen_segment *s) {
     omen_mem *m = s->st->mem;
     if (s->phase == READY) omen_pool_forget(s->st->pool, s->owner);
     if (s->file != NULL) s->st->storage.ops->close(s->st->storage.ctx, s->file);
-    for (size_t i = 0; s->tables != NULL && i < s->count; i++) let_go(s, i);
+    for (size_t i = 0; s->tables != NULL && i < s->count; i++) {
+        let_go(s, i);
+        forget_rows(s, i);
+    }
     omen_free(m, s->footer, s->footer_len);
     omen_free(m, s->sections, s->count * sizeof *s->sections);
     omen_free(m, s->tables, s->count * sizeof *s->tables);
@@ -265,6 +284,8 @@ static omen_status bad_block(const loading *l, const char *what, omen_error *err
                      l->sec->field, what);
 }
 
+static uint32_t stored_crc(const loading *l) { return omen_get32(l->s->tables[l->sec->ordinal].crcs + (size_t)l->index * 4); }
+
 /* Reads a block as it is stored into `stored`, and its content into `into`, which may be the same where it is stored plain. [may pend] */
 static omen_status read_block(const loading *l, uint8_t *stored, uint8_t *into, omen_error *err) {
     omen_segment *s = l->s;
@@ -273,8 +294,7 @@ static omen_status read_block(const loading *l, uint8_t *stored, uint8_t *into, 
     place_of(s, l->sec, l->index, &offset, &len);
     OMEN_TRY(omen_store_read(s->st, s->file, s->name.text, offset, stored, len, err));
     omen_counter_add(&omen_pool_metrics_of(s->st->pool)->bytes_read, len);
-    uint32_t crc = omen_get32(s->tables[l->sec->ordinal].crcs + (size_t)l->index * 4);
-    if (omen_kernels_get()->crc32c(0, stored, len) != crc) return bad_block(l, "its checksum is wrong", err);
+    if (omen_kernels_get()->crc32c(0, stored, len) != stored_crc(l)) return bad_block(l, "its checksum is wrong", err);
     if (stored == into) return OMEN_OK;
     if (len == raw_len) {
         memcpy(into, stored, len);
@@ -344,6 +364,75 @@ omen_status omen_segment_block(omen_segment *s, const omen_section *sec, uint32_
     return omen_pool_get(s->st->pool, s->owner, sec->ordinal, index, block_raw(sec, index), load, &l, out, err);
 }
 
+/* Takes the checksums of a verified block's rows, so that they can be read alone once the block is gone. Without memory for that they cannot. */
+static void learn_rows(omen_segment *s, const omen_section *sec, uint32_t block, uint32_t row_bytes, const omen_block *b) {
+    tables *t = &s->tables[sec->ordinal];
+    if (b->kept || row_bytes < LEAST_ROW || sec->flags != 0) return;
+    _Atomic uint32_t *rows = atomic_load_explicit(&t->rows, memory_order_acquire);
+    if (rows == NULL) {
+        size_t bytes = rows_of(sec, row_bytes) * sizeof *rows;
+        _Atomic uint32_t *own = omen_alloc_zero(s->st->mem, bytes);
+        if (own == NULL) return;
+        atomic_store(&t->row_bytes, row_bytes);
+        if (atomic_compare_exchange_strong(&t->rows, &rows, own)) {
+            rows = own;
+            atomic_fetch_add(&s->st->resident.used, bytes);
+        } else {
+            omen_free(s->st->mem, own, bytes);
+        }
+    }
+    uint32_t first = block * (sec->block_len / row_bytes), count = b->len / row_bytes;
+    if (atomic_load_explicit(&rows[first], memory_order_relaxed) != 0) return;
+    for (uint32_t i = count; i-- > 0;) atomic_store_explicit(&rows[first + i], omen_kernels_get()->crc32c(0, b->data + (size_t)i * row_bytes, row_bytes), memory_order_relaxed);
+}
+
+/* Reads one row whose checksum is known; false: it is not, or what was read is not the row any more (its block will say). */
+static bool read_row(omen_segment *s, const omen_section *sec, uint32_t row, uint32_t row_bytes, uint8_t *buffer) {
+    _Atomic uint32_t *rows = atomic_load_explicit(&s->tables[sec->ordinal].rows, memory_order_acquire);
+    uint32_t crc = rows == NULL ? 0 : atomic_load_explicit(&rows[row], memory_order_relaxed);
+    omen_error ignored;
+    if (crc == 0 || omen_store_read(s->st, s->file, s->name.text, sec->offset + (uint64_t)row * row_bytes, buffer, row_bytes, &ignored) != OMEN_OK) return false;
+    omen_counter_add(&omen_pool_metrics_of(s->st->pool)->bytes_read, row_bytes);
+    return omen_kernels_get()->crc32c(0, buffer, row_bytes) == crc;
+}
+
+omen_status omen_segment_row(omen_segment *s, const omen_section *sec, uint32_t row, uint32_t row_bytes, uint8_t *buffer, const uint8_t **out, const omen_block **pin,
+                             omen_error *err) {
+    uint32_t per = sec->block_len / row_bytes, block = row / per;
+    size_t skip = (size_t)(row - block * per) * row_bytes;
+    tables *t = &s->tables[sec->ordinal];
+    OMEN_ASSERT((uint64_t)(row + UINT64_C(1)) * row_bytes <= sec->raw_len);
+    *pin = NULL;
+    _Atomic(const omen_block *) *kept = atomic_load_explicit(&t->kept, memory_order_acquire);
+    const omen_block *here = kept == NULL ? NULL : atomic_load_explicit(&kept[block], memory_order_acquire);
+    if (here != NULL) {
+        *out = (const uint8_t *)here + KEPT_HEADER + skip; /* the header, another line, is not looked at */
+        return OMEN_OK;
+    }
+    const omen_resident *r = &s->st->resident;
+    bool full = kept == NULL || atomic_load_explicit(&r->used, memory_order_relaxed) + kept_bytes(sec->block_len) > r->limit;
+    if (full && buffer != NULL && atomic_load_explicit(&t->rows, memory_order_relaxed) != NULL && !atomic_load_explicit(&s->st->pends, memory_order_relaxed)) {
+        *pin = omen_pool_find(s->st->pool, s->owner, sec->ordinal, block);
+        if (*pin == NULL && read_row(s, sec, row, row_bytes, buffer)) {
+            *out = buffer;
+            return OMEN_OK;
+        }
+    }
+    if (*pin == NULL) {
+        OMEN_TRY(omen_segment_block(s, sec, block, pin, err));
+        if (!atomic_load_explicit(&s->st->pends, memory_order_relaxed)) learn_rows(s, sec, block, row_bytes, *pin);
+    }
+    *out = (*pin)->data + skip;
+    return OMEN_OK;
+}
+
+const uint8_t *omen_segment_peek(const omen_segment *s, const omen_section *sec, uint64_t offset) {
+    _Atomic(const omen_block *) *kept = atomic_load_explicit(&s->tables[sec->ordinal].kept, memory_order_acquire);
+    if (kept == NULL || offset >= sec->raw_len) return NULL;
+    const omen_block *b = atomic_load_explicit(&kept[offset / sec->block_len], memory_order_acquire);
+    return b == NULL ? NULL : (const uint8_t *)b + KEPT_HEADER + offset % sec->block_len;
+}
+
 omen_status omen_segment_read(omen_segment *s, const omen_section *sec, uint64_t offset, size_t len, void *into, size_t *done,
                               omen_error *err) {
     if (offset > sec->raw_len || len > sec->raw_len - offset)
@@ -357,6 +446,25 @@ omen_status omen_segment_read(omen_segment *s, const omen_section *sec, uint64_t
         size_t n = OMEN_MIN(len - *done, b->len - skip);
         memcpy((uint8_t *)into + *done, b->data + skip, n);
         omen_block_release(s->st->pool, b);
+        *done += n;
+    }
+    return OMEN_OK;
+}
+
+#define LOAD_BLOCKS 16u /* read at once: a request has its price on every storage */
+
+omen_status omen_segment_load(omen_segment *s, const omen_section *sec, uint8_t *into, size_t *done, omen_error *err) {
+    OMEN_ASSERT(sec->flags == 0);
+    while (*done < sec->raw_len) {
+        uint32_t first = (uint32_t)(*done / sec->block_len);
+        size_t n = (size_t)OMEN_MIN(sec->raw_len - *done, (uint64_t)sec->block_len * LOAD_BLOCKS), checked = 0;
+        OMEN_TRY(omen_store_read(s->st, s->file, s->name.text, sec->offset + *done, into + *done, n, err));
+        omen_counter_add(&omen_pool_metrics_of(s->st->pool)->bytes_read, n);
+        for (loading l = {s, sec, first}; checked < n; l.index++) {
+            uint32_t len = block_raw(sec, l.index);
+            if (omen_kernels_get()->crc32c(0, into + *done + checked, len) != stored_crc(&l)) return bad_block(&l, "its checksum is wrong", err);
+            checked += len;
+        }
         *done += n;
     }
     return OMEN_OK;

@@ -45,11 +45,14 @@ static omen_status run(void *ctx, uint32_t field, uint32_t row, uint32_t limit, 
 
 static void release(void *ctx, omen_scan_run *r) { (void)ctx, (void)r; }
 
-static omen_status row_vector(void *ctx, uint32_t field, uint32_t row, omen_scan_row *out, omen_error *err) {
-    (void)ctx, (void)field, (void)err;
+static omen_status row_vector(void *ctx, uint32_t field, uint32_t row, uint8_t *buffer, omen_scan_row *out, omen_error *err) {
+    (void)ctx, (void)field, (void)buffer, (void)err;
     *out = (omen_scan_row){.vector = values + row};
     return OMEN_OK;
 }
+
+static bool expect_row(void *ctx, uint32_t field, uint32_t r) { return (void)ctx, (void)field, (void)r, true; }
+static void expect_key(void *ctx, uint32_t r, bool next) { (void)ctx, (void)r, (void)next; }
 
 static void release_row(void *ctx, omen_scan_row *row) { (void)ctx, (void)row; }
 
@@ -63,7 +66,7 @@ static omen_status row(void *ctx, uint32_t r, uint8_t *bytes, omen_key *key, boo
     return OMEN_OK;
 }
 
-static const omen_scan_ops ops = {.run = run, .release = release, .row_vector = row_vector, .release_row = release_row, .row = row};
+static const omen_scan_ops ops = {.run = run, .release = release, .row_vector = row_vector, .expect_row = expect_row, .expect_key = expect_key, .release_row = release_row, .row = row};
 
 static void search_beyond(omen_index_kind kind, uint32_t lists, uint32_t found) {
     fault_host *h = fault_host_new(1);

@@ -89,6 +89,92 @@ TEST(reads_across_blocks) {
 }
 
 /* Equal content gives equal bytes, whatever the pieces, the number or the database. */
+static void flip(fault_storage *fs, uint64_t at) {
+    size_t len;
+    const uint8_t *bytes = fault_storage_data(fs, "seg-0000000000000001", &len);
+    fault_storage_set(fs, "seg-0000000000000001", (size_t)at, (uint8_t)(bytes[at] ^ 0x10));
+}
+
+/* A pool of 1 MiB over 2 MiB of rows: those whose block was evicted are read alone, all give what was written. Rows of 3000 bytes, 64 in a block. */
+TEST(rows_are_read_alone_once_their_block_was_verified) {
+    static const model_section rows[] = {{5, 0, 0, 3000 * 64, 3000 * 700, 1}};
+    for (unsigned pending = 0; pending <= 30; pending += 30) {
+        fault_storage *fs = fault_storage_new(test_rand());
+        fixture x;
+        omen_segment_info info;
+        omen_segment *seg;
+        fixture_init(&x, fs, 7, 1 << 20);
+        REQUIRE_OK(model_write(&x, 1, rows, 1, 1 << 20, &info));
+        fault_storage_set_pending(fs, pending);
+        REQUIRE_OK(model_open(&x, &info, &seg, NULL));
+        const omen_section *sec = omen_segment_section(seg, 5, 0);
+        uint8_t buffer[3064];
+        const uint8_t *row;
+        const omen_block *pin;
+        omen_status s;
+        unsigned alone = 0;
+        for (unsigned round = 0; round < 4000; round++) {
+            uint32_t r = (uint32_t)test_rand_below(700);
+            STEP(s, omen_segment_row(seg, sec, r, 3000, round % 7 == 0 ? NULL : buffer, &row, &pin, NULL));
+            REQUIRE_OK(s);
+            bool right = true;
+            for (size_t i = 0; i < 3000; i++) right = right && row[i] == model_byte(&rows[0], (size_t)r * 3000 + i);
+            CHECK(right);
+            alone += row == buffer;
+            CHECK(row != buffer || (pin == NULL && round % 7 != 0));
+            omen_block_release(x.store.pool, pin);
+        }
+        CHECK(pending != 0 ? alone == 0 : alone > 500); /* where reads pend, requests are what counts */
+        if (pending == 0) { /* what changed since is noticed: the row's own checksum, then the block's */
+            uint32_t r = 0;
+            for (row = NULL; row != buffer; r++) {
+                REQUIRE_OK(omen_segment_row(seg, sec, r, 3000, buffer, &row, &pin, NULL));
+                omen_block_release(x.store.pool, pin);
+            }
+            flip(fs, sec->offset + (uint64_t)(r - 1) * 3000 + 17);
+            CHECK_STATUS(omen_segment_row(seg, sec, r - 1, 3000, buffer, &row, &pin, NULL), OMEN_ERR_CORRUPT);
+        }
+        omen_segment_close(seg);
+        CHECK_EQ_UINT(fixture_deinit(&x), 0);
+        fault_storage_free(fs);
+    }
+}
+
+TEST(a_section_is_loaded_whole) {
+    for (unsigned pending = 0; pending <= 50; pending += 50) {
+        fault_storage *fs = fault_storage_new(test_rand());
+        fixture x;
+        omen_segment_info info;
+        omen_segment *seg;
+        fault_storage_set_pending(fs, pending);
+        fixture_init(&x, fs, 7, 1 << 20);
+        REQUIRE_OK(model_write(&x, 1, shapes, OMEN_ARRAY_LEN(shapes), 1 << 20, &info));
+        REQUIRE_OK(model_open(&x, &info, &seg, NULL));
+        uint8_t *into = malloc(3000000);
+        for (size_t i = 0; i < OMEN_ARRAY_LEN(shapes); i++) {
+            if (shapes[i].flags != 0) continue;
+            size_t done = 0;
+            omen_status s;
+            bool right = true;
+            STEP(s, omen_segment_load(seg, omen_segment_section_at(seg, i), into, &done, NULL));
+            CHECK_OK(s);
+            CHECK_EQ_UINT(done, shapes[i].len);
+            for (size_t b = 0; b < shapes[i].len; b++) right = right && into[b] == model_byte(&shapes[i], b);
+            CHECK(right);
+        }
+        const omen_section *sec = omen_segment_section(seg, 4, 0);
+        flip(fs, sec->offset + 2 * sec->block_len + 5);
+        size_t done = 0;
+        omen_status s;
+        STEP(s, omen_segment_load(seg, sec, into, &done, NULL));
+        CHECK_STATUS(s, OMEN_ERR_CORRUPT);
+        free(into);
+        omen_segment_close(seg);
+        CHECK_EQ_UINT(fixture_deinit(&x), 0);
+        fault_storage_free(fs);
+    }
+}
+
 TEST(files_depend_on_content_alone) {
     omen_segment_info first = {0}, info;
     static const size_t pieces[] = {1 << 20, 1000, 65536, 77777};
