@@ -48,9 +48,10 @@ static omen_status take_codec(omen_index *x, ivf *h, omen_error *err) {
     uint64_t points = 0;
     if (omen_ivf_residual(v)) {
         if (omen_ivf_residual_init(v, x->store->mem, x->options.bits, x->metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
-        if (v->codec == OMEN_CODEC_PQ) points = omen_ivf_pq_points_bytes(&v->pq);
+        if (v->codec == OMEN_CODEC_PQ) points = omen_pq_points_bytes(&v->pq);
         if (h->codec_len < points) return omen_index_damaged(x, err, "the lists have no quantiser of the right size");
         if (points != 0) memcpy(v->pq.points, h->codec, (size_t)points);
+        if (points != 0 && !omen_pq_sound(&v->pq)) return omen_index_damaged(x, err, "a point of the quantiser is impossible");
         omen_index_hold(x, (int64_t)points);
     }
     omen_status s = omen_sq8_load(&v->coarse, x->store->mem, x->metric, x->dimensions, h->codec + points, (size_t)(h->codec_len - points), err);
@@ -71,7 +72,7 @@ static omen_status load_codec(omen_index *x, ivf *h, omen_error *err) {
         h->codec = NULL;
     }
     if (!v->bits) len = stride = v->coarse.len;
-    if (omen_ivf_residual(v)) stride = v->codec == OMEN_CODEC_PQ ? v->pq.m / 2 : (uint32_t)omen_ivf_rabitq_bytes(&v->rabitq, 1);
+    if (omen_ivf_residual(v)) stride = v->codec == OMEN_CODEC_PQ ? v->pq.parts / 2 : (uint32_t)omen_ivf_rabitq_bytes(&v->rabitq, 1);
     if (v->len != len || v->stride != stride) return omen_index_damaged(x, err, "the codes of the lists have another size than their quantiser's");
     h->centroids_len = (uint64_t)v->lists * len + (omen_ivf_residual(v) ? (uint64_t)v->lists * v->dimensions * sizeof(float) : 0);
     h->lists_len = ((uint64_t)v->lists + 1 + v->rows) * 4;
@@ -140,7 +141,7 @@ static void ivf_close(omen_index *x) {
     omen_free(x->store->mem, h->view.centroid_bias, h->view.lists * sizeof(int32_t));
     if (h->view.coarse_ready) omen_sq8_deinit(&h->view.coarse);
     omen_ivf_rabitq_deinit(&h->view.rabitq);
-    omen_ivf_pq_deinit(&h->view.pq);
+    omen_pq_deinit(&h->view.pq);
     omen_free(x->store->mem, h->view.blocks, (h->view.lists + (size_t)1) * sizeof(uint32_t));
     omen_index_unload(x, h->codec, h->codec_len);
     omen_index_unload(x, h->centroids, h->centroids_len);
@@ -228,9 +229,7 @@ static omen_status check_residuals(const omen_index *x, const omen_ivf *v, omen_
     for (size_t i = 0; i < (size_t)v->lists * v->dimensions; i++)
         if (!(v->means[i] - v->means[i] == 0.0f)) return omen_index_damaged(x, err, "the mean of a list is not finite");
     for (uint32_t l = 0; l < v->lists && v->codec == OMEN_CODEC_PQ; l++)
-        if (!omen_ivf_pq_padded(&v->pq, v->codes + (size_t)v->blocks[l] * v->pq.m * 16, v->starts[l + 1] - v->starts[l])) return omen_index_damaged(x, err, "codes behind a list are not zero");
-    for (size_t i = 0; i < omen_ivf_pq_points_bytes(&v->pq) / sizeof(float); i++)
-        if (!(v->pq.points[i] - v->pq.points[i] == 0.0f)) return omen_index_damaged(x, err, "a point of the quantiser is not finite");
+        if (!omen_pq_padded(&v->pq, omen_ivf_packed(v, l), v->starts[l + 1] - v->starts[l])) return omen_index_damaged(x, err, "codes behind a list are not zero");
     for (uint32_t i = 0; i < v->rows && v->codec == OMEN_CODEC_PQ; i++)
         if (!(v->add[i] - v->add[i] == 0.0f)) return omen_index_damaged(x, err, "the number beside a code is not finite");
     for (uint32_t i = 0; i < v->rows && v->codec == OMEN_CODEC_RABITQ; i++)

@@ -7,8 +7,8 @@
  *                    the points of all groups (floats)
  *   INDEX_CENTROIDS  one code for each list, `coarse` bytes; with RABITQ and PQ then the mean of each list's rows, dimensions floats each
  *   INDEX_LISTS      lists + 1 numbers (u32): where each list begins among the rows; then the rows (u32), ascending within each list, every row once
- *   INDEX_CODES      the rows' codes in the order of the lists, `stride` bytes each; with SQ8 then a number (i32) for each row, `bias` of quant/sq8.h; with RABITQ and
- *                    PQ as ivf_rabitq.h and ivf_pq.h say
+ *   INDEX_CODES      the rows' codes in the order of the lists, `stride` bytes each; with SQ8 then a number (i32) for each row, `bias` of quant/sq8.h; with RABITQ
+ *                    as ivf_rabitq.h says; with PQ the packed codes of every list (quant/pq.h), each from a block on, then what is added (f32) for each row
  * INDEX_META adds, at OMEN_INDEX_META_FIXED: u32 lists, u32 coarse, u32 stride, u32 zero. Its options are those asked for: lists without rows are dropped, so that
  * there may be fewer.
  *
@@ -21,9 +21,9 @@
 
 #include "quant/kmeans.h"
 #include "index/ivf_pick.h"
-#include "index/ivf_pq.h"
 #include "index/ivf_rabitq.h"
 #include "index/kinds.h"
+#include "quant/pq.h"
 #include "quant/sq8.h"
 
 #define OMEN_IVF_META (OMEN_INDEX_META_FIXED + 16u)
@@ -47,7 +47,7 @@ typedef struct omen_ivf {
     bool residual_ready;
     omen_ivf_rabitq rabitq;
     omen_ivf_rabitq_rows residuals;
-    omen_ivf_pq pq;
+    omen_pq pq;
     uint32_t *blocks;          /* PQ: lists + 1: where each list's blocks begin */
     const float *add;          /* PQ: rows */
     const float *means;        /* RABITQ, PQ: lists x dimensions */
@@ -57,6 +57,8 @@ typedef struct omen_ivf {
 static inline bool omen_ivf_residual(const omen_ivf *v) { return v->codec == OMEN_CODEC_RABITQ || v->codec == OMEN_CODEC_PQ; }
 /* Makes v->rabitq or v->pq. OMEN_ERR_MEMORY. */
 omen_status omen_ivf_residual_init(omen_ivf *v, omen_mem *m, uint32_t bits, bool product);
+/* PQ: the codes of a list. */
+static inline const uint8_t *omen_ivf_packed(const omen_ivf *v, uint32_t list) { return v->codes + (size_t)v->blocks[list] * omen_pq_bytes(&v->pq, 1); }
 /* Counts the blocks of PQ's lists into v->blocks (lists + 1). */
 void omen_ivf_count_blocks(omen_ivf *v);
 
@@ -83,7 +85,8 @@ typedef struct omen_ivf_scan {
     uint8_t *own;              /* the residual codec's */
     size_t placed_bytes, own_bytes;
     omen_ivf_rabitq_query rabitq;
-    omen_ivf_pq_query pq;
+    omen_pq_query pq;
+    float estimates[OMEN_PICK_BLOCK];
     int32_t ranks[OMEN_PICK_BLOCK];
     uint64_t distances, bytes;
 } omen_ivf_scan;

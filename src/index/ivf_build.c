@@ -13,6 +13,8 @@
 /* Rows put in their place in one step. */
 #define MOVES (1u << 18)
 
+/* Runs of product codes trained in one step. */
+#define RUNS 16u
 /* Of RABITQ. */
 #define DEFAULT_BITS 4u
 /* Bytes of an 8-bit code up to which it is chosen. */
@@ -303,7 +305,7 @@ static omen_status begin_residuals(omen_ivf_build *b, omen_error *err) {
         if (v->blocks == NULL) return out_of_memory(err);
         omen_ivf_count_blocks(v);
     }
-    v->stride = v->codec == OMEN_CODEC_PQ ? v->pq.m / 2 : (uint32_t)omen_ivf_rabitq_bytes(&v->rabitq, 1);
+    v->stride = v->codec == OMEN_CODEC_PQ ? v->pq.parts / 2 : (uint32_t)omen_ivf_rabitq_bytes(&v->rabitq, 1);
     uint64_t bytes = omen_ivf_code_bytes(v) + 64;
     b->residuals = bytes > SIZE_MAX ? NULL : omen_alloc_zero(m, (size_t)bytes);
     if (b->residuals == NULL) return out_of_memory(err);
@@ -352,21 +354,13 @@ static omen_status means(omen_ivf_build *b, omen_error *err) {
 
 /* ---- PQ's points ---- */
 
-static omen_status take_loose(omen_ivf_build *b, size_t bytes, omen_error *err) {
-    omen_free(mem_of(b), b->loose, b->loose_bytes);
-    b->loose_bytes = bytes;
-    b->loose = omen_alloc(mem_of(b), bytes);
-    return b->loose == NULL ? out_of_memory(err) : OMEN_OK;
-}
-
 /* A sample of residuals into the chunk. */
 static omen_status read_residuals(omen_ivf_build *b, omen_error *err) {
     const omen_vectors *v = &b->base.source;
-    if (b->loose == NULL) {
-        uint32_t wanted = sample_count(v);
+    if (!b->sampling) {
         drop_chunk(b);
-        OMEN_TRY(take_chunk(b, wanted, err));
-        OMEN_TRY(take_loose(b, (size_t)b->tasks * wanted, err));
+        OMEN_TRY(take_chunk(b, sample_count(v), err));
+        b->sampling = true;
     }
     for (uint32_t steps = 0; b->chunk_rows < b->chunk_cap && steps < 256; b->chunk_rows++, steps++) {
         const void *x;
@@ -381,18 +375,14 @@ static omen_status read_residuals(omen_ivf_build *b, omen_error *err) {
     return OMEN_OK;
 }
 
-static void train_task(void *arg, size_t task) {
-    const omen_ivf_build *b = arg;
-    uint32_t group = b->group + (uint32_t)task;
-    if (group < b->view.pq.m) omen_ivf_pq_train(&b->view.pq, group, (const float *)(const void *)b->chunk, b->chunk_rows, b->loose + task * b->chunk_rows);
-}
-
 static omen_status train(omen_ivf_build *b, omen_error *err) {
-    omen_parallel(mem_of(b)->host, b->tasks, train_task, b);
-    b->group += b->tasks;
-    if (b->group < b->view.pq.m) return OMEN_OK;
+    for (uint32_t n = 0; n < RUNS && b->run < b->view.pq.parts; n++, b->run++)
+        if (omen_pq_train_run(&b->view.pq, b->run, (const float *)(const void *)b->chunk, b->chunk_rows) != OMEN_OK) return out_of_memory(err);
+    if (b->run < b->view.pq.parts) return OMEN_OK;
     drop_chunk(b);
-    OMEN_TRY(take_loose(b, (size_t)CHUNK_ROWS * b->view.pq.m, err));
+    b->loose_bytes = (size_t)CHUNK_ROWS * b->view.pq.parts;
+    b->loose = omen_alloc(mem_of(b), b->loose_bytes);
+    if (b->loose == NULL) return out_of_memory(err);
     b->stage = RESIDUALS;
     return take_chunk(b, CHUNK_ROWS, err);
 }
@@ -409,8 +399,9 @@ static void residual_task(void *arg, size_t task) {
             omen_ivf_rabitq_encode(&v->rabitq, placed_row(b, i), mean, &v->residuals, b->places[i], b->task_scratch + task * b->task_floats);
             continue;
         }
+        for (uint32_t j = 0; j < v->dimensions; j++) placed_row(b, i)[j] -= mean[j];
         float *add = (float *)(void *)(b->residuals + ((const uint8_t *)v->add - v->codes));
-        add[b->places[i]] = omen_ivf_pq_encode(&v->pq, placed_row(b, i), mean, b->loose + (size_t)i * v->pq.m);
+        add[b->places[i]] = omen_pq_encode(&v->pq, placed_row(b, i), mean, b->loose + (size_t)i * v->pq.parts);
     }
 }
 
@@ -422,7 +413,7 @@ static omen_status residuals(omen_ivf_build *b, omen_error *err) {
     const omen_ivf *v = &b->view;
     for (uint32_t i = 0; i < b->chunk_rows && v->codec == OMEN_CODEC_PQ; i++) {
         uint32_t list = b->nearest[b->chunk_first + i];
-        omen_ivf_pq_put(&v->pq, b->residuals + (size_t)v->blocks[list] * v->pq.m * 16, b->places[i] - v->starts[list], b->loose + (size_t)i * v->pq.m);
+        omen_pq_pack(&v->pq, b->loose + (size_t)i * v->pq.parts, b->places[i] - v->starts[list], b->residuals + (omen_ivf_packed(v, list) - v->codes));
     }
     b->chunk_rows = 0;
     if (b->row < b->view.rows) return OMEN_OK;
@@ -539,7 +530,7 @@ static void build_free(omen_index_build *base) {
     omen_free(m, b->cursor, v->lists * sizeof *b->cursor);
     omen_free(m, b->places, CHUNK_ROWS * sizeof *b->places);
     omen_ivf_rabitq_deinit(&b->view.rabitq);
-    omen_ivf_pq_deinit(&b->view.pq);
+    omen_pq_deinit(&b->view.pq);
     omen_free(m, b->assign_scratch, b->tasks * omen_kmeans_scratch(v->len));
     omen_free(m, b->hand, v->len);
     if (b->chunk != NULL) drop_chunk(b);

@@ -23,9 +23,10 @@ typedef struct omen_ivf_build {
     float *means;          /* RABITQ, PQ: lists x dimensions */
     uint8_t *residuals;    /* RABITQ, PQ: INDEX_CODES */
     uint64_t residual_bytes;
-    uint8_t *loose;        /* PQ: the codes of a chunk; tasks x the sample's size while training */
+    uint8_t *loose;        /* PQ: the codes of a chunk, a byte each */
     size_t loose_bytes;
-    uint32_t group;        /* PQ: groups trained */
+    uint32_t run;          /* PQ: runs trained */
+    bool sampling;         /* PQ: the chunk is the sample it is trained on */
     uint32_t *cursor;      /* of each list: where its next row goes */
     uint32_t *places;      /* of the rows of a chunk */
     size_t task_floats;    /* scratch of a task */

@@ -18,26 +18,26 @@ void omen_ivf_place(const omen_ivf *v, const float *x, bool query, float *out) {
 }
 
 omen_status omen_ivf_residual_init(omen_ivf *v, omen_mem *m, uint32_t bits, bool product) {
-    OMEN_TRY(v->codec == OMEN_CODEC_PQ ? omen_ivf_pq_init(&v->pq, m, v->dimensions, product) : omen_ivf_rabitq_init(&v->rabitq, m, v->dimensions, bits, product));
+    OMEN_TRY(v->codec == OMEN_CODEC_PQ ? omen_pq_init(&v->pq, m, v->dimensions, product) : omen_ivf_rabitq_init(&v->rabitq, m, v->dimensions, bits, product));
     v->residual_ready = true;
     return OMEN_OK;
 }
 
 void omen_ivf_count_blocks(omen_ivf *v) {
     v->blocks[0] = 0;
-    for (uint32_t l = 0; l < v->lists; l++) v->blocks[l + 1] = v->blocks[l] + omen_ivf_pq_blocks(v->starts[l + 1] - v->starts[l]);
+    for (uint32_t l = 0; l < v->lists; l++) v->blocks[l + 1] = v->blocks[l] + (v->starts[l + 1] - v->starts[l] + OMEN_PQ_BLOCK - 1) / OMEN_PQ_BLOCK;
 }
 
 uint64_t omen_ivf_code_bytes(const omen_ivf *v) {
     if (v->codec == OMEN_CODEC_RABITQ) return omen_ivf_rabitq_bytes(&v->rabitq, v->rows);
-    if (v->codec == OMEN_CODEC_PQ) return (uint64_t)v->blocks[v->lists] * v->pq.m * 16 + (uint64_t)v->rows * 4;
+    if (v->codec == OMEN_CODEC_PQ) return (uint64_t)v->blocks[v->lists] * omen_pq_bytes(&v->pq, 1) + (uint64_t)v->rows * 4;
     return (uint64_t)v->rows * v->stride + (v->bits ? 0 : (uint64_t)v->rows * 4);
 }
 
 void omen_ivf_set_codes(omen_ivf *v, uint8_t *bytes) {
     v->codes = bytes;
     if (v->codec == OMEN_CODEC_RABITQ) v->residuals = omen_ivf_rabitq_split(&v->rabitq, bytes, v->rows);
-    else if (v->codec == OMEN_CODEC_PQ) v->add = (const float *)(const void *)(bytes + (size_t)v->blocks[v->lists] * v->pq.m * 16);
+    else if (v->codec == OMEN_CODEC_PQ) v->add = (const float *)(const void *)(bytes + (size_t)v->blocks[v->lists] * omen_pq_bytes(&v->pq, 1));
     else if (!v->bits) v->bias = (const int32_t *)(const void *)(bytes + (size_t)v->rows * v->stride);
 }
 
@@ -69,12 +69,12 @@ omen_status omen_ivf_scan_room(omen_ivf_scan *s, const omen_ivf *v, uint32_t eff
     if (s->u == NULL || (s->scratch == NULL && !v->bits)) return OMEN_ERR_MEMORY;
     if (s->own == NULL && omen_ivf_residual(v)) {
         bool pq = v->codec == OMEN_CODEC_PQ;
-        s->placed_bytes = (v->dimensions + (size_t)(pq ? v->pq.m * OMEN_IVF_PQ_POINTS : v->rabitq.padded)) * sizeof(float);
+        s->placed_bytes = (v->dimensions + (size_t)(pq ? v->pq.parts * OMEN_PQ_POINTS : v->rabitq.padded)) * sizeof(float);
         s->placed = omen_alloc(s->mem, s->placed_bytes);
-        s->own_bytes = pq ? v->pq.m * OMEN_IVF_PQ_POINTS : omen_ivf_rabitq_query_bytes(&v->rabitq);
+        s->own_bytes = pq ? v->pq.parts * OMEN_PQ_POINTS : omen_ivf_rabitq_query_bytes(&v->rabitq);
         s->own = omen_alloc(s->mem, s->own_bytes);
         if (s->placed == NULL || s->own == NULL) return OMEN_ERR_MEMORY;
-        if (pq) s->pq.table = s->own;
+        if (pq) s->pq.lut = s->own;
         else omen_ivf_rabitq_query_init(&v->rabitq, s->own, &s->rabitq);
     }
     OMEN_TRY(omen_pick_begin(&s->lists, OMEN_MAX(OMEN_MIN(effort, v->lists), 1u)));
@@ -132,11 +132,11 @@ static void scan_residuals(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, c
     for (uint32_t at = v->starts[list]; at < end; at += OMEN_PICK_BLOCK) {
         uint32_t n = OMEN_MIN(OMEN_PICK_BLOCK, end - at);
         if (v->codec == OMEN_CODEC_PQ) {
-            const uint8_t *blocks = v->codes + (size_t)(v->blocks[list] + (at - v->starts[list]) / OMEN_IVF_PQ_BLOCK) * v->pq.m * 16;
-            omen_ivf_pq_rank(&v->pq, &s->pq, blocks, v->add + at, n, base, s->ranks);
+            omen_pq_scan(&v->pq, &s->pq, base, omen_ivf_packed(v, list) + omen_pq_bytes(&v->pq, at - v->starts[list]), v->add + at, n, s->estimates);
+            for (uint32_t i = 0; i < n; i++) s->ranks[i] = omen_ivf_rank(s->estimates[i]);
             omen_pick_offer(&s->found, s->ranks, v->order + at, 0, n, filter);
             s->distances += n;
-            s->bytes += (uint64_t)omen_ivf_pq_blocks(n) * v->pq.m * 16;
+            s->bytes += omen_pq_bytes(&v->pq, n);
             continue;
         }
         uint32_t full = omen_ivf_rabitq_offer(&v->rabitq, &s->rabitq, &v->residuals, at, n, v->order + at, base, apart, &s->found, filter);
@@ -156,7 +156,7 @@ void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, co
     pick_lists(v, s);
     if (omen_ivf_residual(v)) {
         omen_ivf_place(v, vector, true, s->placed);
-        if (v->codec == OMEN_CODEC_PQ) omen_ivf_pq_query_set(&v->pq, s->placed, &s->pq, s->placed + v->dimensions);
+        if (v->codec == OMEN_CODEC_PQ) omen_pq_query_set(&v->pq, &s->pq, s->placed, s->placed + v->dimensions);
         else omen_ivf_rabitq_query_set(&v->rabitq, s->placed, &s->rabitq, s->placed + v->dimensions);
     }
     /* The nearest list first: it brings a close limit, and little passes it afterwards. */

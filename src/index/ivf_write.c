@@ -45,7 +45,7 @@ static omen_status put_meta(omen_ivf_build *b, omen_error *err) {
 static omen_status put_codec(omen_ivf_build *b, omen_error *err) {
     omen_buf bytes;
     omen_buf_init(&bytes, b->base.store->mem);
-    omen_status s = b->view.codec == OMEN_CODEC_PQ ? omen_buf_append(&bytes, b->view.pq.points, (size_t)omen_ivf_pq_points_bytes(&b->view.pq)) : OMEN_OK;
+    omen_status s = b->view.codec == OMEN_CODEC_PQ ? omen_buf_append(&bytes, b->view.pq.points, (size_t)omen_pq_points_bytes(&b->view.pq)) : OMEN_OK;
     if (s == OMEN_OK && !b->view.bits) s = omen_sq8_save(&b->view.coarse, &bytes);
     bool end = false;
     if (s != OMEN_OK) omen_fail(err, s, "out of memory building an index");
