@@ -53,14 +53,22 @@ typedef struct omen_part_field {
 
 /* ---- reading ---- */
 
+/* What is known of building an index of one field (db/indexing.c keeps it, beside the index lock; reports read it). */
+typedef struct omen_part_indexing {
+    uint32_t first, given;      /* numbers of index files: the first that was given since the part was opened, and how many */
+    _Atomic uint32_t failures;  /* since the last success */
+    _Atomic uint64_t after_ns;  /* not tried again before (ticks); 0: at any time */
+    _Atomic uint64_t needs[2];  /* memory that a graph, and lists, turned out to need when there was less; 0: not known */
+} omen_part_indexing;
+
 typedef struct omen_part {
     omen_store *store;
     omen_segment *segment;
     _Atomic uint32_t refs;
     bool opened;  /* the segment is; META may still be pending */
-    _Atomic uint32_t unindexable; /* bits of fields whose index could not be built: not tried again */
-    uint8_t index_turn[OMEN_MAX_VECTOR_FIELDS]; /* of each field: the number of the next index's file (db/indexing.c) */
+    omen_part_indexing indexing[OMEN_MAX_VECTOR_FIELDS];
     bool unlink;  /* the file goes when the last reference does (set by the database after the manifest forgot it) */
+    uint64_t origin; /* number of the oldest segment that its rows were in since the database was opened; 0: it was there then */
     uint32_t rows;
     uint32_t field_count;
     omen_part_field fields[OMEN_MAX_VECTOR_FIELDS];

@@ -39,12 +39,45 @@ static omen_status compact(omen_admin_op *op, omen_error *err) {
     return OMEN_OK;
 }
 
+/* Others may write all the time: what they wrote after this began is not waited for. Files are removed and segments merged as long as that is all. */
+#define LATER 8u
+
+static bool goes_on(omen_admin_op *op) {
+    omen_db *db = op->db;
+    omen_lock_take(&db->maintain_lock);
+    bool others = db->next_file >= op->until + LATER;
+    omen_lock_drop(&db->maintain_lock);
+    return !others || omen_indexing_waits(db, op->until);
+}
+
+/* What failed meanwhile is told at the end, when all the rest is done. */
+static omen_status tell_failure(omen_admin_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    omen_lock_take(&db->maintain_lock);
+    omen_status s = db->index_failed == op->failed ? OMEN_OK : db->index_failure;
+    if (s != OMEN_OK && err != NULL) *err = db->index_error;
+    omen_lock_drop(&db->maintain_lock);
+    return s;
+}
+
 static omen_status build_indexes(omen_admin_op *op, omen_error *err) {
     omen_db *db = op->db;
     if (op->budget_ns == 0) OMEN_TRY(flush(op, err));
-    do OMEN_TRY(omen_maintain_step(db, OMEN_DO_INDEXES, &op->more, err));
-    while (op->more && (op->budget_ns == 0 || db->host->ticks_ns(db->host->ctx) - op->begun_ns < op->budget_ns));
-    return OMEN_OK;
+    if (!op->begun) {
+        if (op->until == 0) omen_indexing_retry(db);
+        omen_lock_take(&db->maintain_lock);
+        op->failed = db->index_failed;
+        if (op->until == 0) op->until = db->next_file;
+        omen_lock_drop(&db->maintain_lock);
+        op->begun = true;
+    }
+    do {
+        OMEN_TRY(omen_maintain_step(db, 0, &op->more, err));
+        bool more;
+        OMEN_TRY(omen_indexing_step(db, &more)); /* beside the jobs: those of a busy database never end */
+        op->more = (op->more || more) && goes_on(op);
+    } while (op->more && (op->budget_ns == 0 || db->host->ticks_ns(db->host->ctx) - op->begun_ns < op->budget_ns));
+    return tell_failure(op, err);
 }
 
 static omen_status sync_all(omen_admin_op *op, omen_error *err) {

@@ -11,8 +11,10 @@ typedef struct omen_admin_op {
     omen_admin_kind kind;
     uint64_t budget_ns; /* MAINTAIN: 0 is one step. INDEX: 0 is flushing first and going on to the end */
     uint64_t begun_ns;
-    bool started, rotated, flushed, synced, more;
+    bool started, rotated, flushed, synced, begun, more;
     uint64_t lsn, generation;
+    uint64_t until;  /* INDEX: waits for what is older than this segment; 0: for what is there when it begins */
+    uint64_t failed; /* INDEX: db->index_failed at the beginning */
     omen_write_op *rotate;
 } omen_admin_op;
 

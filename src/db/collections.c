@@ -1,4 +1,5 @@
 /* collections.c - collections come and go: by writes, and by recovery, which repeats them. */
+#include "db/indexing.h"
 #include "db/write.h"
 
 typedef struct change { omen_coll *coll; uint32_t id; uint64_t generation; } change;
@@ -77,7 +78,7 @@ omen_status omen_collection_reindex(omen_db *db, uint32_t id, uint32_t field, co
     /* What could not be built with other parameters may be built with these. */
     now = omen_version_current(db);
     v = omen_version_find(now, id);
-    for (uint32_t p = 0; v != NULL && p < v->part_count; p++) atomic_fetch_and(&v->parts[p].part->unindexable, ~(1u << field));
+    for (uint32_t p = 0; v != NULL && p < v->part_count; p++) omen_indexing_forgive(v->parts[p].part, field);
     omen_version_drop(db, now);
     atomic_store(&db->index_due, true);
     if (out != NULL) *out = coll;

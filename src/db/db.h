@@ -107,6 +107,10 @@ struct omen_db {
 
     struct omen_indexing *indexing; /* the index being built (db_indexing.c) */
     _Atomic bool index_due;   /* something may have come up that wants an index */
+    _Atomic uint64_t index_retry_ns; /* when one that failed may be tried again; 0: none waits */
+    uint64_t index_failed;    /* under the maintenance lock: builds that failed, and why the last one did */
+    omen_status index_failure;
+    omen_error index_error;
 };
 
 /* ---- snapshots (db_snapshot.c) ---- */

@@ -1,15 +1,31 @@
 #include "db/indexing.h"
 
-/* Numbers of index files: the part's, the field, and how often an index of this field was begun. */
+/* Numbers of index files: bit 62, then from above 8 bits of the turn, 40 of the part's number, 4 of the field, and the turn's other 8 bits. */
 #define INDEX_NUMBER (UINT64_C(1) << 62)
+#define TURNS 65536u
+/* A build that failed is tried again after a second, then after ever longer, until after an hour. */
+#define FIRST_PAUSE_NS UINT64_C(1000000000)
+#define LONGEST_PAUSE_NS (UINT64_C(3600) * FIRST_PAUSE_NS)
 
-/* Never one that was given before: a reader may still have its file, or that may be about to be removed. The index lock is held. */
-static uint64_t number_of(omen_part *p, uint32_t field, const omen_index *old) {
-    uint64_t part = omen_segment_info_of(p->segment)->number;
-    uint8_t turn = p->index_turn[field];
-    if (turn == 0 && old != NULL) turn = (uint8_t)(omen_index_info(old)->number + 1);
-    p->index_turn[field] = (uint8_t)(turn + 1);
-    return INDEX_NUMBER | part << 12 | (uint64_t)field << 8 | turn;
+bool omen_indexing_number(uint64_t part, uint32_t field, uint32_t first, uint32_t given, uint64_t *number) {
+    uint64_t turn = (first + given) % TURNS;
+    if (given >= TURNS - 1) return false; /* the one before `first` may be in use */
+    OMEN_ASSERT(part < UINT64_C(1) << 40 && field < 16);
+    *number = INDEX_NUMBER | turn >> 8 << 52 | part << 12 | (uint64_t)field << 8 | (turn & 255);
+    return true;
+}
+
+/* Never one that was given before: a reader may still have its file, or that may be about to be removed. When the part was opened only the index that
+ * the manifest names had a file. The index lock is held. */
+static bool number_of(omen_part *p, uint32_t field, const omen_index *old, uint64_t *number) {
+    omen_part_indexing *i = &p->indexing[field];
+    if (i->given == 0 && old != NULL) {
+        uint64_t last = omen_index_info(old)->number;
+        i->first = (uint32_t)((last & 255) | (last >> 44 & 0xff00)) + 1;
+    }
+    if (!omen_indexing_number(omen_segment_info_of(p->segment)->number, field, i->first, i->given, number)) return false;
+    i->given++;
+    return true;
 }
 
 uint64_t omen_indexes_memory(const omen_db_version *v) {
@@ -25,20 +41,25 @@ uint64_t omen_indexes_memory(const omen_db_version *v) {
 
 /* ---- what is to be built ---- */
 
+static uint64_t now_ns(const omen_db *db) { return db->host->ticks_ns(db->host->ctx); }
+
 static omen_index_choice choose(const omen_db *db, const omen_db_version *current, const omen_coll_version *v, const omen_part_state *p, uint32_t field) {
     const omen_vector_field *f = &v->coll->schema.schema.vectors[field];
-    uint64_t held = omen_indexes_memory(current);
+    omen_part_indexing *known = &p->part->indexing[field];
+    const omen_index *own = omen_part_index(p, field);
+    uint64_t held = omen_indexes_memory(current) - (own == NULL ? 0 : omen_index_memory(own)); /* what is replaced makes room */
     omen_index_case c = {.rows = p->part->rows,
                          .dead = p->dead == NULL ? 0 : p->dead->ones,
                          .dimensions = f->dimensions,
                          .metric = f->metric,
                          .element = f->element,
                          .budget = db->options.index_bytes > held ? db->options.index_bytes - held : 0,
-                         .m = f->index.m};
+                         .m = f->index.m,
+                         .needs = {atomic_load(&known->needs[0]), atomic_load(&known->needs[1])}};
     omen_index_choice choice = omen_index_choose(&f->index, &c);
-    if (choice.options.kind != OMEN_INDEX_FLAT && (atomic_load(&p->part->unindexable) >> field & 1) != 0) {
+    if (choice.options.kind != OMEN_INDEX_FLAT && atomic_load(&known->after_ns) > now_ns(db)) {
         choice.options.kind = OMEN_INDEX_FLAT;
-        choice.why = "an index could not be built: see the log";
+        choice.why = "an index could not be built, and will be tried again later: see the log";
     }
     return choice;
 }
@@ -68,36 +89,172 @@ static bool wants(const omen_db *db, const omen_db_version *current, const omen_
     return p->part->rows != 0;
 }
 
-/* The first field of the first part that wants one, in an order that depends on the content alone. */
-static omen_status begin(omen_db *db, omen_error *err) {
+/* ---- what could not be built ---- */
+
+static void log_failure(omen_db *db, const omen_error *err) {
+    char line[500];
+    if (db->host->log == NULL) return;
+    size_t n = omen_format(line, sizeof line, "an index could not be built, and its rows will be compared one by one: %s", err->text);
+    db->host->log(db->host->ctx, OMEN_LOG_WARN, line, OMEN_MIN(n, sizeof line - 1));
+}
+
+/* The maintenance lock is held. Whoever asked for indexes is told; everything else goes on. */
+static void note(omen_db *db, omen_status s, const omen_error *why) {
+    db->index_failed++;
+    db->index_failure = s;
+    db->index_error = *why;
+    omen_counter_add(&db->metrics.index_failures, 1);
+    log_failure(db, why);
+}
+
+/* Later again: the pause doubles. */
+static void put_off(omen_db *db, omen_part *p, uint32_t field) {
+    omen_part_indexing *i = &p->indexing[field];
+    uint32_t failures = OMEN_MIN(atomic_fetch_add(&i->failures, 1), 16u);
+    atomic_store(&i->after_ns, now_ns(db) + OMEN_MIN(FIRST_PAUSE_NS << failures, LONGEST_PAUSE_NS));
+}
+
+void omen_indexing_forgive(omen_part *p, uint32_t field) {
+    omen_part_indexing *i = &p->indexing[field];
+    atomic_store(&i->failures, 0);
+    atomic_store(&i->after_ns, 0);
+    atomic_store(&i->needs[0], 0);
+    atomic_store(&i->needs[1], 0);
+}
+
+void omen_indexing_needs(omen_part *p, uint32_t field, omen_index_kind kind, uint64_t bytes) {
+    _Atomic uint64_t *need = &p->indexing[field].needs[kind == OMEN_INDEX_IVF];
+    if (atomic_load(need) < bytes) atomic_store(need, bytes);
+}
+
+void omen_indexing_retry(omen_db *db) {
+    omen_db_version *v = omen_version_current(db);
+    for (uint32_t c = 0; c < v->count; c++)
+        for (uint32_t p = 0; p < v->colls[c]->part_count; p++)
+            for (uint32_t f = 0; f < OMEN_MAX_VECTOR_FIELDS; f++) atomic_store(&v->colls[c]->parts[p].part->indexing[f].after_ns, 0);
+    omen_version_drop(db, v);
+    atomic_store(&db->index_due, true);
+}
+
+bool omen_indexing_due(omen_db *db) {
+    uint64_t retry = atomic_load(&db->index_retry_ns);
+    return atomic_load(&db->index_due) || (retry != 0 && now_ns(db) >= retry);
+}
+
+/* Bytes that are there for an index that replaces `old` (NULL: none). */
+static uint64_t budget_beside(omen_db *db, const omen_index *old) {
+    omen_db_version *v = omen_version_current(db);
+    uint64_t held = omen_indexes_memory(v) - (old == NULL ? 0 : omen_index_memory(old));
+    omen_version_drop(db, v);
+    return db->options.index_bytes > held ? db->options.index_bytes - held : 0;
+}
+
+void omen_indexing_refused(omen_db *db, omen_status s, const omen_error *why) {
+    omen_job *job = db->job;
+    omen_indexing *x = db->indexing;
+    const omen_coll_version *v = job->colls[0].v;
+    const omen_index *old = NULL;
+    omen_index_kind kind = x == NULL ? OMEN_INDEX_HNSW : x->choice.options.kind;
+    for (uint32_t p = 0; p < v->part_count; p++)
+        if (v->parts[p].part == job->index_part) old = omen_part_index(&v->parts[p], job->index_field);
+    if (s == OMEN_ERR_LIMIT && old != NULL && x != NULL && x->handed) {
+        /* Both do not fit: the old one goes first. */
+        x->handed = false;
+        x->alone = true;
+        job->returned = true;
+    } else if (s == OMEN_ERR_LIMIT) {
+        /* Until there is more room than there is now nobody tries again; who is free to choose chooses another kind. */
+        bool auto_ = v->coll->schema.schema.vectors[job->index_field].index.kind == OMEN_INDEX_AUTO;
+        omen_indexing_needs(job->index_part, job->index_field, kind, OMEN_MAX(job->info.length, budget_beside(db, old) + 1));
+        if (auto_) log_failure(db, why);
+        else note(db, s, why);
+        atomic_store(&db->index_due, true);
+    } else {
+        put_off(db, job->index_part, job->index_field);
+        note(db, s, why);
+    }
+}
+
+/* ---- choosing what comes next ---- */
+
+bool omen_indexing_waits(omen_db *db, uint64_t until) {
+    omen_db_version *current = omen_version_current(db);
+    bool waits = false;
+    for (uint32_t c = 0; c < current->count && !waits; c++) {
+        const omen_coll_version *v = current->colls[c];
+        for (uint32_t p = 0; p < v->part_count && !waits; p++) {
+            const omen_part *part = v->parts[p].part;
+            if (part->origin >= until || omen_segment_info_of(part->segment)->number >= until + OMEN_INDEXING_FOLLOW) continue;
+            omen_index_choice ignored;
+            for (uint32_t f = 0; f < v->coll->schema.schema.vector_count && !waits; f++) waits = wants(db, current, v, &v->parts[p], f, &ignored);
+        }
+    }
+    omen_version_drop(db, current);
+    return waits;
+}
+
+typedef struct next_field {
+    const omen_coll_version *v;
+    const omen_part_state *state; /* NULL: none */
+    uint32_t field;
+    omen_index_choice choice;
+} next_field;
+
+/* The oldest segment that wants an index: an order that depends on the content alone, in which what is new waits. *retry: when a field that has to wait
+ * may be tried again; 0: none. */
+static next_field find_next(const omen_db *db, const omen_db_version *current, uint64_t *retry) {
+    next_field best = {0};
+    uint64_t least = UINT64_MAX, now = now_ns(db);
+    *retry = 0;
+    for (uint32_t c = 0; c < current->count; c++) {
+        const omen_coll_version *v = current->colls[c];
+        for (uint32_t p = 0; p < v->part_count; p++) {
+            const omen_part_state *state = &v->parts[p];
+            uint64_t number = omen_segment_info_of(state->part->segment)->number;
+            for (uint32_t f = 0; f < v->coll->schema.schema.vector_count; f++) {
+                uint64_t after = atomic_load(&state->part->indexing[f].after_ns);
+                omen_index_choice choice;
+                if (after > now) *retry = *retry == 0 ? after : OMEN_MIN(*retry, after);
+                if (number >= least || !wants(db, current, v, state, f, &choice)) continue;
+                best = (next_field){v, state, f, choice};
+                least = number;
+            }
+        }
+    }
+    return best;
+}
+
+static omen_status begin_field(omen_db *db, const next_field *n, omen_indexing **out, omen_error *err) {
+    uint64_t number;
+    if (!number_of(n->state->part, n->field, omen_part_index(n->state, n->field), &number)) {
+        atomic_store(&n->state->part->indexing[n->field].after_ns, UINT64_MAX);
+        return omen_fail(err, OMEN_ERR_LIMIT, "an index of one segment was built %u times since the database was opened; open it anew, or compact it", TURNS - 1);
+    }
+    omen_indexing *x = *out = omen_alloc_zero(&db->mem, sizeof *x);
+    if (x == NULL) {
+        put_off(db, n->state->part, n->field);
+        return omen_fail(err, OMEN_ERR_MEMORY, "out of memory building an index");
+    }
+    *x = (omen_indexing){.coll_id = n->v->coll->id, .field = n->field, .part = omen_part_ref(n->state->part), .choice = n->choice, .number = number, .begun_ns = now_ns(db)};
+    omen_part_vectors_init(&x->reader, x->part, n->field);
+    return OMEN_OK;
+}
+
+static void begin(omen_db *db) {
     atomic_store(&db->index_due, false); /* first: what comes up while we look is not lost */
     omen_db_version *current = omen_version_current(db);
     omen_indexing *x = NULL;
-    omen_status s = OMEN_OK;
-    for (uint32_t c = 0; c < current->count && x == NULL && s == OMEN_OK; c++) {
-        const omen_coll_version *v = current->colls[c];
-        const omen_schema *schema = &v->coll->schema.schema;
-        for (uint32_t p = 0; p < v->part_count && x == NULL && s == OMEN_OK; p++)
-            for (uint32_t f = 0; f < schema->vector_count && x == NULL && s == OMEN_OK; f++) {
-                const omen_part_state *state = &v->parts[p];
-                omen_index_choice choice;
-                if (!wants(db, current, v, state, f, &choice)) continue;
-                x = omen_alloc_zero(&db->mem, sizeof *x);
-                if (x == NULL) {
-                    s = omen_fail(err, OMEN_ERR_MEMORY, "out of memory building an index");
-                    break;
-                }
-                *x = (omen_indexing){.coll_id = v->coll->id, .field = f, .part = omen_part_ref(state->part), .choice = choice,
-                                     .number = number_of(state->part, f, omen_part_index(state, f)), .begun_ns = db->host->ticks_ns(db->host->ctx)};
-                omen_part_vectors_init(&x->reader, x->part, f);
-            }
-    }
+    omen_error why = {0};
+    uint64_t retry;
+    next_field next = find_next(db, current, &retry);
+    omen_status s = next.state == NULL ? OMEN_OK : begin_field(db, &next, &x, &why);
     omen_version_drop(db, current);
+    atomic_store(&db->index_retry_ns, retry);
     omen_lock_take(&db->maintain_lock);
     db->indexing = x;
-    if (x != NULL || s != OMEN_OK) atomic_store(&db->index_due, true);
+    if (next.state != NULL) atomic_store(&db->index_due, true);
+    if (s != OMEN_OK) note(db, s, &why);
     omen_lock_drop(&db->maintain_lock);
-    return s;
 }
 
 /* ---- the build ---- */
@@ -170,18 +327,11 @@ static omen_status work(omen_db *db, omen_indexing *x, omen_error *err) {
     return OMEN_OK;
 }
 
-static void log_failure(omen_db *db, const omen_error *err) {
-    char line[500];
-    if (db->host->log == NULL) return;
-    size_t n = omen_format(line, sizeof line, "an index could not be built, and its rows will be compared one by one: %s", err == NULL ? "" : err->text);
-    db->host->log(db->host->ctx, OMEN_LOG_WARN, line, OMEN_MIN(n, sizeof line - 1));
-}
-
-static omen_status step(omen_db *db, bool *more, omen_error *err) {
+static omen_status step(omen_db *db, bool *more) {
     *more = true;
     if (db->indexing == NULL) {
-        OMEN_TRY(begin(db, err));
-        *more = db->indexing != NULL;
+        begin(db);
+        *more = atomic_load(&db->index_due);
         return OMEN_OK;
     }
     omen_indexing *x = db->indexing;
@@ -193,18 +343,22 @@ static omen_status step(omen_db *db, bool *more, omen_error *err) {
         end(db);
         return OMEN_OK;
     }
-    omen_status s = work(db, x, err);
+    omen_error why = {0};
+    omen_status s = work(db, x, &why);
     if (s == OMEN_OK || s == OMEN_PENDING) return s;
-    atomic_fetch_or(&x->part->unindexable, 1u << x->field);
-    omen_counter_add(&db->metrics.index_failures, 1);
-    log_failure(db, err);
+    /* This one waits; the others go on. */
+    put_off(db, x->part, x->field);
+    omen_lock_take(&db->maintain_lock);
+    note(db, s, &why);
+    omen_lock_drop(&db->maintain_lock);
     end(db);
-    return s;
+    atomic_store(&db->index_due, true);
+    return OMEN_OK;
 }
 
-omen_status omen_indexing_step(omen_db *db, bool *more, omen_error *err) {
+omen_status omen_indexing_step(omen_db *db, bool *more) {
     omen_lock_take(&db->index_lock);
-    omen_status s = step(db, more, err);
+    omen_status s = step(db, more);
     omen_lock_drop(&db->index_lock);
     return s;
 }
@@ -231,7 +385,9 @@ omen_status omen_indexing_hand_over(omen_db *db, const omen_snapshot *s, omen_er
     bool there = false;
     for (uint32_t p = 0; v != NULL && p < v->part_count; p++) there = there || v->parts[p].part == x->part;
     if (!there) return OMEN_OK; /* the next step of indexing sees it too, and lets go */
-    OMEN_TRY(omen_job_index(db, s, v, x->part, x->field, x->choice.options.kind == OMEN_INDEX_FLAT ? NULL : &x->info, err));
-    x->handed = true;
+    bool none = x->choice.options.kind == OMEN_INDEX_FLAT || x->alone;
+    OMEN_TRY(omen_job_index(db, s, v, x->part, x->field, none ? NULL : &x->info, err));
+    x->handed = !x->alone; /* the old one goes, then the new one comes */
+    x->alone = false;
     return OMEN_OK;
 }

@@ -23,12 +23,29 @@ typedef struct omen_indexing {
     bool begun;               /* there may be a file */
     bool built;               /* under the maintenance lock: the file is complete */
     bool handed;              /* and a job has it */
+    bool alone;               /* it does not fit beside the one that it replaces: that goes first, and searches compare every row meanwhile */
+    uint32_t passed;          /* jobs that went before it since it was built */
     uint64_t begun_ns;
 } omen_indexing;
 
-/* One step. *more: there is more to do. Repeat on PENDING. A build that fails (memory, a full disk) is not tried again for this part until the
- * database is opened anew or its parameters change; nothing else is hurt. */
-omen_status omen_indexing_step(omen_db *db, bool *more, omen_error *err);
+/* One step. *more: there is more to do. Answers OK or PENDING: a build that fails (memory, a full disk) is counted, logged, kept as db->index_error, and
+ * tried again after a pause that doubles each time, up to an hour; meanwhile the others go on. One that needs more memory than there is for indexes
+ * waits until there is more, and where the kind is left to OmenDB another kind is built. */
+omen_status omen_indexing_step(omen_db *db, bool *more);
+/* The maintenance lock is held: the job's index could not be opened. What comes of it: see above; where it does not fit beside the index that it
+ * replaces, that one goes first. The job is to be abandoned. */
+void omen_indexing_refused(omen_db *db, omen_status s, const omen_error *why);
+/* Whether there is an index to begin, or to try again. */
+bool omen_indexing_due(omen_db *db);
+void omen_indexing_retry(omen_db *db);                          /* everything that waits is tried again now */
+void omen_indexing_forgive(omen_part *p, uint32_t field);       /* what failed before says nothing any more */
+void omen_indexing_needs(omen_part *p, uint32_t field, omen_index_kind kind, uint64_t bytes);
+/* Whether something that is older than segment `until` still wants an index, or has been merged since and does. Merges are followed through that many
+ * segments, so that whoever waits is not kept waiting by others who write. */
+#define OMEN_INDEXING_FOLLOW 64u
+bool omen_indexing_waits(omen_db *db, uint64_t until);
+/* The number of the file of index number `given` of a part's field since it was opened; false: there are no more. */
+bool omen_indexing_number(uint64_t part, uint32_t field, uint32_t first, uint32_t given, uint64_t *number);
 /* The maintenance lock is held: hands a finished build to a job, if there is one. */
 omen_status omen_indexing_hand_over(omen_db *db, const omen_snapshot *s, omen_error *err);
 void omen_indexing_free(omen_db *db);

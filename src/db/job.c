@@ -9,6 +9,7 @@ static omen_status job_new(omen_db *db, omen_job_kind kind, omen_job_stage stage
     if (job == NULL) return out_of_memory(err);
     job->db = db;
     job->kind = kind;
+    job->first_file = db->next_file;
     job->stage = stage;
     job->begun_ns = db->host->ticks_ns(db->host->ctx);
     omen_buf_init(&job->tombstones.bytes, &db->mem);
@@ -36,7 +37,7 @@ static void gone(void *arg, uint64_t number) { (void)omen_buf_append_u64(&((omen
 /* Lets go of an index; nobody else will remove the file of one that came into no version. */
 static void drop_index(omen_job *job) {
     omen_db *db = job->db;
-    bool lost = job->kind == OMEN_JOB_INDEX && !job->index_none && !job->installed;
+    bool lost = job->kind == OMEN_JOB_INDEX && !job->index_none && !job->installed && !job->returned;
     omen_lock_take(&db->version_lock);
     if (lost && job->index == NULL) gone(db, job->info.number);
     if (lost && job->index != NULL) omen_index_unlink(job->index);
@@ -44,9 +45,20 @@ static void drop_index(omen_job *job) {
     omen_lock_drop(&db->version_lock);
 }
 
+/* Segments of a job that is given up before any manifest could name them: no reader has them. */
+static void drop_parts(const omen_job *job) {
+    omen_db *db = job->db;
+    bool begun = job->stage > OMEN_STAGE_MANIFEST || job->payload.len != 0;
+    if (begun || (job->kind != OMEN_JOB_FLUSH && job->kind != OMEN_JOB_MERGE)) return;
+    omen_lock_take(&db->version_lock);
+    for (uint64_t n = job->first_file; n < db->next_file; n++) gone(db, n);
+    omen_lock_drop(&db->version_lock);
+}
+
 void omen_job_abandon(omen_db *db) {
     omen_job *job = db->job;
     if (job == NULL) return;
+    drop_parts(job);
     omen_part_writer_free(job->writer);
     omen_merge_place_free(job);
     drop_index(job);
@@ -171,6 +183,8 @@ static omen_status open_part(omen_job *job, omen_error *err) {
     omen_job_coll *c = &job->colls[job->coll];
     const omen_schema_copy *s = &c->v->coll->schema;
     OMEN_TRY(omen_part_open(&job->db->store, &job->info, s->fields, s->schema.vector_count, &c->part, err));
+    c->part->origin = job->info.number;
+    for (uint32_t p = c->from; p < c->to; p++) c->part->origin = OMEN_MIN(c->part->origin, c->v->parts[p].part->origin);
     next_coll(job);
     return OMEN_OK;
 }
@@ -335,6 +349,7 @@ static void count_work(omen_job *job) {
         omen_hist_record(&m->compaction_duration, ns);
     } else if (job->kind == OMEN_JOB_INDEX && job->index != NULL) {
         omen_counter_add(&m->indexes_built, 1);
+        atomic_store(&job->index_part->indexing[job->index_field].failures, 0);
     }
 }
 

@@ -61,12 +61,14 @@ struct omen_job {
     omen_part_writer *writer;
     omen_segment_info info;
     bool written;
+    uint64_t first_file;        /* the first segment that the job may write */
     /* INDEX */
     omen_part *index_part;      /* in the snapshot */
     uint32_t index_field;
     bool index_none;
     omen_index *index;          /* a reference */
     bool installed;             /* a version has it */
+    bool returned;              /* its file is not the job's any more */
     /* of MANIFEST and REMOVE */
     size_t orphans;             /* parts of dropped collections that this manifest no longer names */
     omen_buf payload;

@@ -42,6 +42,8 @@ static bool pick_merge(const omen_coll_version *v, bool force, uint32_t *from, u
     return false;
 }
 
+#define MOST_PASSED 4u
+
 /* The maintenance lock is held. */
 static omen_status pick_job(omen_db *db, uint32_t what, omen_error *err) {
     omen_snapshot s;
@@ -52,7 +54,17 @@ static omen_status pick_job(omen_db *db, uint32_t what, omen_error *err) {
     uint32_t from, to, coll = UINT32_MAX;
     for (uint32_t c = 0; !frozen && c < s.version->count && coll == UINT32_MAX; c++)
         if (pick_merge(s.version->colls[c], (what & OMEN_DO_MERGE_ALL) != 0, &from, &to)) coll = c;
+    /* Searches wait for an index that is built longer than a merge takes, but not for ever. */
+    omen_indexing *built = db->indexing != NULL && db->indexing->built && !db->indexing->handed ? db->indexing : NULL;
     omen_status st = OMEN_OK;
+    if (built != NULL && built->passed++ >= MOST_PASSED) {
+        built->passed = 0;
+        st = omen_indexing_hand_over(db, &s, err);
+    }
+    if (st != OMEN_OK || db->job != NULL) {
+        omen_snapshot_release(&s);
+        return st;
+    }
     if (frozen) st = omen_job_flush(db, &s, err);
     else if (coll != UINT32_MAX) st = omen_job_merge(db, &s, s.version->colls[coll], from, to, err);
     else if (orphans) st = omen_job_forget(db, &s, err);
@@ -73,7 +85,7 @@ bool omen_maintain_due(omen_db *db) {
     omen_lock_take(&db->version_lock);
     bool due = db->frozen_count != 0 || db->orphans.len != 0 || db->garbage.len != 0;
     omen_lock_drop(&db->version_lock);
-    return due || (atomic_load(&db->index_due) && !db->options.read_only) || db->job != NULL || omen_sync_due(db);
+    return due || (!db->options.read_only && omen_indexing_due(db)) || db->job != NULL || omen_sync_due(db);
 }
 
 /* ---- the steps ---- */
@@ -90,9 +102,10 @@ static omen_status maintain_locked(omen_db *db, uint32_t what, bool *more, omen_
     if (s == OMEN_PENDING) return s;
     if (s != OMEN_OK && db->job->kind == OMEN_JOB_INDEX && db->job->stage == OMEN_STAGE_OPEN) {
         /* An index that cannot be opened is one index less. */
-        atomic_fetch_or(&db->job->index_part->unindexable, 1u << db->job->index_field);
+        omen_indexing_refused(db, s, err);
         omen_job_abandon(db);
-        return s;
+        *more = true;
+        return OMEN_OK;
     }
     if (s != OMEN_OK) {
         /* What has been written so far is not named by any manifest: nothing is lost, and the next open removes it. Memory and the pool's
@@ -110,7 +123,7 @@ omen_status omen_maintain_step(omen_db *db, uint32_t what, bool *more, omen_erro
     omen_status s = maintain_locked(db, what, more, err);
     omen_lock_drop(&db->maintain_lock);
     if (s != OMEN_OK || *more || (what & OMEN_DO_INDEXES) == 0 || db->options.read_only) return s;
-    return omen_indexing_step(db, more, err);
+    return omen_indexing_step(db, more);
 }
 
 static bool flushed(omen_db *db, uint64_t generation) {

@@ -216,6 +216,7 @@ static omen_status open_indexes(omen_open_op *op, const omen_manifest_part *m, c
         if (s != OMEN_OK) {
             omen_counter_add(&db->metrics.index_failures, 1);
             log_lost(db, &why);
+            if (s == OMEN_ERR_LIMIT) omen_indexing_needs(state->part, op->field, coll->schema.schema.vectors[op->field].index.kind, m->indexes[op->field].length);
             continue;
         }
         omen_indexed_part_keep(state->part, op->field, op->opening_index);

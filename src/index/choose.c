@@ -35,6 +35,11 @@ const char *omen_index_reason(omen_index_kind kind) {
     }
 }
 
+static bool fits(omen_index_kind kind, const omen_index_case *c) {
+    uint64_t known = c->needs[kind == OMEN_INDEX_IVF];
+    return OMEN_MAX(omen_index_estimate(kind, c), known) <= c->budget;
+}
+
 omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen_index_case *c) {
     omen_index_choice out = {*wanted, "asked for by name"};
     omen_index_kind kind = wanted->kind;
@@ -43,6 +48,9 @@ omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen
         if (c->rows < LEAST_ROWS) {
             out.options.kind = OMEN_INDEX_FLAT;
             out.why = "too few rows for an index: all are compared";
+        } else if (kind != OMEN_INDEX_DISK && c->needs[kind == OMEN_INDEX_IVF] > c->budget) {
+            out.options.kind = OMEN_INDEX_FLAT;
+            out.why = "the index that was asked for does not fit the memory for indexes: raise index_bytes, or ask for auto or disk";
         }
         return out;
     }
@@ -52,10 +60,10 @@ omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen
     } else if (c->dead > c->rows / 4) {
         kind = OMEN_INDEX_FLAT;
         out.why = "more than a quarter of the rows were replaced or deleted: the segment will be rewritten, and indexed then";
-    } else if (omen_index_estimate(OMEN_INDEX_HNSW, c) <= c->budget) {
+    } else if (fits(OMEN_INDEX_HNSW, c)) {
         kind = OMEN_INDEX_HNSW;
         out.why = omen_index_reason(kind);
-    } else if (omen_index_estimate(OMEN_INDEX_IVF, c) <= c->budget) {
+    } else if (fits(OMEN_INDEX_IVF, c)) {
         kind = OMEN_INDEX_IVF;
         out.why = omen_index_reason(kind);
     } else {

@@ -16,6 +16,7 @@ typedef struct omen_index_case {
     omen_element element;
     uint64_t budget; /* bytes of memory that indexes may still take */
     uint32_t m;      /* links of a row of a graph; 0: the default */
+    uint64_t needs[2]; /* what a graph, and lists, are known to need: they were built, and did not fit; 0: not known */
 } omen_index_case;
 
 /* wanted: as the schema says, 0 for what is left to OmenDB. */

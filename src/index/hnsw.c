@@ -121,11 +121,6 @@ static omen_status hnsw_open(omen_index *x, omen_error *err) {
         OMEN_TRY(read_shape(x, h, err));
     }
     OMEN_TRY(load_codec(x, h, err));
-    const omen_resident *r = &x->store->resident;
-    uint64_t need = h->codes_len + h->links_len + h->upper_len, held = atomic_load(&r->indexes);
-    if (h->codes == NULL && r->limit != 0 && held + need > r->limit)
-        return omen_fail(err, OMEN_ERR_LIMIT, "a graph needs %llu bytes, and %llu of %llu for indexes are taken; raise index_bytes, or choose index kind ivf or disk", (unsigned long long)need,
-                         (unsigned long long)held, (unsigned long long)r->limit);
     OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_CODES, h->codes_len, &h->codes, &h->codes_done, err));
     OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_LINKS, h->links_len, &h->links, &h->links_done, err));
     OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_UPPER, h->upper_len, &h->upper, &h->upper_done, err));

@@ -73,9 +73,38 @@ static omen_status read_meta(omen_index *x, omen_error *err) {
     return OMEN_OK;
 }
 
+/* Bytes of all indexes that will stay. */
+static uint64_t staying(const omen_resident *r) {
+    uint64_t indexes = atomic_load(&r->indexes), leaving = atomic_load(&r->leaving);
+    return indexes > leaving ? indexes - leaving : 0;
+}
+
+static omen_status too_large(const omen_index *x, uint64_t need, uint64_t held, omen_error *err) {
+    return omen_fail(err, OMEN_ERR_LIMIT, "an index needs %llu bytes, and %llu of %llu for indexes are taken; raise index_bytes, or choose index kind auto or disk", (unsigned long long)need,
+                     (unsigned long long)held, (unsigned long long)x->store->resident.limit);
+}
+
+/* Before anything is loaded: about all of the file comes into memory. */
+static omen_status check_room(omen_index *x, omen_error *err) {
+    const omen_resident *r = &x->store->resident;
+    uint64_t need = 0, held = staying(r);
+    for (size_t i = 0; i < omen_segment_section_count(x->segment); i++)
+        if (omen_segment_section_at(x->segment, i)->kind != OMEN_SECTION_INDEX_META) need += omen_segment_section_at(x->segment, i)->raw_len;
+    x->fitted = true;
+    return r->limit == 0 || x->options.kind == OMEN_INDEX_DISK || held + need <= r->limit ? OMEN_OK : too_large(x, need, held, err);
+}
+
+/* Afterwards what it took is known. */
+static omen_status check_held(const omen_index *x, omen_error *err) {
+    const omen_resident *r = &x->store->resident;
+    uint64_t held = staying(r);
+    return r->limit == 0 || x->options.kind == OMEN_INDEX_DISK || held <= r->limit ? OMEN_OK : too_large(x, x->memory, held - x->memory, err);
+}
+
 static void close_index(omen_index *x) {
     if (x->known) x->ops->close(x);
     omen_index_hold(x, -(int64_t)x->memory);
+    if (x->unlink) atomic_fetch_sub(&x->store->resident.leaving, x->left);
     omen_segment_close(x->segment);
     omen_free(x->store->mem, x, sizeof *x);
 }
@@ -97,7 +126,9 @@ omen_status omen_index_open(omen_store *st, const omen_segment_info *info, uint3
     omen_status s = x->opened ? OMEN_OK : omen_segment_open(st, info, &x->segment, err);
     if (s == OMEN_OK) x->opened = true;
     if (s == OMEN_OK && !x->known) s = read_meta(x, err);
+    if (s == OMEN_OK && !x->fitted) s = check_room(x, err);
     if (s == OMEN_OK) s = x->ops->open(x, err);
+    if (s == OMEN_OK) s = check_held(x, err);
     if (s != OMEN_OK && s != OMEN_PENDING) {
         close_index(x);
         *out = NULL;
@@ -119,7 +150,13 @@ bool omen_index_unref(omen_index *x) {
 
 void omen_index_spoil(omen_index *x) { atomic_store(&x->spoiled, true); }
 bool omen_index_spoiled(const omen_index *x) { return atomic_load(&x->spoiled); }
-void omen_index_unlink(omen_index *x) { x->unlink = true; }
+void omen_index_unlink(omen_index *x) {
+    if (x->unlink) return;
+    x->left = x->memory;
+    x->unlink = true;
+    atomic_fetch_add(&x->store->resident.leaving, x->left);
+}
+
 const omen_segment_info *omen_index_info(const omen_index *x) { return omen_segment_info_of(x->segment); }
 const omen_index_options *omen_index_options_of(const omen_index *x) { return &x->options; }
 uint64_t omen_index_memory(const omen_index *x) { return x->memory + sizeof *x; }

@@ -54,13 +54,14 @@ void omen_index_build_free(omen_index_build *b); /* the file, finished or not, i
 
 typedef struct omen_index omen_index;
 /* Opens, and checks that the index is one of `rows` vectors of this field. What searches need is loaded into memory but for DISK. Step: repeat on
- * PENDING with the same *out (NULL at first). One reference. OMEN_ERR_CORRUPT with the place, _IO, _MEMORY, _LIMIT. */
+ * PENDING with the same *out (NULL at first). One reference. OMEN_ERR_CORRUPT with the place, _IO, _MEMORY; _LIMIT when all indexes would hold more
+ * than resident.limit (0: no limit; one on disk is always opened, it is what is left when nothing else fits). */
 omen_status omen_index_open(omen_store *st, const omen_segment_info *info, uint32_t rows, uint32_t dimensions, omen_metric metric, omen_element element,
                             omen_index **out, omen_error *err);
 omen_index *omen_index_ref(omen_index *x);
 /* Frees at the last reference; answers true when the caller should remove the file (unlink was set). */
 bool omen_index_unref(omen_index *x);
-void omen_index_unlink(omen_index *x); /* the file goes when the last reference does */
+void omen_index_unlink(omen_index *x); /* the file goes when the last reference does; its memory counts no more, for it goes with the searches under way */
 const omen_segment_info *omen_index_info(const omen_index *x);
 const omen_index_options *omen_index_options_of(const omen_index *x); /* as resolved: no zeros but where the kind has no such parameter */
 /* An index that turned out to be damaged: marked, so that nobody asks it again and maintenance builds another. */

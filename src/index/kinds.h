@@ -46,7 +46,7 @@ struct omen_index {
     omen_segment *segment;
     _Atomic uint32_t refs;
     _Atomic bool spoiled;
-    bool unlink, opened, known;
+    bool unlink, opened, known, fitted;
     uint32_t rows, dimensions;
     omen_metric metric;
     omen_element element;
@@ -57,6 +57,7 @@ struct omen_index {
     uint32_t meta_len;
     size_t meta_done;
     uint64_t memory; /* bytes held by the kind */
+    uint64_t left;   /* as many when it was unlinked */
     void *state;     /* of the kind */
 };
 

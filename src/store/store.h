@@ -30,6 +30,7 @@ typedef struct omen_resident {
     uint64_t limit;
     _Atomic uint64_t used;
     _Atomic uint64_t indexes; /* of that, held by indexes */
+    _Atomic uint64_t leaving; /* of that, by indexes that only searches under way still hold */
 } omen_resident;
 typedef struct omen_store {
     const omen_host *host;
