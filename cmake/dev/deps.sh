@@ -11,6 +11,9 @@ PINNED_SOURCES='
 zstd   libzstd libzstd_1.5.7+dfsg.orig.tar.xz 0c092ef267edce57ba7f3f2645c861f72eaf5e76273c6c3632869423464b90a5
 xxhash xxhash  xxhash_0.8.3.orig.tar.gz       aae608dfe8213dfd05d909a57718ef82f30722c392344583d3f39050c7f29a80
 yyjson yyjson  yyjson_0.10.0+ds.orig.tar.xz   ae6fde69a193e10afab426ef13f113d6903446405f9db9ee98bfb572bd6c961a
+snowball  snowball                snowball_2.2.0.orig.tar.gz                 425cdb5fba13a01db59a1713780f0662e984204f402d3dae1525bda9e6d30f1a
+stopwords liblingua-stopwords-perl liblingua-stopwords-perl_0.12.orig.tar.gz 398d56ed4210a915180bb211e77beb1cfad695f714722452345b426475a535c3
+unicode   unicode-data            unicode-data_15.1.0.orig.tar.xz            67dc72f591397d8b1094b75cec4b56bee1262d2623ac3cf90f23f9581c025367
 '
 
 # The Debian mirror in use: the archive behind the installed base system.
