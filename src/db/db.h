@@ -99,6 +99,7 @@ struct omen_db {
 
     omen_lock version_lock;
     omen_db_version *current;
+    omen_limbo *limbo;        /* of the current version, or the next */
     uint64_t visible_lsn;
     omen_frozen frozen[OMEN_MAX_TABLES];
     uint32_t frozen_count;
@@ -126,6 +127,9 @@ void omen_snapshot_release(omen_snapshot *s); /* zeroed is fine */
 omen_db_version *omen_version_current(omen_db *db);
 /* Makes build(arg, current) the current version, under the version lock, so that no change is lost. OMEN_ERR_MEMORY when it answers NULL. */
 omen_status omen_version_update(omen_db *db, omen_db_version *(*build)(void *arg, const omen_db_version *current), void *arg, omen_error *err);
+/* Makes room for bytes that have priority over blocks that are kept: those yield, as many as needed, and go with the readers that are there. The
+ * maintenance lock is held. */
+void omen_make_room(omen_db *db, uint64_t bytes);
 void omen_version_drop(omen_db *db, omen_db_version *v); /* unref; the files of parts that went become garbage */
 
 /* Where an id's newest record lies. */

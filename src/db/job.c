@@ -2,6 +2,8 @@
  * lets go of what is no longer named. */
 #include "db/job.h"
 
+#include "db/indexing.h"
+
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in maintenance"); }
 
 static omen_status job_new(omen_db *db, omen_job_kind kind, omen_job_stage stage, const omen_snapshot *s, uint32_t colls, omen_error *err) {
@@ -59,6 +61,7 @@ void omen_job_abandon(omen_db *db) {
     omen_job *job = db->job;
     if (job == NULL) return;
     drop_parts(job);
+    if (job->kind == OMEN_JOB_INDEX) atomic_store(&db->store.resident.coming, 0);
     omen_part_writer_free(job->writer);
     omen_merge_place_free(job);
     drop_index(job);
@@ -170,8 +173,18 @@ static omen_status write_part(omen_job *job, omen_error *err) {
 
 static omen_status open_index(omen_job *job, omen_error *err) {
     const omen_part_field *f = &job->index_part->fields[job->index_field];
+    omen_db *db = job->db;
+    if (!job->room) {
+        /* About all of a file comes into memory; of a graph on disk its upper levels. */
+        uint64_t bytes = db->indexing != NULL && db->indexing->choice.options.kind == OMEN_INDEX_DISK ? job->info.length / 16 : job->info.length;
+        atomic_store(&db->store.resident.coming, bytes);
+        omen_make_room(db, bytes);
+        job->room = true;
+    }
     omen_status s = omen_index_open(&job->db->store, &job->info, job->index_part->rows, f->dimensions, (omen_metric)f->metric, (omen_element)f->element, &job->index, err);
+    if (s != OMEN_PENDING) atomic_store(&db->store.resident.coming, 0);
     if (s == OMEN_OK) {
+        omen_make_room(db, 0);
         omen_indexed_part_keep(job->index_part, job->index_field, job->index);
         job->stage = OMEN_STAGE_MANIFEST;
     }

@@ -68,6 +68,7 @@ struct omen_job {
     bool index_none;
     omen_index *index;          /* a reference */
     bool installed;             /* a version has it */
+    bool room;                  /* was made for it */
     bool returned;              /* its file is not the job's any more */
     /* of MANIFEST and REMOVE */
     size_t orphans;             /* parts of dropped collections that this manifest no longer names */

@@ -127,6 +127,7 @@ void omen_db_free(omen_db *db) {
         omen_part_unref(o.part);
     }
     omen_version_unref(db->current, NULL);
+    omen_limbo_unref(db->limbo);
     omen_manifest_close(db->manifest);
     omen_pool_free(db->store.pool);
     if (db->storage_open) db->store.storage.ops->release(db->store.storage.ctx);
@@ -288,6 +289,9 @@ static omen_status read_tombstones(omen_open_op *op, omen_error *err) {
             op->tombstones.done = 0;
         }
     }
+    op->db->limbo = omen_limbo_new(&op->db->mem);
+    if (op->db->limbo == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    op->version->limbo = omen_limbo_ref(op->db->limbo);
     op->db->current = op->version;
     op->version = NULL;
     return OMEN_OK;

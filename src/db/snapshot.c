@@ -35,11 +35,47 @@ void omen_version_drop(omen_db *db, omen_db_version *v) { omen_version_unref(v, 
 omen_status omen_version_update(omen_db *db, omen_db_version *(*build)(void *arg, const omen_db_version *current), void *arg, omen_error *err) {
     omen_lock_take(&db->version_lock);
     omen_db_version *old = db->current, *next = build(arg, old);
-    if (next != NULL) db->current = next;
+    if (next != NULL) {
+        next->limbo = omen_limbo_ref(db->limbo);
+        db->current = next;
+    }
     omen_lock_drop(&db->version_lock);
     if (next == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
     omen_version_drop(db, old);
     return OMEN_OK;
+}
+
+/* The same once more, for readers of what comes. */
+static omen_db_version *again(void *arg, const omen_db_version *current) {
+    (void)arg;
+    omen_coll_version *first = current->count == 0 ? NULL : omen_coll_version_copy(current->colls[0]);
+    return first == NULL ? NULL : omen_version_with(current, first->coll->id, first);
+}
+
+void omen_make_room(omen_db *db, uint64_t bytes) {
+    omen_resident *r = &db->store.resident;
+    const omen_block *blocks = NULL;
+    if (r->limit == 0 || atomic_load(&r->used) + bytes <= r->limit) return;
+    omen_limbo *next = omen_limbo_new(&db->mem);
+    if (next == NULL) return; /* blocks stay where they are */
+    omen_db_version *v = omen_version_current(db);
+    for (uint32_t c = 0; c < v->count; c++)
+        for (uint32_t p = 0; p < v->colls[c]->part_count && atomic_load(&r->used) + bytes > r->limit; p++) {
+            const omen_part_state *state = &v->colls[c]->parts[p];
+            blocks = omen_segment_yield(state->part->segment, blocks);
+            for (uint32_t f = 0; state->indexes != NULL && f < state->indexes->count; f++)
+                if (state->indexes->of[f] != NULL) blocks = omen_segment_yield(omen_index_segment(state->indexes->of[f]), blocks);
+        }
+    omen_lock_take(&db->version_lock);
+    omen_limbo *now = db->limbo;
+    now->blocks = blocks;
+    now->next = omen_limbo_ref(next);
+    db->limbo = next;
+    omen_lock_drop(&db->version_lock);
+    omen_limbo_unref(now);
+    omen_version_drop(db, v);
+    omen_error ignored;
+    (void)omen_version_update(db, again, NULL, &ignored); /* else they go with the next version */
 }
 
 omen_status omen_snapshot_find_part(const omen_coll_version *v, omen_key key, uint64_t hash, const omen_part_state **part, uint32_t *row,

@@ -119,6 +119,28 @@ void omen_coll_version_unref(omen_coll_version *v, const omen_gone *gone) {
     omen_free(v->mem, v, coll_version_bytes(v->part_count));
 }
 
+omen_limbo *omen_limbo_new(omen_mem *m) {
+    omen_limbo *l = omen_alloc_zero(m, sizeof *l);
+    if (l == NULL) return NULL;
+    atomic_init(&l->refs, 1);
+    l->mem = m;
+    return l;
+}
+
+omen_limbo *omen_limbo_ref(omen_limbo *l) {
+    ref(&l->refs);
+    return l;
+}
+
+void omen_limbo_unref(omen_limbo *l) {
+    while (l != NULL && last(&l->refs)) {
+        omen_limbo *next = l->next;
+        omen_segment_free_yielded(l->mem, l->blocks);
+        omen_free(l->mem, l, sizeof *l);
+        l = next;
+    }
+}
+
 static size_t version_bytes(uint32_t count) { return sizeof(omen_db_version) + count * sizeof(omen_coll_version *); }
 
 omen_db_version *omen_version_new(omen_mem *m, uint32_t count) {
@@ -138,6 +160,7 @@ omen_db_version *omen_version_ref(omen_db_version *v) {
 void omen_version_unref(omen_db_version *v, const omen_gone *gone) {
     if (v == NULL || !last(&v->refs)) return;
     for (uint32_t i = 0; i < v->count; i++) omen_coll_version_unref(v->colls[i], gone);
+    omen_limbo_unref(v->limbo);
     omen_free(v->mem, v, version_bytes(v->count));
 }
 

@@ -79,9 +79,22 @@ void omen_index_set_unlink(omen_index_set *s); /* their files go with their last
 void omen_coll_version_unref(omen_coll_version *v, const omen_gone *gone);
 static inline omen_memtable *omen_coll_active(const omen_coll_version *v) { return v->tables[v->table_count - 1].table; }
 
+/* Kept blocks that had to yield (omen_segment_yield) while readers may have been looking at them. Each version that is or was the current one refers to the
+ * limbo of its time, and each limbo to the next: so one goes, with its blocks, when no version from its time or before it is left. */
+typedef struct omen_limbo {
+    _Atomic uint32_t refs;
+    omen_mem *mem;
+    const omen_block *blocks;
+    struct omen_limbo *next;
+} omen_limbo;
+omen_limbo *omen_limbo_new(omen_mem *m); /* one reference; NULL: out of memory */
+omen_limbo *omen_limbo_ref(omen_limbo *l);
+void omen_limbo_unref(omen_limbo *l); /* NULL is fine */
+
 typedef struct omen_db_version {
     _Atomic uint32_t refs;
     omen_mem *mem;
+    omen_limbo *limbo; /* NULL: it never was the current one */
     uint32_t count;
     omen_coll_version *colls[]; /* in order of id */
 } omen_db_version;

@@ -157,6 +157,7 @@ void omen_index_unlink(omen_index *x) {
     atomic_fetch_add(&x->store->resident.leaving, x->left);
 }
 
+omen_segment *omen_index_segment(const omen_index *x) { return x->segment; }
 const omen_segment_info *omen_index_info(const omen_index *x) { return omen_segment_info_of(x->segment); }
 const omen_index_options *omen_index_options_of(const omen_index *x) { return &x->options; }
 uint64_t omen_index_memory(const omen_index *x) { return x->memory + sizeof *x; }

@@ -63,6 +63,7 @@ omen_index *omen_index_ref(omen_index *x);
 bool omen_index_unref(omen_index *x);
 void omen_index_unlink(omen_index *x); /* the file goes when the last reference does; its memory counts no more, for it goes with the searches under way */
 const omen_segment_info *omen_index_info(const omen_index *x);
+omen_segment *omen_index_segment(const omen_index *x);
 const omen_index_options *omen_index_options_of(const omen_index *x); /* as resolved: no zeros but where the kind has no such parameter */
 /* An index that turned out to be damaged: marked, so that nobody asks it again and maintenance builds another. */
 void omen_index_spoil(omen_index *x);

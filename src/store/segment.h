@@ -62,6 +62,10 @@ omen_status omen_segment_block(omen_segment *s, const omen_section *sec, uint32_
 /* From now on blocks of this section stay in memory once they were read, outside the pool, as long as store->resident has room for them; reading one
  * then takes no lock. For what is read again and again, everywhere. Never fails: without memory nothing is kept. Not while another thread calls it. */
 void omen_segment_keep(omen_segment *s, const omen_section *sec);
+/* Takes all kept blocks of a segment out of it, onto a list, and counts them no more: to make room. Readers may still be looking at them: whoever takes
+ * them frees them once every reader that was there is gone. Later reads keep blocks again, as far as there is room. */
+const omen_block *omen_segment_yield(omen_segment *s, const omen_block *list);
+void omen_segment_free_yielded(omen_mem *m, const omen_block *list); /* NULL is fine */
 /* One row of a section that is stored plain and whose blocks hold whole rows of row_bytes, in place: in a kept block, in one of the pool's (then
  * *pin is to be released), or in `buffer` (row_bytes and 64 more; NULL: never there). A row whose block was verified once is read alone when the block is
  * gone, and verified by a checksum of its own that was taken then: where little memory is had, a whole block is far more than is asked for.

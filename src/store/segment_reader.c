@@ -46,17 +46,41 @@ const omen_section *omen_segment_section(const omen_segment *s, uint32_t kind, u
 #define KEPT_HEADER 64u
 static size_t kept_bytes(uint32_t len) { return KEPT_HEADER + (size_t)omen_round_up(len, 64) + 64u; }
 
-static void let_go(omen_segment *s, size_t section) {
-    omen_mem *m = s->st->mem;
+/* What the header of one holds. */
+typedef struct kept_header { omen_block block; const omen_block *next; } kept_header;
+_Static_assert(sizeof(kept_header) <= KEPT_HEADER, "a kept block's header is too long");
+
+/* Takes the blocks of a section that are kept out of it, onto a list. */
+static const omen_block *take_kept(omen_segment *s, size_t section, const omen_block *list) {
     _Atomic(const omen_block *) *kept = atomic_load(&s->tables[section].kept);
-    if (kept == NULL) return;
-    for (uint32_t i = 0; i < s->sections[section].block_count; i++) {
-        const omen_block *b = atomic_load(&kept[i]);
+    for (uint32_t i = 0; kept != NULL && i < s->sections[section].block_count; i++) {
+        const omen_block *b = atomic_exchange(&kept[i], NULL);
         if (b == NULL) continue;
         atomic_fetch_sub(&s->st->resident.used, kept_bytes(b->len));
-        omen_free(m, (void *)(uintptr_t)b, kept_bytes(b->len));
+        ((kept_header *)(uintptr_t)b)->next = list;
+        list = b;
     }
-    omen_free(m, kept, s->sections[section].block_count * sizeof *kept);
+    return list;
+}
+
+const omen_block *omen_segment_yield(omen_segment *s, const omen_block *list) {
+    for (size_t i = 0; i < s->count; i++) list = take_kept(s, i, list);
+    return list;
+}
+
+void omen_segment_free_yielded(omen_mem *m, const omen_block *list) {
+    while (list != NULL) {
+        const omen_block *next = ((const kept_header *)(const void *)list)->next;
+        omen_free(m, (void *)(uintptr_t)list, kept_bytes(list->len));
+        list = next;
+    }
+}
+
+static void let_go(omen_segment *s, size_t section) {
+    _Atomic(const omen_block *) *kept = atomic_load(&s->tables[section].kept);
+    if (kept == NULL) return;
+    omen_segment_free_yielded(s->st->mem, take_kept(s, section, NULL));
+    omen_free(s->st->mem, kept, s->sections[section].block_count * sizeof *kept);
 }
 
 /* Rows of less are not worth a checksum each. */
@@ -328,7 +352,7 @@ static bool keep_block(loading *l, _Atomic(const omen_block *) *place, omen_stat
     omen_mem *m = l->s->st->mem;
     uint32_t len = block_raw(l->sec, l->index);
     size_t bytes = kept_bytes(len);
-    if (atomic_fetch_add(&r->used, bytes) + bytes > r->limit) {
+    if (atomic_fetch_add(&r->used, bytes) + bytes + atomic_load_explicit(&r->coming, memory_order_relaxed) > r->limit) {
         atomic_fetch_sub(&r->used, bytes);
         return false;
     }
@@ -410,7 +434,7 @@ omen_status omen_segment_row(omen_segment *s, const omen_section *sec, uint32_t 
         return OMEN_OK;
     }
     const omen_resident *r = &s->st->resident;
-    bool full = kept == NULL || atomic_load_explicit(&r->used, memory_order_relaxed) + kept_bytes(sec->block_len) > r->limit;
+    bool full = kept == NULL || atomic_load_explicit(&r->used, memory_order_relaxed) + atomic_load_explicit(&r->coming, memory_order_relaxed) + kept_bytes(sec->block_len) > r->limit;
     if (full && buffer != NULL && atomic_load_explicit(&t->rows, memory_order_relaxed) != NULL && !atomic_load_explicit(&s->st->pends, memory_order_relaxed)) {
         *pin = omen_pool_find(s->st->pool, s->owner, sec->ordinal, block);
         if (*pin == NULL && read_row(s, sec, row, row_bytes, buffer)) {

@@ -31,6 +31,7 @@ typedef struct omen_resident {
     _Atomic uint64_t used;
     _Atomic uint64_t indexes; /* of that, held by indexes */
     _Atomic uint64_t leaving; /* of that, by indexes that only searches under way still hold */
+    _Atomic uint64_t coming;  /* beside that: room for an index that is being opened, not for blocks */
 } omen_resident;
 typedef struct omen_store {
     const omen_host *host;

@@ -116,4 +116,26 @@ TEST(an_index_that_exists_suits_or_not) {
     }
 }
 
+/* What was built and did not fit is not built again until there is more memory: whoever is free to choose gets the next kind. */
+TEST(what_is_known_to_need_more_is_not_chosen) {
+    omen_index_options any = {.kind = OMEN_INDEX_AUTO}, graph = {.kind = OMEN_INDEX_HNSW}, lists = {.kind = OMEN_INDEX_IVF}, disk = {.kind = OMEN_INDEX_DISK};
+    omen_index_case c = {.rows = 100000, .dimensions = 100, .budget = PLENTY};
+    CHECK_EQ_INT(omen_index_choose(&any, &c).options.kind, OMEN_INDEX_HNSW);
+    c.needs[0] = c.budget;
+    CHECK_EQ_INT(omen_index_choose(&any, &c).options.kind, OMEN_INDEX_HNSW);
+    CHECK_EQ_INT(omen_index_choose(&graph, &c).options.kind, OMEN_INDEX_HNSW);
+    c.needs[0]++;
+    omen_index_choice got = omen_index_choose(&any, &c);
+    CHECK_EQ_INT(got.options.kind, OMEN_INDEX_IVF);
+    CHECK(strstr(got.why, "a graph does not fit") != NULL);
+    got = omen_index_choose(&graph, &c);
+    CHECK_EQ_INT(got.options.kind, OMEN_INDEX_FLAT);
+    CHECK(strstr(got.why, "raise index_bytes") != NULL);
+    CHECK_EQ_INT(omen_index_choose(&lists, &c).options.kind, OMEN_INDEX_IVF);
+    c.needs[1] = c.budget + 1;
+    CHECK_EQ_INT(omen_index_choose(&any, &c).options.kind, OMEN_INDEX_DISK);
+    CHECK_EQ_INT(omen_index_choose(&lists, &c).options.kind, OMEN_INDEX_FLAT);
+    CHECK_EQ_INT(omen_index_choose(&disk, &c).options.kind, OMEN_INDEX_DISK);
+}
+
 TEST_MAIN()
