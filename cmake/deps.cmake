@@ -1,4 +1,4 @@
-# The C libraries inside OmenDB: zstd, xxHash and yyjson, each from one pinned source, compiled with the same macros
+# The C libraries inside OmenDB: zstd, xxHash, yyjson and Snowball's stemmers (snowball.cmake), each from one pinned source, compiled with the same macros
 # for every target. That matters for zstd above all: its output is stored in segments, and segments are named by the
 # hash of their bytes, so native and wasm must compress to the same bytes.
 #
@@ -29,6 +29,8 @@ omen_pinned(xxhash https://github.com/Cyan4973/xxHash/archive/refs/tags/v0.8.3.t
 # The tag archive of ibireme/yyjson 0.10.0.
 omen_pinned(yyjson https://github.com/ibireme/yyjson/archive/refs/tags/0.10.0.tar.gz
             0d901cb2c45c5586e3f3a4245e58c2252d6b24bf4b402723f6179523d389b165)
+
+include(${CMAKE_CURRENT_LIST_DIR}/snowball.cmake)
 
 # Single-threaded zstd without dictionaries, legacy formats, tracing and assembly. Level 1 is in use, so only the
 # "fast" block compressor is kept; a higher level silently falls back to it.
@@ -88,7 +90,7 @@ if(OMEN_WASM OR OMEN_EMSCRIPTEN)
     ${zstd_SOURCE_DIR}/lib/compress ${zstd_SOURCE_DIR}/lib/common)
 endif()
 
-add_library(omen_deps OBJECT ${zstd_sources} ${xxhash_source} ${yyjson_source})
+add_library(omen_deps OBJECT ${zstd_sources} ${xxhash_source} ${yyjson_source} ${snowball_sources})
 target_compile_definitions(omen_deps PRIVATE
   ZSTD_DISABLE_ASM ZSTD_LEGACY_SUPPORT=0 ZSTD_NO_TRACE DYNAMIC_BMI2=0
   ZSTD_STRIP_ERROR_STRINGS ZSTD_NO_UNUSED_FUNCTIONS
@@ -119,6 +121,6 @@ if(OMEN_WASM OR OMEN_EMSCRIPTEN)
 endif()
 # SYSTEM: their warnings are not ours to fix.
 target_include_directories(omen_deps SYSTEM PUBLIC
-  ${zstd_SOURCE_DIR}/lib ${xxhash_SOURCE_DIR} ${yyjson_SOURCE_DIR}/src)
+  ${zstd_SOURCE_DIR}/lib ${xxhash_SOURCE_DIR} ${yyjson_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/cmake/deps)
 target_compile_options(omen_deps PRIVATE ${OMEN_COMMON_FLAGS} -w ${OMEN_DEPS_OPTIMIZE})
 set_target_properties(omen_deps PROPERTIES POSITION_INDEPENDENT_CODE ${OMEN_PIC})

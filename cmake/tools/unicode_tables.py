@@ -146,7 +146,7 @@ def compositions(db):
 
 # Letters that are usually written so where their own key is missing.
 USUAL = {'ß': 'ss', 'æ': 'ae', 'œ': 'oe', 'ø': 'o', 'þ': 'th', 'ð': 'd', 'đ': 'd', 'ł': 'l', 'ħ': 'h', 'ŧ': 't', 'ı': 'i', 'ŋ': 'n', 'ĸ': 'k',
-         'ŉ': 'n', 'ª': 'a', 'º': 'o', 'ⱥ': 'a', 'ⱦ': 't', 'ȼ': 'c', 'ɇ': 'e'}
+         'ŉ': 'n', 'ª': 'a', 'º': 'o', 'ǆ': 'dz', 'ⱥ': 'a', 'ⱦ': 't', 'ȼ': 'c', 'ɇ': 'e'}
 
 
 def plain_letters(db):

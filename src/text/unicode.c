@@ -143,7 +143,7 @@ unsigned omen_utf8_put(uint8_t *p, uint32_t c) {
         return 1;
     }
     unsigned more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    p[0] = (uint8_t)((0xF00u >> more & 0xFF) | c >> (6 * more));
+    p[0] = (uint8_t)((0xFF00u >> (more + 1) & 0xFF) | c >> (6 * more));
     for (unsigned i = 1; i <= more; i++) p[i] = (uint8_t)(0x80 | (c >> (6 * (more - i)) & 0x3F));
     return more + 1;
 }

@@ -10,14 +10,14 @@ enum {
     OMEN_UNICODE_FOLDS = 220,
     OMEN_UNICODE_MARKS = 63,
     OMEN_UNICODE_PAIRS = 570,
-    OMEN_UNICODE_PLAINS = 115,
+    OMEN_UNICODE_PLAINS = 116,
 };
 extern const uint8_t omen_unicode_lengths[925];
 extern const uint8_t omen_unicode_kinds[418];
 extern const uint8_t omen_unicode_folds[810];
 extern const uint8_t omen_unicode_marks[172];
 extern const uint8_t omen_unicode_pairs[1847];
-extern const uint8_t omen_unicode_letters[243];
+extern const uint8_t omen_unicode_letters[246];
 extern const uint8_t omen_unicode_ligatures[21];
 extern const uint8_t omen_unicode_halves[58];
 
