@@ -1,11 +1,12 @@
 /** A database: collections, maintenance, reports. */
+import { BuildProgress } from "./build_progress.js";
 import { Collection } from "./collection.js";
 import { Connection, turn } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine/engine.js";
 import { OmenError } from "./errors.js";
 import { schemaAnswer, schemaRequest } from "./schema.js";
-import type { AnyMetadata, BuildOptions, CallOptions, CollectionSchema, IndexProgress, Metrics, Schema, Stats, StoredVector } from "./types.js";
+import type { AnyMetadata, BuildOptions, CallOptions, CollectionSchema, Metrics, Schema, Stats, StoredVector } from "./types.js";
 
 const decoder = new TextDecoder();
 
@@ -78,27 +79,23 @@ export class Database {
 
   /**
    * Flushes, then builds every index that is due. They are built in the background anyway; this waits for them, in steps between
-   * which other calls have their turn.
+   * which other calls have their turn. What is written meanwhile is not waited for.
    * @throws OmenError `OMEN_ERR_CANCELLED` when the signal is aborted: what is built stays, and the rest goes on in the background
    */
   async buildIndexes(options?: BuildOptions): Promise<void> {
     const { signal, onProgress } = options ?? {};
     if (onProgress !== undefined && typeof onProgress !== "function") throw new OmenError("OMEN_ERR_INVALID", "onProgress must be a function");
     await this.#op("flush", {}, options);
-    let last: IndexProgress | undefined;
-    const tell = (now: IndexProgress | undefined): void => {
-      if (last !== undefined && last.progress < 1 && (now?.segment !== last.segment || now.field !== last.field)) onProgress?.({ ...last, progress: 1 });
-      if (now !== undefined) onProgress?.(now);
-      last = now;
-    };
+    const progress = onProgress === undefined ? undefined : new BuildProgress(await this.stats(options), onProgress);
+    let until: unknown = 0;
     for (let more = true; more; ) {
-      const { json } = await this.#op("buildIndexes", { budgetUs: BUILD_US }, options);
+      const { json } = await this.#op("buildIndexes", { budgetUs: BUILD_US, until }, options);
       more = json["more"] === true;
-      if (onProgress !== undefined) tell(((await this.stats(options))["indexing"] as IndexProgress | null) ?? undefined);
+      until = json["until"];
+      progress?.take(await this.stats(options));
       await turn();
       if (signal?.aborted) throw new OmenError("OMEN_ERR_CANCELLED", "building indexes was cancelled; what is built stays");
     }
-    tell(undefined);
   }
 
   /** Reads everything and verifies every checksum and invariant. @throws OmenError `OMEN_ERR_CORRUPT` with the first place */

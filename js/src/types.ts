@@ -198,7 +198,10 @@ export interface IndexProgress {
 }
 
 export interface BuildOptions extends CallOptions {
-  /** Called again and again while indexes are built, and with 1 when one is done. */
+  /**
+   * Called again and again while indexes are built: progress never falls while one is, and is 1 once searches have it. An index that is given up
+   * (its segment was merged meanwhile, or the build failed) does not come to 1.
+   */
   onProgress?: (progress: IndexProgress) => void;
 }
 

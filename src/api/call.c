@@ -409,17 +409,26 @@ static omen_status step_close(omen_call *c) {
     return s;
 }
 
-/* Without a budget to the end, flushing first. */
+/* Without a budget to the end, flushing first. With one, "until" of the answer is what the next call gives back: what the first call found is waited for. */
 static omen_status begin_build_indexes(omen_call *c) {
-    uint64_t budget = 0;
+    uint64_t budget = 0, until = 0;
     if (omen_request_has(&c->request, "budgetUs")) OMEN_TRY(omen_request_u64(&c->request, "budgetUs", UINT64_MAX, &budget, &c->err));
-    return begin_admin(c, OMEN_ADMIN_INDEX, budget);
+    if (omen_request_has(&c->request, "until")) OMEN_TRY(omen_request_u64(&c->request, "until", UINT64_C(1) << 53, &until, &c->err));
+    OMEN_TRY(begin_admin(c, OMEN_ADMIN_INDEX, budget));
+    c->admin.until = until;
+    return OMEN_OK;
 }
 
 static omen_status answer_maintain(omen_call *c) {
     omen_jw_key(&c->w, "more");
     omen_jw_bool(&c->w, c->admin.more);
     return OMEN_OK;
+}
+
+static omen_status answer_build_indexes(omen_call *c) {
+    omen_jw_key(&c->w, "until");
+    omen_jw_u64(&c->w, c->admin.until);
+    return answer_maintain(c);
 }
 
 static omen_status answer_metrics(omen_call *c) {
@@ -484,7 +493,7 @@ static const op_row ops[] = {
     {"sync", begin_sync, step_admin, NULL},
     {"flush", begin_flush, step_admin, NULL},
     {"compact", begin_compact, step_admin, NULL},
-    {"buildIndexes", begin_build_indexes, step_admin, answer_maintain},
+    {"buildIndexes", begin_build_indexes, step_admin, answer_build_indexes},
     {"check", begin_check, step_read, NULL},
     {"maintain", begin_maintain, step_admin, answer_maintain},
     {"metrics", begin_db, no_step, answer_metrics},

@@ -370,7 +370,7 @@ bool omen_indexing_progress(omen_db *db, uint32_t *coll_id, uint32_t *field, uin
         *coll_id = x->coll_id;
         *field = x->field;
         *file = omen_segment_info_of(x->part->segment)->number;
-        *progress = x->built ? 1000 : x->build == NULL ? 0 : omen_index_build_progress(x->build);
+        *progress = OMEN_MIN(999u, x->built ? 999u : x->build == NULL ? 0 : omen_index_build_progress(x->build)); /* done when searches can use it */
     }
     omen_lock_drop(&db->maintain_lock);
     return x != NULL;

@@ -53,7 +53,7 @@ void omen_indexing_free(omen_db *db);
 omen_index_choice omen_indexing_choice(omen_db *db, const omen_coll_version *v, const omen_part_state *p, uint32_t field);
 /* Bytes that open indexes hold. */
 uint64_t omen_indexes_memory(const omen_db_version *v);
-/* How far the build that is under way is, 0 to 1,000; false: none. */
+/* How far the build that is under way is, 0 to 999; false: none. */
 bool omen_indexing_progress(omen_db *db, uint32_t *coll_id, uint32_t *field, uint64_t *file, uint32_t *progress);
 
 #endif

@@ -7,6 +7,7 @@ import process from "node:process";
 import { after, test } from "node:test";
 import { open } from "../../js/dist/platform/node.js";
 import { onAbort } from "../../js/dist/abort.js";
+import { BuildProgress } from "../../js/dist/build_progress.js";
 import { WasmEngine } from "../../js/dist/engine/wasm.js";
 import { memory } from "../../js/dist/storage/memory.js";
 import { decodeAnswer, encodeRequest } from "../../js/dist/wire.js";
@@ -60,6 +61,10 @@ for (const engine of engines) {
         assert.deepEqual([collection, field, typeof segment], ["c", "vector", "string"]);
         assert.ok(progress >= 0 && progress <= 1);
       }
+      const told = seen.map(({ progress }) => progress);
+      assert.deepEqual(told, told.toSorted((a, b) => a - b), "one index: progress rises");
+      assert.deepEqual(told.filter((p) => p === 1), [1], "and ends once");
+      assert.equal(told.at(-1), 1);
       const explained = await c.explain({ vector: vector(next, DIMENSIONS), topK: 5 });
       assert.equal(explained.k, 5);
       assert.equal(explained.hits, 5);
@@ -215,6 +220,29 @@ for (const engine of engines) {
     assert.deepEqual(warnings, []);
   });
 }
+
+test("progress never falls, and is 1 when searches have the index", () => {
+  const told = [];
+  const stats = (indexing, indexes = []) => ({ indexing, collections: [{ name: "c", segments: [{ file: "s1", indexes }, { file: "s2", indexes: [] }] }] });
+  const at = (progress, segment = "s1") => ({ collection: "c", field: "v", segment, progress });
+  const has = (file) => [{ field: "v", index: { file } }];
+  const p = new BuildProgress(stats(null, has("old")), (progress) => told.push([progress.segment, progress.progress]));
+  const says = (report, ...what) => {
+    p.take(report);
+    assert.deepEqual(told.splice(0), what);
+  };
+  says(stats(at(0.1), has("old")), ["s1", 0.1]);
+  says(stats(at(0.4), has("old")), ["s1", 0.4]);
+  says(stats(at(0.3), has("old")), ["s1", 0.4]);
+  says(stats(at(0.999), has("old")), ["s1", 0.999]);
+  says(stats(at(0.999), has("new")), ["s1", 1]); // and the database has not forgotten the build yet
+  says(stats(at(0.999), has("new")));
+  says(stats(at(0.2, "s2"), has("new")), ["s2", 0.2]);
+  says(stats(null, has("new"))); // given up
+  says(stats(at(0.1), has("new")), ["s1", 0.1]); // built once more
+  says(stats(null, has("newer")), ["s1", 1]);
+  says(stats(null, has("newer")));
+});
 
 test("a signal calls back who waits, once, and nobody who went", () => {
   const aborter = new AbortController();
