@@ -1,5 +1,5 @@
 /* maintainer.c - one thread that maintains the databases of this process: it flushes, merges, and syncs commits nobody waits for. It sleeps until
- * the host is woken, and looks again after 1 ms while a database has more to do. */
+ * the host is woken, and looks again after 1 ms while a database has more to do, now and then otherwise. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -8,6 +8,8 @@
 #include "host.h"
 
 #define BUDGET_US 20000u
+/* What failed may be tried again, although nobody woke the host: it looks after so many seconds. */
+#define LATER_S 15
 
 typedef struct entry {
     struct entry *next;
@@ -41,11 +43,12 @@ static void *maintain(void *arg) {
     (void)arg;
     pthread_mutex_lock(&mutex);
     for (bool more = false;;) {
-        while (!work && !more) pthread_cond_wait(&woken, &mutex);
+        while (!work && !more && entries == NULL) pthread_cond_wait(&woken, &mutex);
         if (!work) {
             struct timespec until;
             clock_gettime(CLOCK_MONOTONIC, &until);
-            until.tv_nsec += 1000000;
+            if (more) until.tv_nsec += 1000000;
+            else until.tv_sec += LATER_S;
             if (until.tv_nsec >= 1000000000) until.tv_nsec -= 1000000000, until.tv_sec++;
             pthread_cond_timedwait(&woken, &mutex, &until);
         }
