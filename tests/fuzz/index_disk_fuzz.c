@@ -1,0 +1,9 @@
+/* Graphs in blocks (disk.h) whose content is arbitrary. */
+#include "fuzz/index_target.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    run_one(OMEN_INDEX_DISK, data, size);
+    return 0;
+}
