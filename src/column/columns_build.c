@@ -4,7 +4,7 @@
  * Both walks see the same rows and take the same decisions, so that what the first counted is what the second writes. */
 #include "base/json.h"
 #include "column/columns_build.h"
-#include "column/columns_time.h"
+#include "column/filter.h"
 
 typedef struct omen_columns_builder builder;
 
@@ -45,6 +45,7 @@ void omen_columns_builder_free(omen_columns_builder *b) {
 
 omen_status omen_column_path_append(omen_buf *path, uint32_t names, omen_str name) {
     if (names != 0) OMEN_TRY(omen_buf_append(path, ".", 1));
+    else if (name.len != 0 && name.data[0] == '$') OMEN_TRY(omen_buf_append(path, "\\", 1));
     for (size_t i = 0, from = 0; i <= name.len; i++) {
         if (i < name.len && name.data[i] != '.' && name.data[i] != '\\') continue;
         if (i > from) OMEN_TRY(omen_buf_append(path, name.data + from, i - from));
@@ -109,7 +110,6 @@ typedef struct value {
 static bool scalar_of(const omen_json_val *v, value *out) {
     double d;
     bool flag;
-    uint64_t u;
     if (omen_json_str(v, &out->text)) {
         out->type = OMEN_SERIES_STRING;
         if (out->text.len > OMEN_COLUMN_MAX_STRING) return false;
@@ -125,7 +125,7 @@ static bool scalar_of(const omen_json_val *v, value *out) {
         out->key = flag;
         return true;
     }
-    if (omen_json_u64(v, &u) || !omen_json_f64(v, &d)) return false;
+    if (!omen_json_f64(v, &d)) return false;
     out->type = OMEN_SERIES_FLOAT;
     out->key = omen_float_key(d);
     return true;
@@ -282,6 +282,7 @@ static omen_status array(const walk *w, build_column *c, const omen_json_val *v)
     omen_json_iter it = omen_json_iter_of(v);
     for (const omen_json_val *e; (e = omen_json_next(&it)) != NULL; ++*elements) {
         value one;
+        if (omen_json_is_array(e) || omen_json_is_object(e)) continue; /* a slot without value */
         if (omen_json_is_null(e)) mark(w, &c->out.element_nulls, c->out.element_null_bits, *elements);
         else if (!scalar_of(e, &one)) whole = false;
         else OMEN_TRY(take(w, c, 1, *elements, &one));

@@ -1,16 +1,16 @@
 /* columns_format.h - the bytes of a part's columns: what its documents hold, by path, in typed arrays.
  *
- * A *column* is a path: the names of nested members, joined by dots; in a name "." is written "\." and "\" is written "\\". Of members
- * with one name in one object the first counts. Paths of up to OMEN_COLUMN_DEPTH names and OMEN_COLUMN_MAX_PATH bytes become columns, in the
+ * A *column* is a path, in the canonical form of filter.h: the names of nested members, joined by dots; a backslash stands before each "." and each
+ * backslash that is in a name, and before a "$" at the beginning of the whole. Of members with one name in one object the first counts. Paths of up to OMEN_COLUMN_DEPTH names and OMEN_COLUMN_MAX_PATH bytes become columns, in the
  * order in which they are first met, up to OMEN_COLUMN_MAX; flags say when that was not enough. An array is a value of its path; objects
  * inside arrays are not descended.
  *
  * What a row has at a path is one of: nothing (missing); null; an object (its members have columns of their own); a boolean, integer (that fits int64),
- * float (any other number written with a point or an exponent), or string (up to OMEN_COLUMN_MAX_STRING bytes); an array; or something
- * else, which is only in the document: a longer string, an integer beyond int64. Rows of the last sort are marked in `others`; so are arrays
- * with an element that is something else, an object or an array. Numbers are written in *series*: one array for each type that occurs, so
+ * float (any other number; an integer beyond int64 as the nearest double), or string (up to OMEN_COLUMN_MAX_STRING bytes); an array; or a longer
+ * string, which is only in the document. Rows of the last sort are marked in `others`; so are arrays with such an element. Elements that
+ * are objects or arrays have a slot without value. Values are written in *series*: one array for each type that occurs, so
  * that a column of mixed types has several. A series of level 0 has a slot for each row; one of level 1 a slot for each element of all
- * arrays of the column, one after another. Strings of a level that are all RFC 3339 times have, beside their series, one of instants (TIME).
+ * arrays of the column, one after another. Strings of a level that are all times by omen_time_parse have, beside their series, one of instants (TIME).
  *
  * Sections, little-endian; each buffer below begins at a multiple of 64 in its section, one of at least 256 KiB at a multiple of 64 KiB; zeros
  * fill the gaps. Offsets count from the start of their section; OMEN_COLUMN_NONE: there is no such buffer.
