@@ -29,7 +29,7 @@ typedef struct taken {
     uint32_t links[OMEN_GRAPH_M_MAX];
 } taken;
 
-typedef enum stage { START, SCAN, PICK, LINKS, NEIGHBOURS, LAST } stage;
+typedef enum stage { START, SCAN, PICK, LINKS, NEIGHBOURS, ISLANDS, LAST } stage;
 
 typedef struct disk_search {
     omen_index_search base;
@@ -45,8 +45,9 @@ typedef struct disk_search {
     uint32_t hit_cap, found_cap, found_len;
     uint32_t *lists, list_cap, free_lists[LISTS], free_count;
     bool filtered;
+    bool spread;            /* the walk went on from all rows of the highest level */
     stage stage;
-    uint32_t scanned;
+    uint32_t scanned;       /* of these, or of all rows where there is no such level */
     uint32_t need[HOP], need_len; /* slots to be read, ascending */
     taken taken[OMEN_WALK_BEAM];
     uint32_t taken_len;
@@ -320,7 +321,7 @@ static void start(disk_search *s) {
     uint32_t nodes[OMEN_GRAPH_M_MAX], n = 0;
     forget(s);
     s->pool_len = s->found_len = s->need_len = s->at = s->scanned = 0;
-    s->looked_ahead = false;
+    s->looked_ahead = s->spread = false;
     s->filtered = (q->dead != NULL && q->dead->ones != 0) || q->accept != NULL;
     s->free_count = s->list_cap;
     for (uint32_t i = 0; i < s->list_cap; i++) s->free_lists[i] = s->list_cap - 1 - i;
@@ -366,6 +367,23 @@ static void scan_some(disk_search *s) {
     for (uint32_t i = 0; i < n; i++) s->need[i] = s->scanned + i;
     s->need_len = n;
     s->scanned += n;
+}
+
+/* A walk that ends before its pool is full goes on from all rows of the highest level, as in memory (graph.c): more of their slots, all of them before any is
+ * followed. */
+static void spread_some(disk_search *s, const omen_disk *d) {
+    const omen_level *top = &d->upper.level[d->upper.top];
+    uint32_t n = OMEN_MIN(HOP, top->count - s->scanned);
+    for (uint32_t i = s->scanned; i < s->scanned + n; i++) see(s, omen_get32(d->entries + 4 * (size_t)(top->rows == NULL ? i : top->rows[i])));
+    s->scanned += n;
+    sort_need(s);
+}
+
+/* Where the walk goes when no candidate is left to be followed. */
+static stage after_walk(disk_search *s) {
+    if (s->spread || s->pool_len >= OMEN_MIN(s->ef, s->base.index->rows)) return LAST;
+    s->spread = true;
+    return ISLANDS;
 }
 
 /* The nearest candidates whose links were not followed. */
@@ -431,7 +449,12 @@ static omen_status walk(disk_search *s, omen_error *err) {
                 break;
             case PICK:
                 pick(s, d);
-                s->stage = s->taken_len == 0 ? LAST : LINKS;
+                s->stage = s->taken_len == 0 ? after_walk(s) : LINKS;
+                break;
+            case ISLANDS:
+                OMEN_TRY(fetch(s, d, err));
+                if (s->scanned == d->upper.level[d->upper.top].count) s->stage = PICK;
+                else spread_some(s, d);
                 break;
             case LINKS:
                 OMEN_TRY(fetch(s, d, err));
