@@ -1,5 +1,8 @@
 #include "index/codes.h"
 
+/* Its square is more than any other part of a distance, and the sum of all within 64 bits. */
+#define LIFT_MAX (INT64_C(1) << 20)
+
 omen_codes omen_codes_of_bits(uint32_t dimensions) {
     uint32_t bytes = (uint32_t)omen_round_up(dimensions / 8, 8);
     return (omen_codes){.stride = bytes, .len = bytes, .tail = bytes, .bits = true};
@@ -56,7 +59,9 @@ void omen_codes_distances(const omen_codes *c, const omen_code_point *p, const u
     for (uint32_t i = 0; i < count; i++) {
         int64_t d = p->norm + out[i];
         if (c->lifted) {
+            /* Lifts of codes that were made here differ by 32,767 at most; those of a damaged file stay farther than all others. */
             int64_t up = p->lift - number(c, ids[i], 2);
+            up = up < -LIFT_MAX ? -LIFT_MAX : up > LIFT_MAX ? LIFT_MAX : up;
             d += number(c, ids[i], 1) + up * up;
         }
         out[i] = d < 0 ? 0 : d > INT32_MAX ? INT32_MAX : (int32_t)d;
