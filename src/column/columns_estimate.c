@@ -46,6 +46,16 @@ static double part_below(const omen_series *s, const uint8_t *quantiles, int64_t
     return (i - 1 + (inside < 0 ? 0 : inside > 1 ? 1 : inside)) / OMEN_COLUMN_QUANTILES;
 }
 
+/* Rows of one value that is not frequent: those that an average one has, scaled by how densely values lie around it. */
+static double part_of_point(const omen_series *s, const uint8_t *quantiles, int64_t key, double each) {
+    uint32_t i = 0;
+    while (i <= OMEN_COLUMN_QUANTILES && (int64_t)omen_get64(quantiles + 8 * (size_t)i) <= key) i++;
+    if (i == 0 || i > OMEN_COLUMN_QUANTILES || s->type == OMEN_SERIES_STRING) return each;
+    double width = measure(s, (int64_t)omen_get64(quantiles + 8 * (size_t)i)) - measure(s, (int64_t)omen_get64(quantiles + 8 * (size_t)i - 8));
+    double scaled = each * (measure(s, s->max) - measure(s, s->min)) / (width * OMEN_COLUMN_QUANTILES);
+    return scaled < 1 ? 1 : OMEN_MIN(scaled, OMEN_MAX(each, s->count / 256.0)); /* more would have shown in the sample */
+}
+
 /* By the values that are counted one by one, the frequent ones of a sample, and its quantiles. */
 static omen_status by_ranges(omen_bound *b, const bound_series *s, double *out, omen_error *err) {
     const omen_series *o = s->series;
@@ -70,7 +80,7 @@ static omen_status by_ranges(omen_bound *b, const bound_series *s, double *out, 
         bool point = k->low == k->high && k->range == NULL;
         /* Of plain strings that share their first bytes nothing is known but that. */
         if (k->range != NULL && k->range->low.type == OMEN_LIMIT_TEXT && k->range->high.type == OMEN_LIMIT_TEXT && k->low == k->high) point = true;
-        spread = point ? (counted > 0 && k->range == NULL ? counted : each) : (part_below(o, p, k->high, true) - part_below(o, p, k->low, false)) * o->count;
+        spread = point ? (counted > 0 && k->range == NULL ? counted : part_of_point(o, p, k->low, each)) : (part_below(o, p, k->high, true) - part_below(o, p, k->low, false)) * o->count;
         sum += OMEN_MAX(point ? 0 : counted, spread);
     }
     *out = OMEN_MIN(sum, (double)o->count);
