@@ -334,7 +334,15 @@ void omen_text_memory_give_up(omen_text_memory *x) {
 /* ---- readers ---- */
 
 uint32_t omen_text_memory_flags(const omen_text_memory *x) { return (x->options.positions ? OMEN_POSTINGS_POSITIONS : 0u) | (x->options.weights ? OMEN_POSTINGS_WEIGHTS : 0u); }
-uint8_t omen_text_memory_length(const omen_text_memory *x, uint32_t row) { return totals_of(x, row)->code; }
+
+void omen_text_memory_lengths(const omen_text_memory *x, uint32_t from, uint32_t to, uint8_t *into) {
+    while (from < to) {
+        uint32_t at, s = segment_of(from, &at), n = OMEN_MIN(to - from, (FIRST_ROWS << s) - at);
+        const row_totals *r = atomic_load_explicit(&x->rows[s], memory_order_acquire) + at;
+        for (uint32_t i = 0; i < n; i++) *into++ = r[i].code;
+        from += n;
+    }
+}
 
 void omen_text_memory_totals(const omen_text_memory *x, uint32_t rows, uint32_t *rows_with, uint64_t *total_length) {
     row_totals none = {0};

@@ -31,7 +31,7 @@ void omen_text_memory_give_up(omen_text_memory *x);
 /* ---- readers; rows: how many the reader sees ---- */
 
 uint32_t omen_text_memory_flags(const omen_text_memory *x); /* OMEN_POSTINGS_* */
-uint8_t omen_text_memory_length(const omen_text_memory *x, uint32_t row); /* coded */
+void omen_text_memory_lengths(const omen_text_memory *x, uint32_t from, uint32_t to, uint8_t *into); /* coded, of rows [from, to) */
 void omen_text_memory_totals(const omen_text_memory *x, uint32_t rows, uint32_t *rows_with, uint64_t *total_length);
 /* NULL: no such term. */
 const omen_text_memory_term *omen_text_memory_find(const omen_text_memory *x, const uint8_t *term, size_t len);
