@@ -13,7 +13,8 @@ typedef struct ivf {
     uint8_t *codec, *centroids, *lists, *codes;
     uint64_t codec_len, centroids_len, lists_len, codes_len;
     size_t codec_done, centroids_done, lists_done, codes_done;
-    bool listed; /* the lists were checked */
+    uint32_t lead; /* dimensions of a code, 0 for BIT */
+    bool listed;   /* the lists were checked */
     _Atomic(ivf_search *) spare; /* kept from the last search, so that a search allocates nothing */
 } ivf;
 
@@ -31,7 +32,8 @@ static omen_status read_shape(omen_index *x, ivf *h, omen_error *err) {
     v->lists = omen_get32(own);
     v->len = omen_get32(own + 4);
     v->stride = omen_get32(own + 8);
-    if (v->lists == 0 || v->lists > OMEN_IVF_LISTS_MAX || v->lists > v->rows || v->lists > x->options.lists || x->options.lists > OMEN_IVF_LISTS_MAX || omen_get32(own + 12) != 0)
+    h->lead = omen_get32(own + 12);
+    if (v->lists == 0 || v->lists > OMEN_IVF_LISTS_MAX || v->lists > v->rows || v->lists > x->options.lists || x->options.lists > OMEN_IVF_LISTS_MAX || h->lead > x->dimensions || (h->lead == 0) != v->bits)
         return omen_index_damaged(x, err, "the description of lists is impossible");
     v->codec = v->bits ? OMEN_CODEC_SQ8 : x->options.codec;
     bool known = x->options.codec == OMEN_CODEC_SQ8 || x->options.codec == OMEN_CODEC_RABITQ || x->options.codec == OMEN_CODEC_PQ;
@@ -45,12 +47,12 @@ static omen_status read_shape(omen_index *x, ivf *h, omen_error *err) {
 /* The quantisers: of residuals, where there are any, and of centroids. */
 static omen_status take_codec(omen_index *x, ivf *h, omen_error *err) {
     omen_ivf *v = &h->view;
-    uint64_t points = 0;
+    size_t points = 0;
     if (omen_ivf_residual(v)) {
-        if (omen_ivf_residual_init(v, x->store->mem, x->options.bits, x->metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
+        if (omen_ivf_residual_init(v, x->store->mem, h->lead, x->options.bits, x->metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
         if (v->codec == OMEN_CODEC_PQ) points = omen_pq_points_bytes(&v->pq);
         if (h->codec_len < points) return omen_index_damaged(x, err, "the lists have no quantiser of the right size");
-        if (points != 0) memcpy(v->pq.points, h->codec, (size_t)points);
+        if (points != 0) memcpy(v->pq.points, h->codec, points);
         if (points != 0 && !omen_pq_sound(&v->pq)) return omen_index_damaged(x, err, "a point of the quantiser is impossible");
         omen_index_hold(x, (int64_t)points);
     }
@@ -59,6 +61,7 @@ static omen_status take_codec(omen_index *x, ivf *h, omen_error *err) {
     OMEN_TRY(s);
     v->coarse_ready = true;
     omen_index_hold(x, (int64_t)(h->codec_len - points));
+    if (v->coarse.lead != h->lead) return omen_index_damaged(x, err, "the quantiser of the lists is another than their description says");
     return OMEN_OK;
 }
 
@@ -72,9 +75,9 @@ static omen_status load_codec(omen_index *x, ivf *h, omen_error *err) {
         h->codec = NULL;
     }
     if (!v->bits) len = stride = v->coarse.len;
-    if (omen_ivf_residual(v)) stride = v->codec == OMEN_CODEC_PQ ? v->pq.parts / 2 : (uint32_t)omen_ivf_rabitq_bytes(&v->rabitq, 1);
+    if (omen_ivf_residual(v)) stride = v->codec == OMEN_CODEC_PQ ? v->pq.parts / 2 : (uint32_t)omen_rabitq_bytes(&v->rabitq, 1);
     if (v->len != len || v->stride != stride) return omen_index_damaged(x, err, "the codes of the lists have another size than their quantiser's");
-    h->centroids_len = (uint64_t)v->lists * len + (omen_ivf_residual(v) ? (uint64_t)v->lists * v->dimensions * sizeof(float) : 0);
+    h->centroids_len = (uint64_t)v->lists * len;
     h->lists_len = ((uint64_t)v->lists + 1 + v->rows) * 4;
     return OMEN_OK;
 }
@@ -105,7 +108,6 @@ static omen_status ivf_open(omen_index *x, omen_error *err) {
     OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_CENTROIDS, h->centroids_len, &h->centroids, &h->centroids_done, err));
     OMEN_TRY(omen_index_load(x, OMEN_SECTION_INDEX_LISTS, h->lists_len, &h->lists, &h->lists_done, err));
     v->centroids = h->centroids;
-    v->means = (const float *)(const void *)(h->centroids + (size_t)v->lists * v->len);
     v->starts = (const uint32_t *)(const void *)h->lists;
     v->order = v->starts + v->lists + 1;
     if (!h->listed) OMEN_TRY(check_lists(x, v, err));
@@ -140,7 +142,7 @@ static void ivf_close(omen_index *x) {
     search_free(x->store->mem, atomic_load(&h->spare));
     omen_free(x->store->mem, h->view.centroid_bias, h->view.lists * sizeof(int32_t));
     if (h->view.coarse_ready) omen_sq8_deinit(&h->view.coarse);
-    omen_ivf_rabitq_deinit(&h->view.rabitq);
+    omen_rabitq_deinit(&h->view.rabitq);
     omen_pq_deinit(&h->view.pq);
     omen_free(x->store->mem, h->view.blocks, (h->view.lists + (size_t)1) * sizeof(uint32_t));
     omen_index_unload(x, h->codec, h->codec_len);
@@ -226,14 +228,12 @@ static omen_status check_codes(const omen_index *x, const omen_ivf *v, const uin
 }
 
 static omen_status check_residuals(const omen_index *x, const omen_ivf *v, omen_error *err) {
-    for (size_t i = 0; i < (size_t)v->lists * v->dimensions; i++)
-        if (!(v->means[i] - v->means[i] == 0.0f)) return omen_index_damaged(x, err, "the mean of a list is not finite");
     for (uint32_t l = 0; l < v->lists && v->codec == OMEN_CODEC_PQ; l++)
         if (!omen_pq_padded(&v->pq, omen_ivf_packed(v, l), v->starts[l + 1] - v->starts[l])) return omen_index_damaged(x, err, "codes behind a list are not zero");
     for (uint32_t i = 0; i < v->rows && v->codec == OMEN_CODEC_PQ; i++)
         if (!(v->add[i] - v->add[i] == 0.0f)) return omen_index_damaged(x, err, "the number beside a code is not finite");
     for (uint32_t i = 0; i < v->rows && v->codec == OMEN_CODEC_RABITQ; i++)
-        if (!omen_ivf_rabitq_sound(&v->rabitq, &v->residuals, i)) return omen_index_damaged(x, err, "the numbers beside a code do not belong to it");
+        if (!omen_rabitq_sound(&v->rabitq, &v->residuals, i)) return omen_index_damaged(x, err, "the numbers beside a code do not belong to it");
     return OMEN_OK;
 }
 

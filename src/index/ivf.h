@@ -4,26 +4,29 @@
  *
  * The file's sections, beside INDEX_META:
  *   INDEX_CODEC      the 8-bit quantiser of the centroids (quant/sq8.h; empty for BIT vectors), which with codec SQ8 is that of the rows as well; before it, with PQ,
- *                    the points of all groups (floats)
- *   INDEX_CENTROIDS  one code for each list, `coarse` bytes; with RABITQ and PQ then the mean of each list's rows, dimensions floats each
+ *                    the points of all runs (quant/pq.h)
+ *   INDEX_CENTROIDS  one code for each list, `coarse` bytes
  *   INDEX_LISTS      lists + 1 numbers (u32): where each list begins among the rows; then the rows (u32), ascending within each list, every row once
  *   INDEX_CODES      the rows' codes in the order of the lists, `stride` bytes each; with SQ8 then a number (i32) for each row, `bias` of quant/sq8.h; with RABITQ
- *                    as ivf_rabitq.h says; with PQ the packed codes of every list (quant/pq.h), each from a block on, then what is added (f32) for each row
- * INDEX_META adds, at OMEN_INDEX_META_FIXED: u32 lists, u32 coarse, u32 stride, u32 zero. Its options are those asked for: lists without rows are dropped, so that
+ *                    the arrays of quant/rabitq.h; with PQ the packed codes of every list (quant/pq.h), each from a block on, then what is added (f32) for each row
+ * INDEX_META adds, at OMEN_INDEX_META_FIXED: u32 lists, u32 coarse, u32 stride, u32 dimensions of a code (0 for BIT). Its options are those asked for: lists without rows are dropped, so that
  * there may be fewer.
  *
  * With SQ8 a stored code is the `len` bytes that a query covers; what quant/sq8.h keeps behind or inside them as numbers is stored apart (zeros stand there), so
- * that scanning reads nothing it does not use. Other codecs are of residuals: what a row, less the mean of all (cosine: normalised before), differs from the mean
- * of its list. BIT vectors are their own codes, padded to 8 bytes by zeros, and centroids are bits too.
+ * that scanning reads nothing it does not use. BIT vectors are their own codes, padded to 8 bytes by zeros, and centroids are bits too.
+ *
+ * Other codecs are of residuals: what a row differs from its list's centroid, both as their 8-bit codes say, in the leading directions where the quantiser has
+ * found some. Codes are then as short as those directions are few, a vector is projected once, and no vector is read twice. What lies outside the directions is a
+ * number of the row's, `rest` of quant/sq8.h, and begins its distances.
  */
 #ifndef OMEN_INDEX_IVF_H
 #define OMEN_INDEX_IVF_H
 
-#include "quant/kmeans.h"
 #include "index/ivf_pick.h"
-#include "index/ivf_rabitq.h"
 #include "index/kinds.h"
+#include "quant/kmeans.h"
 #include "quant/pq.h"
+#include "quant/rabitq.h"
 #include "quant/sq8.h"
 
 #define OMEN_IVF_META (OMEN_INDEX_META_FIXED + 16u)
@@ -45,25 +48,24 @@ typedef struct omen_ivf {
     uint32_t stride;
     omen_codec codec;          /* SQ8 for BIT */
     bool residual_ready;
-    omen_ivf_rabitq rabitq;
-    omen_ivf_rabitq_rows residuals;
+    omen_rabitq rabitq;
+    omen_rabitq_rows residuals;
     omen_pq pq;
     uint32_t *blocks;          /* PQ: lists + 1: where each list's blocks begin */
     const float *add;          /* PQ: rows */
-    const float *means;        /* RABITQ, PQ: lists x dimensions */
 } omen_ivf;
 
 /* Whether the codes are of residuals. */
 static inline bool omen_ivf_residual(const omen_ivf *v) { return v->codec == OMEN_CODEC_RABITQ || v->codec == OMEN_CODEC_PQ; }
-/* Makes v->rabitq or v->pq. OMEN_ERR_MEMORY. */
-omen_status omen_ivf_residual_init(omen_ivf *v, omen_mem *m, uint32_t bits, bool product);
+/* Makes v->rabitq or v->pq, of `lead` dimensions. OMEN_ERR_MEMORY. */
+omen_status omen_ivf_residual_init(omen_ivf *v, omen_mem *m, uint32_t lead, uint32_t bits, bool product);
 /* PQ: the codes of a list. */
 static inline const uint8_t *omen_ivf_packed(const omen_ivf *v, uint32_t list) { return v->codes + (size_t)v->blocks[list] * omen_pq_bytes(&v->pq, 1); }
 /* Counts the blocks of PQ's lists into v->blocks (lists + 1). */
 void omen_ivf_count_blocks(omen_ivf *v);
 
-/* Where a vector lies among centroids and residuals: less the mean of all, cosine: normalised before. Queries of inner products are left as they are. */
-void omen_ivf_place(const omen_ivf *v, const float *x, bool query, float *out);
+/* A centroid as floats: coarse.lead. */
+void omen_ivf_centroid(const omen_ivf *v, uint32_t list, float *out);
 /* Bytes of INDEX_CODES; after omen_ivf_count_blocks. */
 uint64_t omen_ivf_code_bytes(const omen_ivf *v);
 /* Points the view into such bytes. */
@@ -81,12 +83,13 @@ typedef struct omen_ivf_scan {
     uint8_t *u;
     float *scratch;
     size_t u_bytes, scratch_bytes;
-    float *placed;
-    uint8_t *own;              /* the residual codec's */
-    size_t placed_bytes, own_bytes;
-    omen_ivf_rabitq_query rabitq;
+    float *residual;           /* of residual codecs: a centroid, then scratch of setting a query */
+    uint8_t *own;              /* the residual codec's query */
+    size_t residual_bytes, own_bytes;
+    omen_rabitq_query rabitq;
     omen_pq_query pq;
     float estimates[OMEN_PICK_BLOCK];
+    uint32_t ids[OMEN_PICK_BLOCK];
     int32_t ranks[OMEN_PICK_BLOCK];
     uint64_t distances, bytes;
 } omen_ivf_scan;

@@ -20,7 +20,7 @@
 /* Bytes of an 8-bit code up to which it is chosen. */
 #define SHORT 512u
 
-enum { READ_SAMPLE, ENCODE, CLUSTER, ASSIGN, GATHER, ARRANGE, MEANS, READ_RESIDUALS, TRAIN, RESIDUALS, TRUTH, AUDIT, WRITE, DONE };
+enum { READ_SAMPLE, ENCODE, CLUSTER, ASSIGN, GATHER, ARRANGE, TRAIN, RESIDUALS, TRUTH, AUDIT, WRITE, DONE };
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory building an index; give it more memory, or choose index kind flat"); }
 
@@ -56,6 +56,13 @@ static omen_status build_new(omen_store *st, uint64_t number, const omen_index_o
     b->stage = b->view.bits ? ENCODE : READ_SAMPLE;
     *out = &b->base;
     return OMEN_OK;
+}
+
+static void drop_codes(omen_ivf_build *b) {
+    omen_free(mem_of(b), b->codes, (size_t)b->view.rows * b->view.len + 64);
+    omen_free(mem_of(b), b->bias, b->view.rows * sizeof *b->bias);
+    b->codes = NULL;
+    b->bias = NULL;
 }
 
 /* ---- training ---- */
@@ -123,7 +130,7 @@ static omen_status begin_encoding(omen_ivf_build *b, omen_error *err) {
     if (!v->bits) {
         b->bias = omen_alloc(m, v->rows * sizeof *b->bias);
         b->task_row = omen_alloc(m, (size_t)b->tasks * v->coarse.stride);
-        b->task_floats = omen_round_up(OMEN_MAX(omen_sq8_scratch(&v->coarse), 3 * omen_round_up(v->dimensions, 64)), 16);
+        b->task_floats = omen_round_up(OMEN_MAX(omen_sq8_scratch(&v->coarse), 6 * omen_round_up(v->coarse.lead, 64)), 16);
         b->task_scratch = omen_alloc(m, b->tasks * b->task_floats * sizeof(float));
         if (b->bias == NULL || b->task_row == NULL || b->task_scratch == NULL) return out_of_memory(err);
     }
@@ -249,7 +256,7 @@ static omen_status gather(omen_ivf_build *b, omen_error *err) {
     v->centroid_bias = b->centroid_bias;
     if (!v->bits) omen_ivf_fill_bias(v, b->centroid_bias);
     if (omen_ivf_residual(v)) {
-        b->stage = MEANS;
+        b->stage = v->codec == OMEN_CODEC_PQ ? TRAIN : RESIDUALS;
         return OMEN_OK;
     }
     v->codes = b->codes;
@@ -291,133 +298,86 @@ static void arrange(omen_ivf_build *b) {
 static omen_status begin_residuals(omen_ivf_build *b, omen_error *err) {
     omen_mem *m = mem_of(b);
     omen_ivf *v = &b->view;
-    omen_free(m, b->codes, (size_t)v->rows * v->len + 64);
-    omen_free(m, b->bias, v->rows * sizeof *b->bias);
-    b->codes = NULL;
-    b->bias = NULL;
-    b->means = omen_alloc_zero(m, (size_t)v->lists * v->dimensions * sizeof *b->means);
-    b->cursor = omen_alloc_zero(m, v->lists * sizeof *b->cursor);
-    b->places = omen_alloc_zero(m, CHUNK_ROWS * sizeof *b->places);
-    if (b->means == NULL || b->cursor == NULL || b->places == NULL) return out_of_memory(err);
-    if (omen_ivf_residual_init(v, m, b->base.options.bits, b->base.source.metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
-    if (v->codec == OMEN_CODEC_PQ) {
+    bool pq = v->codec == OMEN_CODEC_PQ;
+    if (omen_ivf_residual_init(v, m, v->coarse.lead, b->base.options.bits, b->base.source.metric == OMEN_METRIC_IP) != OMEN_OK) return out_of_memory(err);
+    if (pq) {
         v->blocks = omen_alloc(m, (v->lists + (size_t)1) * sizeof *v->blocks);
-        if (v->blocks == NULL) return out_of_memory(err);
+        b->loose = omen_alloc(m, (size_t)b->tasks * v->pq.parts);
+        if (v->blocks == NULL || b->loose == NULL) return out_of_memory(err);
         omen_ivf_count_blocks(v);
     }
-    v->stride = v->codec == OMEN_CODEC_PQ ? v->pq.parts / 2 : (uint32_t)omen_ivf_rabitq_bytes(&v->rabitq, 1);
+    v->stride = pq ? v->pq.parts / 2 : (uint32_t)omen_rabitq_bytes(&v->rabitq, 1);
     uint64_t bytes = omen_ivf_code_bytes(v) + 64;
     b->residuals = bytes > SIZE_MAX ? NULL : omen_alloc_zero(m, (size_t)bytes);
     if (b->residuals == NULL) return out_of_memory(err);
     b->residual_bytes = bytes;
-    v->means = b->means;
     omen_ivf_set_codes(v, b->residuals);
     return OMEN_OK;
 }
 
-static float *placed_row(const omen_ivf_build *b, uint32_t i) { return (float *)(void *)b->chunk + (size_t)i * b->view.dimensions; }
-
-static void place_task(void *arg, size_t task) {
-    const omen_ivf_build *b = arg;
-    for (uint32_t i = (uint32_t)task; i < b->chunk_rows; i += b->tasks) omen_ivf_place(&b->view, placed_row(b, i), false, placed_row(b, i));
+/* What a row differs from its list's centroid. */
+static void residual_of(const omen_ivf_build *b, uint32_t row, uint32_t list, float *out) {
+    const omen_ivf *v = &b->view;
+    const int8_t *code = (const int8_t *)b->codes + (size_t)row * v->len, *centroid = (const int8_t *)v->centroids + (size_t)list * v->len;
+    for (uint32_t i = 0; i < v->coarse.lead; i++) out[i] = (float)(code[i] - centroid[i]) * v->coarse.scale;
 }
 
-/* Each task has lists of its own, so that every sum is taken in the order of the rows. */
-static void sum_task(void *arg, size_t task) {
-    omen_ivf_build *b = arg;
-    for (uint32_t i = 0; i < b->chunk_rows; i++) {
-        uint32_t list = b->nearest[b->chunk_first + i];
-        if (list % b->tasks != task) continue;
-        float *restrict sum = b->means + (size_t)list * b->view.dimensions;
-        const float *restrict x = placed_row(b, i);
-        for (uint32_t j = 0; j < b->view.dimensions; j++) sum[j] += x[j];
-    }
-}
-
-static omen_status means(omen_ivf_build *b, omen_error *err) {
+/* PQ's points, of a sample of residuals. */
+static omen_status train(omen_ivf_build *b, omen_error *err) {
     omen_ivf *v = &b->view;
     if (b->residuals == NULL) OMEN_TRY(begin_residuals(b, err));
-    OMEN_TRY(fill_chunk(b, err));
-    omen_parallel(mem_of(b)->host, b->tasks, place_task, b);
-    omen_parallel(mem_of(b)->host, b->tasks, sum_task, b);
-    b->chunk_rows = 0;
-    if (b->row < v->rows) return OMEN_OK;
-    for (uint32_t l = 0; l < v->lists; l++) {
-        float by = 1.0f / (float)(v->starts[l + 1] - v->starts[l]);
-        for (uint32_t j = 0; j < v->dimensions; j++) b->means[(size_t)l * v->dimensions + j] *= by;
-        b->cursor[l] = v->starts[l];
-    }
-    b->row = 0;
-    b->stage = v->codec == OMEN_CODEC_PQ ? READ_RESIDUALS : RESIDUALS;
-    return OMEN_OK;
-}
-
-/* ---- PQ's points ---- */
-
-/* A sample of residuals into the chunk. */
-static omen_status read_residuals(omen_ivf_build *b, omen_error *err) {
-    const omen_vectors *v = &b->base.source;
-    if (!b->sampling) {
-        drop_chunk(b);
-        OMEN_TRY(take_chunk(b, sample_count(v), err));
-        b->sampling = true;
-    }
-    for (uint32_t steps = 0; b->chunk_rows < b->chunk_cap && steps < 256; b->chunk_rows++, steps++) {
-        const void *x;
-        uint32_t count, row = (uint32_t)((uint64_t)b->chunk_rows * v->rows / b->chunk_cap);
-        OMEN_TRY(v->read(v->ctx, row, 1, &x, &count, err));
-        float *r = placed_row(b, b->chunk_rows);
-        const float *mean = b->means + (size_t)b->nearest[row] * v->dimensions;
-        omen_ivf_place(&b->view, x, false, r);
-        for (uint32_t i = 0; i < v->dimensions; i++) r[i] -= mean[i];
-    }
-    if (b->chunk_rows == b->chunk_cap) b->stage = TRAIN;
-    return OMEN_OK;
-}
-
-static omen_status train(omen_ivf_build *b, omen_error *err) {
-    for (uint32_t n = 0; n < RUNS && b->run < b->view.pq.parts; n++, b->run++)
-        if (omen_pq_train_run(&b->view.pq, b->run, (const float *)(const void *)b->chunk, b->chunk_rows) != OMEN_OK) return out_of_memory(err);
-    if (b->run < b->view.pq.parts) return OMEN_OK;
-    drop_chunk(b);
-    b->loose_bytes = (size_t)CHUNK_ROWS * b->view.pq.parts;
-    b->loose = omen_alloc(mem_of(b), b->loose_bytes);
-    if (b->loose == NULL) return out_of_memory(err);
-    b->stage = RESIDUALS;
-    return take_chunk(b, CHUNK_ROWS, err);
-}
-
-/* ---- codes of residuals ---- */
-
-static void residual_task(void *arg, size_t task) {
-    const omen_ivf_build *b = arg;
-    const omen_ivf *v = &b->view;
-    for (uint32_t i = (uint32_t)task; i < b->chunk_rows; i += b->tasks) {
-        const float *mean = v->means + (size_t)b->nearest[b->chunk_first + i] * v->dimensions;
-        omen_ivf_place(v, placed_row(b, i), false, placed_row(b, i));
-        if (v->codec == OMEN_CODEC_RABITQ) {
-            omen_ivf_rabitq_encode(&v->rabitq, placed_row(b, i), mean, &v->residuals, b->places[i], b->task_scratch + task * b->task_floats);
-            continue;
+    if (b->sample == NULL) {
+        b->sampled = sample_count(&b->base.source);
+        b->sample = omen_alloc(mem_of(b), (size_t)b->sampled * v->coarse.lead * sizeof(float));
+        if (b->sample == NULL) return out_of_memory(err);
+        for (uint32_t i = 0; i < b->sampled; i++) {
+            uint32_t row = (uint32_t)((uint64_t)i * v->rows / b->sampled);
+            residual_of(b, row, b->nearest[row], b->sample + (size_t)i * v->coarse.lead);
         }
-        for (uint32_t j = 0; j < v->dimensions; j++) placed_row(b, i)[j] -= mean[j];
-        float *add = (float *)(void *)(b->residuals + ((const uint8_t *)v->add - v->codes));
-        add[b->places[i]] = omen_pq_encode(&v->pq, placed_row(b, i), mean, b->loose + (size_t)i * v->pq.parts);
     }
+    for (uint32_t n = 0; n < RUNS && b->run < v->pq.parts; n++, b->run++)
+        if (omen_pq_train_run(&v->pq, b->run, b->sample, b->sampled) != OMEN_OK) return out_of_memory(err);
+    if (b->run == v->pq.parts) b->stage = RESIDUALS;
+    return OMEN_OK;
+}
+
+static void encode_list(const omen_ivf_build *b, uint32_t list, size_t task) {
+    const omen_ivf *v = &b->view;
+    float *r = b->task_scratch + task * b->task_floats, *centroid = r + v->coarse.lead, *scratch = centroid + v->coarse.lead;
+    bool pq = v->codec == OMEN_CODEC_PQ;
+    float *add = pq ? (float *)(void *)(b->residuals + ((const uint8_t *)v->add - v->codes)) : NULL;
+    omen_ivf_centroid(v, list, centroid);
+    for (uint32_t at = v->starts[list]; at < v->starts[list + 1]; at++) {
+        uint32_t row = v->order[at];
+        int32_t inside = omen_kmeans_bias(b->codes + (size_t)row * v->len, v->len, v->coarse.metric == OMEN_METRIC_IP);
+        float rest = (float)(b->bias[row] - inside) * v->coarse.scale * v->coarse.scale;
+        residual_of(b, row, list, r);
+        if (pq) {
+            uint8_t *codes = b->loose + task * v->pq.parts;
+            float all = omen_pq_encode(&v->pq, r, centroid, codes) + rest;
+            add[at] = all < 3.4e38f ? all : 3.4e38f;
+            omen_pq_pack(&v->pq, codes, at - v->starts[list], b->residuals + (omen_ivf_packed(v, list) - v->codes));
+        } else {
+            omen_rabitq_encode(&v->rabitq, r, centroid, rest, &v->residuals, at, scratch);
+        }
+    }
+}
+
+static void encode_lists(void *arg, size_t task) {
+    const omen_ivf_build *b = arg;
+    for (uint32_t l = b->list + (uint32_t)task; l < b->list_end; l += b->tasks) encode_list(b, l, task);
 }
 
 static omen_status residuals(omen_ivf_build *b, omen_error *err) {
-    OMEN_TRY(fill_chunk(b, err));
-    for (uint32_t i = 0; i < b->chunk_rows; i++) b->places[i] = b->cursor[b->nearest[b->chunk_first + i]]++;
-    omen_parallel(mem_of(b)->host, b->tasks, residual_task, b);
-    /* Two rows share a byte of a block, so they are put there one after the other. */
+    omen_mem *m = mem_of(b);
     const omen_ivf *v = &b->view;
-    for (uint32_t i = 0; i < b->chunk_rows && v->codec == OMEN_CODEC_PQ; i++) {
-        uint32_t list = b->nearest[b->chunk_first + i];
-        omen_pq_pack(&v->pq, b->loose + (size_t)i * v->pq.parts, b->places[i] - v->starts[list], b->residuals + (omen_ivf_packed(v, list) - v->codes));
-    }
-    b->chunk_rows = 0;
-    if (b->row < b->view.rows) return OMEN_OK;
-    b->row = 0;
+    if (b->residuals == NULL) OMEN_TRY(begin_residuals(b, err));
+    b->list_end = b->list + 1;
+    while (b->list_end < v->lists && v->starts[b->list_end + 1] - v->starts[b->list] <= CHUNK_ROWS * b->tasks) b->list_end++;
+    omen_parallel(m->host, b->tasks, encode_lists, b);
+    b->list = b->list_end;
+    if (b->list < v->lists) return OMEN_OK;
+    drop_codes(b);
     b->stage = TRUTH;
     return OMEN_OK;
 }
@@ -466,6 +426,8 @@ static omen_status audit(omen_ivf_build *b, omen_error *err) {
     }
     uint32_t want = AUDIT_WANT, left = found;
     while (want > OMEN_AUDIT_K && left - at[want - 1] + found / 1000 >= found) left -= at[--want];
+    /* What lies outside the leading directions blurs few distances, but those much: the audit's queries are too few to see them all. */
+    if (v->coarse.projected) want = OMEN_MIN(want * 2, AUDIT_WANT);
     uint32_t recall = truths == 0 ? 65536u : (uint32_t)((uint64_t)left * 65536u / truths);
     a->points[a->point_count++] = (omen_index_point){effort, want, recall};
     bool useless = a->point_count >= 4 && recall <= a->points[a->point_count - 4].recall && recall > 65536u / 100 * 97;
@@ -488,8 +450,6 @@ static omen_status build_step(omen_index_build *base, omen_segment_info *info, b
         case ARRANGE:
             arrange(b);
             return OMEN_OK;
-        case MEANS: return means(b, err);
-        case READ_RESIDUALS: return read_residuals(b, err);
         case TRAIN: return train(b, err);
         case RESIDUALS: return residuals(b, err);
         case TRUTH: return truth(b, err);
@@ -514,8 +474,7 @@ static void build_free(omen_index_build *base) {
     omen_kmeans_deinit(&b->cluster);
     if (b->scan != NULL) omen_ivf_scan_deinit(b->scan);
     omen_free(m, b->scan, sizeof *b->scan);
-    omen_free(m, b->codes, (size_t)v->rows * v->len + 64);
-    omen_free(m, b->bias, v->rows * sizeof *b->bias);
+    drop_codes(b);
     omen_free(m, b->nearest, v->rows * sizeof *b->nearest);
     omen_free(m, b->order, v->rows * sizeof *b->order);
     omen_free(m, b->starts, (b->lists_cap + (size_t)1) * sizeof *b->starts);
@@ -523,13 +482,11 @@ static void build_free(omen_index_build *base) {
     omen_free(m, b->centroid_bias, b->lists_cap * sizeof *b->centroid_bias);
     omen_free(m, b->task_row, (size_t)b->tasks * v->coarse.stride);
     omen_free(m, b->task_scratch, b->tasks * b->task_floats * sizeof(float));
-    omen_free(m, b->means, (size_t)v->lists * v->dimensions * sizeof *b->means);
     omen_free(m, b->residuals, b->residual_bytes);
-    omen_free(m, b->loose, b->loose_bytes);
+    omen_free(m, b->loose, (size_t)b->tasks * v->pq.parts);
+    omen_free(m, b->sample, (size_t)b->sampled * v->coarse.lead * sizeof(float));
     omen_free(m, v->blocks, (v->lists + (size_t)1) * sizeof *v->blocks);
-    omen_free(m, b->cursor, v->lists * sizeof *b->cursor);
-    omen_free(m, b->places, CHUNK_ROWS * sizeof *b->places);
-    omen_ivf_rabitq_deinit(&b->view.rabitq);
+    omen_rabitq_deinit(&b->view.rabitq);
     omen_pq_deinit(&b->view.pq);
     omen_free(m, b->assign_scratch, b->tasks * omen_kmeans_scratch(v->len));
     omen_free(m, b->hand, v->len);

@@ -20,15 +20,12 @@ typedef struct omen_ivf_build {
     uint32_t lists_cap;    /* lists for which there is room; lists without rows are dropped */
     omen_kmeans cluster;
     uint32_t tasks;
-    float *means;          /* RABITQ, PQ: lists x dimensions */
     uint8_t *residuals;    /* RABITQ, PQ: INDEX_CODES */
     uint64_t residual_bytes;
-    uint8_t *loose;        /* PQ: the codes of a chunk, a byte each */
-    size_t loose_bytes;
-    uint32_t run;          /* PQ: runs trained */
-    bool sampling;         /* PQ: the chunk is the sample it is trained on */
-    uint32_t *cursor;      /* of each list: where its next row goes */
-    uint32_t *places;      /* of the rows of a chunk */
+    float *sample;         /* PQ: the residuals it is trained on */
+    uint32_t sampled, run; /* PQ: how many; runs trained */
+    uint8_t *loose;        /* PQ: tasks x the codes of a row, a byte each */
+    uint32_t list, list_end; /* RABITQ, PQ: the lists being encoded */
     size_t task_floats;    /* scratch of a task */
     uint8_t *task_row, *assign_scratch; /* tasks x coarse.stride; tasks x omen_kmeans_scratch */
     float *task_scratch;

@@ -4,6 +4,7 @@
 #define OMEN_INDEX_IVF_PICK_H
 
 #include "base/mem.h"
+#include "kernel/kernel.h"
 
 /* Scores offered at once, at most. */
 #define OMEN_PICK_BLOCK 1024u
@@ -18,6 +19,17 @@ typedef struct omen_pick {
 static inline uint64_t omen_pick_key(int32_t rank, uint32_t id) { return (uint64_t)((uint32_t)rank ^ 0x80000000u) << 32 | id; }
 static inline int32_t omen_pick_rank(uint64_t key) { return (int32_t)((uint32_t)(key >> 32) ^ 0x80000000u); }
 static inline uint32_t omen_pick_id(uint64_t key) { return (uint32_t)key; }
+
+/* Distances as ranks, in the same order, and back. NaN ranks last. */
+static inline int32_t omen_pick_rank_of(float d) { return (int32_t)(omen_distance_key(d) ^ 0x80000000u); }
+static inline float omen_pick_distance(int32_t rank) {
+    uint32_t u = (uint32_t)rank;
+    float d;
+    if ((u & 0x80000000u) != 0) u ^= 0x7FFFFFFFu;
+    if (rank > 0x7F800000) u = 0x7F800000u;
+    memcpy(&d, &u, 4);
+    return d;
+}
 
 /* Begins anew; want at least 1. OMEN_ERR_MEMORY, and then nothing has changed. */
 omen_status omen_pick_begin(omen_pick *p, uint32_t want);

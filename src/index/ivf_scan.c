@@ -6,21 +6,13 @@ void omen_ivf_fill_bias(const omen_ivf *v, int32_t *bias) {
     for (uint32_t l = 0; l < v->lists; l++) bias[l] = omen_kmeans_bias(v->centroids + (size_t)l * v->len, v->len, v->coarse.metric == OMEN_METRIC_IP);
 }
 
-void omen_ivf_place(const omen_ivf *v, const float *x, bool query, float *out) {
-    float times = 1.0f;
-    if (v->coarse.metric == OMEN_METRIC_COSINE) {
-        float square;
-        omen_kernels_get()->dot_f32(x, x, 1, v->dimensions, &square);
-        times = square > 0.0f && square <= 3.4e38f ? 1.0f / __builtin_sqrtf(square) : 0.0f;
-    }
-    bool centred = !query || v->coarse.metric != OMEN_METRIC_IP;
-    for (uint32_t i = 0; i < v->dimensions; i++) out[i] = centred ? x[i] * times - v->coarse.mean[i] : x[i];
+void omen_ivf_centroid(const omen_ivf *v, uint32_t list, float *out) {
+    const int8_t *code = (const int8_t *)v->centroids + (size_t)list * v->len;
+    for (uint32_t i = 0; i < v->coarse.lead; i++) out[i] = (float)code[i] * v->coarse.scale;
 }
 
-omen_status omen_ivf_residual_init(omen_ivf *v, omen_mem *m, uint32_t bits, bool product) {
-    OMEN_TRY(v->codec == OMEN_CODEC_PQ ? omen_pq_init(&v->pq, m, v->dimensions, product) : omen_ivf_rabitq_init(&v->rabitq, m, v->dimensions, bits, product));
-    v->residual_ready = true;
-    return OMEN_OK;
+omen_status omen_ivf_residual_init(omen_ivf *v, omen_mem *m, uint32_t lead, uint32_t bits, bool product) {
+    return v->codec == OMEN_CODEC_PQ ? omen_pq_init(&v->pq, m, lead, product) : omen_rabitq_init(&v->rabitq, m, lead, bits, product);
 }
 
 void omen_ivf_count_blocks(omen_ivf *v) {
@@ -29,14 +21,14 @@ void omen_ivf_count_blocks(omen_ivf *v) {
 }
 
 uint64_t omen_ivf_code_bytes(const omen_ivf *v) {
-    if (v->codec == OMEN_CODEC_RABITQ) return omen_ivf_rabitq_bytes(&v->rabitq, v->rows);
+    if (v->codec == OMEN_CODEC_RABITQ) return omen_rabitq_bytes(&v->rabitq, v->rows);
     if (v->codec == OMEN_CODEC_PQ) return (uint64_t)v->blocks[v->lists] * omen_pq_bytes(&v->pq, 1) + (uint64_t)v->rows * 4;
     return (uint64_t)v->rows * v->stride + (v->bits ? 0 : (uint64_t)v->rows * 4);
 }
 
 void omen_ivf_set_codes(omen_ivf *v, uint8_t *bytes) {
     v->codes = bytes;
-    if (v->codec == OMEN_CODEC_RABITQ) v->residuals = omen_ivf_rabitq_split(&v->rabitq, bytes, v->rows);
+    if (v->codec == OMEN_CODEC_RABITQ) v->residuals = omen_rabitq_split(&v->rabitq, bytes, v->rows);
     else if (v->codec == OMEN_CODEC_PQ) v->add = (const float *)(const void *)(bytes + (size_t)v->blocks[v->lists] * omen_pq_bytes(&v->pq, 1));
     else if (!v->bits) v->bias = (const int32_t *)(const void *)(bytes + (size_t)v->rows * v->stride);
 }
@@ -52,7 +44,7 @@ void omen_ivf_scan_deinit(omen_ivf_scan *s) {
     omen_pick_deinit(&s->found);
     omen_free(s->mem, s->u, s->u_bytes);
     omen_free(s->mem, s->scratch, s->scratch_bytes);
-    omen_free(s->mem, s->placed, s->placed_bytes);
+    omen_free(s->mem, s->residual, s->residual_bytes);
     omen_free(s->mem, s->own, s->own_bytes);
     s->mem = NULL;
 }
@@ -69,13 +61,11 @@ omen_status omen_ivf_scan_room(omen_ivf_scan *s, const omen_ivf *v, uint32_t eff
     if (s->u == NULL || (s->scratch == NULL && !v->bits)) return OMEN_ERR_MEMORY;
     if (s->own == NULL && omen_ivf_residual(v)) {
         bool pq = v->codec == OMEN_CODEC_PQ;
-        s->placed_bytes = (v->dimensions + (size_t)(pq ? v->pq.parts * OMEN_PQ_POINTS : v->rabitq.padded)) * sizeof(float);
-        s->placed = omen_alloc(s->mem, s->placed_bytes);
-        s->own_bytes = pq ? v->pq.parts * OMEN_PQ_POINTS : omen_ivf_rabitq_query_bytes(&v->rabitq);
-        s->own = omen_alloc(s->mem, s->own_bytes);
-        if (s->placed == NULL || s->own == NULL) return OMEN_ERR_MEMORY;
-        if (pq) s->pq.lut = s->own;
-        else omen_ivf_rabitq_query_init(&v->rabitq, s->own, &s->rabitq);
+        s->residual_bytes = (v->coarse.lead + (pq ? (size_t)v->pq.parts * OMEN_PQ_POINTS : (size_t)v->rabitq.n * 2)) * sizeof(float);
+        s->residual = omen_alloc(s->mem, s->residual_bytes);
+        s->own_bytes = pq ? v->pq.parts * OMEN_PQ_POINTS : v->rabitq.n;
+        s->own = s->pq.lut = s->rabitq.planes = omen_alloc(s->mem, s->own_bytes);
+        if (s->residual == NULL || s->own == NULL) return OMEN_ERR_MEMORY;
     }
     OMEN_TRY(omen_pick_begin(&s->lists, OMEN_MAX(OMEN_MIN(effort, v->lists), 1u)));
     return omen_pick_begin(&s->found, OMEN_MAX(OMEN_MIN(want, v->rows), 1u));
@@ -114,15 +104,16 @@ static void scan_list(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const 
     }
 }
 
-/* Distance of the query from a list's mean, as the rows' estimates begin with it, and how far apart both are. */
+/* Distance of the query from a list's centroid, as the rows' estimates begin with it, and how far apart both are. */
 static float list_base(const omen_ivf *v, const omen_ivf_scan *s, uint32_t list, float *apart) {
     const omen_kernels *k = omen_kernels_get();
-    const float *mean = v->means + (size_t)list * v->dimensions;
+    const float *y = omen_sq8_placed(&v->coarse, s->scratch);
     float square, along;
-    k->l2_f32(s->placed, mean, 1, v->dimensions, &square);
+    omen_ivf_centroid(v, list, s->residual);
+    k->l2_f32(y, s->residual, 1, v->coarse.lead, &square);
     *apart = __builtin_sqrtf(square);
     if (v->coarse.metric != OMEN_METRIC_IP) return square;
-    k->dot_f32(s->placed, mean, 1, v->dimensions, &along);
+    k->dot_f32(y, s->residual, 1, v->coarse.lead, &along);
     return 0.0f - along;
 }
 
@@ -130,18 +121,21 @@ static void scan_residuals(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, c
     uint32_t end = v->starts[list + 1];
     float apart, base = list_base(v, s, list, &apart);
     for (uint32_t at = v->starts[list]; at < end; at += OMEN_PICK_BLOCK) {
-        uint32_t n = OMEN_MIN(OMEN_PICK_BLOCK, end - at);
+        uint32_t n = OMEN_MIN(OMEN_PICK_BLOCK, end - at), kept = n;
+        const uint32_t *ids = v->order + at;
         if (v->codec == OMEN_CODEC_PQ) {
             omen_pq_scan(&v->pq, &s->pq, base, omen_ivf_packed(v, list) + omen_pq_bytes(&v->pq, at - v->starts[list]), v->add + at, n, s->estimates);
-            for (uint32_t i = 0; i < n; i++) s->ranks[i] = omen_ivf_rank(s->estimates[i]);
-            omen_pick_offer(&s->found, s->ranks, v->order + at, 0, n, filter);
-            s->distances += n;
             s->bytes += omen_pq_bytes(&v->pq, n);
-            continue;
+        } else {
+            /* Only after its buffer has shrunk once does the pick know a limit. */
+            kept = omen_rabitq_scan(&v->rabitq, &s->rabitq, base, apart, &v->residuals, at, n, omen_pick_distance(s->found.limit), s->ids, s->estimates);
+            for (uint32_t i = 0; i < kept; i++) s->ids[i] = ids[s->ids[i]];
+            ids = s->ids;
+            s->bytes += (uint64_t)n * (v->rabitq.plane + 16) + (uint64_t)kept * (v->rabitq.bits - 1) * v->rabitq.plane;
         }
-        uint32_t full = omen_ivf_rabitq_offer(&v->rabitq, &s->rabitq, &v->residuals, at, n, v->order + at, base, apart, &s->found, filter);
+        for (uint32_t i = 0; i < kept; i++) s->ranks[i] = omen_pick_rank_of(s->estimates[i]);
+        omen_pick_offer(&s->found, s->ranks, ids, 0, kept, filter);
         s->distances += n;
-        s->bytes += (uint64_t)n * (v->rabitq.len + 16) + (uint64_t)full * (v->rabitq.bits - 1) * v->rabitq.len;
     }
 }
 
@@ -155,9 +149,9 @@ void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, co
     }
     pick_lists(v, s);
     if (omen_ivf_residual(v)) {
-        omen_ivf_place(v, vector, true, s->placed);
-        if (v->codec == OMEN_CODEC_PQ) omen_pq_query_set(&v->pq, &s->pq, s->placed, s->placed + v->dimensions);
-        else omen_ivf_rabitq_query_set(&v->rabitq, s->placed, &s->rabitq, s->placed + v->dimensions);
+        const float *y = omen_sq8_placed(&v->coarse, s->scratch);
+        if (v->codec == OMEN_CODEC_PQ) omen_pq_query_set(&v->pq, &s->pq, y, s->residual + v->coarse.lead);
+        else omen_rabitq_query_set(&v->rabitq, &s->rabitq, y, s->residual + v->coarse.lead);
     }
     /* The nearest list first: it brings a close limit, and little passes it afterwards. */
     for (uint32_t i = 0; i < s->lists.len; i++) {

@@ -38,6 +38,7 @@ static omen_status put_meta(omen_ivf_build *b, omen_error *err) {
     omen_put32(own, b->view.lists);
     omen_put32(own + 4, b->view.len);
     omen_put32(own + 8, b->view.stride);
+    if (!b->view.bits) omen_put32(own + 12, b->view.coarse.lead);
     bool end;
     return whole(b, OMEN_SECTION_INDEX_META, meta, sizeof meta, &end, err);
 }
@@ -45,7 +46,7 @@ static omen_status put_meta(omen_ivf_build *b, omen_error *err) {
 static omen_status put_codec(omen_ivf_build *b, omen_error *err) {
     omen_buf bytes;
     omen_buf_init(&bytes, b->base.store->mem);
-    omen_status s = b->view.codec == OMEN_CODEC_PQ ? omen_buf_append(&bytes, b->view.pq.points, (size_t)omen_pq_points_bytes(&b->view.pq)) : OMEN_OK;
+    omen_status s = b->view.codec == OMEN_CODEC_PQ ? omen_buf_append(&bytes, b->view.pq.points, omen_pq_points_bytes(&b->view.pq)) : OMEN_OK;
     if (s == OMEN_OK && !b->view.bits) s = omen_sq8_save(&b->view.coarse, &bytes);
     bool end = false;
     if (s != OMEN_OK) omen_fail(err, s, "out of memory building an index");
@@ -55,7 +56,7 @@ static omen_status put_codec(omen_ivf_build *b, omen_error *err) {
 }
 
 omen_status omen_ivf_write_step(omen_ivf_build *b, omen_segment_info *info, bool *done, omen_error *err) {
-    enum { CREATE, META, CENTROIDS, MEANS, STARTS, ORDER, CODES, BIAS, FINISH };
+    enum { CREATE, META, CENTROIDS, STARTS, ORDER, CODES, BIAS, FINISH };
     uint64_t codes = omen_ivf_code_bytes(&b->view);
     const omen_ivf *v = &b->view;
     bool end = false;
@@ -69,18 +70,7 @@ omen_status omen_ivf_write_step(omen_ivf_build *b, omen_segment_info *info, bool
             OMEN_TRY(put_codec(b, err));
             end = true;
             break;
-        case CENTROIDS:
-            OMEN_TRY(begin(b, OMEN_SECTION_INDEX_CENTROIDS, err));
-            OMEN_TRY(put(b, v->centroids, (uint64_t)v->lists * v->len, &end, err));
-            break;
-        case MEANS:
-            if (v->means == NULL) {
-                OMEN_TRY(end_section(b, err));
-                end = true;
-            } else {
-                OMEN_TRY(whole(b, OMEN_SECTION_INDEX_CENTROIDS, v->means, (uint64_t)v->lists * v->dimensions * sizeof(float), &end, err));
-            }
-            break;
+        case CENTROIDS: OMEN_TRY(whole(b, OMEN_SECTION_INDEX_CENTROIDS, v->centroids, (uint64_t)v->lists * v->len, &end, err)); break;
         case STARTS:
             OMEN_TRY(begin(b, OMEN_SECTION_INDEX_LISTS, err));
             OMEN_TRY(put(b, v->starts, ((uint64_t)v->lists + 1) * 4, &end, err));
@@ -89,11 +79,11 @@ omen_status omen_ivf_write_step(omen_ivf_build *b, omen_segment_info *info, bool
         case CODES:
             /* Without a bias of their own the codes are the whole section. */
             OMEN_TRY(begin(b, OMEN_SECTION_INDEX_CODES, err));
-            OMEN_TRY(put(b, v->codes, b->bias == NULL ? codes : (uint64_t)v->rows * v->stride, &end, err));
+            OMEN_TRY(put(b, v->codes, v->bias == NULL ? codes : (uint64_t)v->rows * v->stride, &end, err));
             break;
         case BIAS:
-            if (b->bias != NULL) {
-                OMEN_TRY(whole(b, OMEN_SECTION_INDEX_CODES, b->bias, (uint64_t)v->rows * 4, &end, err));
+            if (v->bias != NULL) {
+                OMEN_TRY(whole(b, OMEN_SECTION_INDEX_CODES, v->bias, (uint64_t)v->rows * 4, &end, err));
             } else {
                 OMEN_TRY(end_section(b, err));
                 end = true;

@@ -4,6 +4,8 @@
 #include "quant/kmeans.h"
 
 #define SAMPLE_MAX 4096u
+/* Rounds of training in floats, after those over codes. */
+#define SETTLING 4u
 #define FARTHEST 1e30f
 
 static size_t numbers(const omen_pq *c) { return (size_t)c->parts * c->sub * OMEN_PQ_POINTS; }
@@ -85,7 +87,7 @@ static void encode_sample(const run_sample *s, double *means, double *step) {
         }
 }
 
-/* Codes are coarse: one more round in floats puts every centroid at the mean of the vectors that are nearest to it. */
+/* Codes are coarse: a round in floats puts every point at the mean of the vectors that are nearest to it. */
 static void settle(const run_sample *s, float *to) {
     uint32_t sizes[OMEN_PQ_POINTS] = {0};
     float apart[OMEN_PQ_POINTS];
@@ -112,7 +114,7 @@ static omen_status train_run(omen_pq *c, uint32_t run, const run_sample *s) {
     for (uint32_t p = 0; p < OMEN_PQ_POINTS && status == OMEN_OK; p++) /* fewer vectors than centroids: the last is there several times, and never chosen */
         for (uint32_t j = 0; j < s->width; j++) to[j * OMEN_PQ_POINTS + p] = (float)(means[j] + step * (int8_t)k.centroids[(size_t)OMEN_MIN(p, k.clusters - 1) * s->len + j]);
     omen_kmeans_deinit(&k);
-    if (status == OMEN_OK) settle(s, to);
+    for (uint32_t round = 0; round < SETTLING && status == OMEN_OK; round++) settle(s, to);
     return status;
 }
 

@@ -55,6 +55,8 @@ size_t omen_sq8_scratch(const omen_sq8 *c);
 void omen_sq8_encode(const omen_sq8 *c, const float *x, uint8_t *row, float *scratch);
 /* Query form: u, len bytes, each 0 to 127. Inner products: the query is not centred. */
 void omen_sq8_query(const omen_sq8 *c, const float *q, uint8_t *u, float *scratch);
+/* Where a query's y is in its scratch afterwards: lead floats. */
+static inline const float *omen_sq8_placed(const omen_sq8 *c, const float *scratch) { return scratch + (c->projected ? c->dimensions : 0); }
 
 static inline int32_t omen_sq8_bias(const omen_sq8 *c, const uint8_t *row) {
     int32_t v;

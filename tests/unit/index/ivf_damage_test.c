@@ -188,9 +188,9 @@ TEST(content_that_cannot_be_is_refused) {
             c.bytes[i][2 * len + used] = 0;
         }
         if (shapes[shape].codec == OMEN_CODEC_PQ) {
-            /* A point, a mean and a number that are no numbers; a nibble behind a list's last row. */
+            /* A point and a number that are no numbers; a nibble behind a list's last row. */
             uint32_t last = list[1] % 32;
-            const struct { unsigned section; size_t at; } wrong[] = {{1, 4}, {2, (size_t)lists * len}, {4, c.len[4] - 4}};
+            const struct { unsigned section; size_t at; } wrong[] = {{1, 4}, {4, c.len[4] - 4}};
             for (unsigned n = 0; n < OMEN_ARRAY_LEN(wrong); n++) {
                 uint8_t *number = c.bytes[wrong[n].section] + wrong[n].at;
                 uint32_t was = omen_get32(number);
@@ -203,14 +203,14 @@ TEST(content_that_cannot_be_is_refused) {
             CHECK_STATUS(content_try(&c, &m, NULL), OMEN_ERR_CORRUPT);
             c.bytes[4][(size_t)(list[1] / 32) * 10 * 16 + 15] ^= 0x10;
         } else if (residuals) {
-            /* A mean that is no number; a sign; one of a row's numbers; the last of its sums. */
+            /* A sign; one of a row's numbers; the last of its sums. */
             uint32_t planes = (uint32_t)omen_round_up(shapes[shape].dimensions, 64) / 8;
             const struct { unsigned section; size_t at; uint8_t value; } wrong[] = {
-                {2, (size_t)lists * len + 3, 0xFF}, {4, 5, (uint8_t)~c.bytes[4][5]}, {4, (size_t)m.source.rows * planes + 7, 0x7F}, {4, c.len[4] - 4, (uint8_t)~c.bytes[4][c.len[4] - 4]}};
+                {4, 5, (uint8_t)~c.bytes[4][5]}, {4, (size_t)m.source.rows * planes + 7, 0x7F}, {4, c.len[4] - 4, (uint8_t)~c.bytes[4][c.len[4] - 4]}};
             for (unsigned n = 0; n < OMEN_ARRAY_LEN(wrong); n++) {
                 uint8_t *byte = c.bytes[wrong[n].section] + wrong[n].at, was = *byte, before = byte[-1];
                 *byte = wrong[n].value;
-                if (n == 0 || n == 2) byte[-1] = 0xFF;
+                if (n == 1) byte[-1] = 0xFF;
                 CHECK_STATUS(content_try(&c, &m, NULL), OMEN_ERR_CORRUPT);
                 *byte = was;
                 byte[-1] = before;

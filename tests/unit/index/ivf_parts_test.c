@@ -1,10 +1,9 @@
-/* What inverted lists are made of: picking the nearest of a stream, ranks, and estimates of distances. */
+/* What inverted lists are made of: picking the nearest of a stream, and ranks. */
 #include "test.h"
 
 #include <math.h>
 
-#include "index/ivf.h"
-#include "kernel/kernel.h"
+#include "index/ivf_pick.h"
 #include "store_fixture.h"
 
 typedef struct room { fault_host *host; omen_mem mem; } room;
@@ -69,76 +68,12 @@ TEST(the_nearest_are_picked) {
 TEST(ranks_of_floats_are_in_order) {
     static const float floats[] = {-INFINITY, -3.4e38f, -1.0f, -1e-45f, 0.0f, 1e-45f, 1e-20f, 1.0f, 1.0000001f, 3.4e38f, INFINITY};
     for (unsigned i = 0; i < OMEN_ARRAY_LEN(floats); i++) {
-        CHECK_BITS(omen_ivf_rank_float(omen_ivf_rank(floats[i])), floats[i]);
-        if (i != 0) CHECK(omen_ivf_rank(floats[i - 1]) < omen_ivf_rank(floats[i]));
+        CHECK_BITS(omen_pick_distance(omen_pick_rank_of(floats[i])), floats[i]);
+        if (i != 0) CHECK(omen_pick_rank_of(floats[i - 1]) < omen_pick_rank_of(floats[i]));
     }
-    CHECK_EQ_INT(omen_ivf_rank(-0.0f), omen_ivf_rank(0.0f));
-    CHECK_EQ_INT(omen_ivf_rank(NAN), INT32_MAX);
-    CHECK(omen_ivf_rank_float(INT32_MAX) == INFINITY);
-}
-
-/* Estimates of RABITQ: the error falls with every bit, and what is excluded by the first pass is hardly ever near. */
-TEST(more_bits_estimate_better) {
-    room r;
-    room_init(&r);
-    enum { ROWS = 300, D = 90 };
-    static float rows[ROWS][D], centroid[D], query[D];
-    for (unsigned product = 0; product < 2; product++) {
-        double last = 1e9;
-        for (unsigned i = 0; i < D; i++) {
-            centroid[i] = 2.0f * test_rand_float();
-            query[i] = centroid[i] + test_rand_float();
-            for (unsigned n = 0; n < ROWS; n++) rows[n][i] = centroid[i] + test_rand_float();
-        }
-        double square = 0.0, along = 0.0;
-        for (unsigned i = 0; i < D; i++) {
-            square += ((double)query[i] - centroid[i]) * ((double)query[i] - centroid[i]);
-            along += (double)query[i] * centroid[i];
-        }
-        for (uint32_t bits = 1; bits <= 8; bits++) {
-            omen_ivf_rabitq c;
-            omen_ivf_rabitq_query q;
-            REQUIRE_OK(omen_ivf_rabitq_init(&c, &r.mem, D, bits, product == 1));
-            uint8_t *bytes = aligned_alloc(64, omen_round_up(omen_ivf_rabitq_bytes(&c, ROWS), 64)), *own = aligned_alloc(64, omen_round_up(omen_ivf_rabitq_query_bytes(&c), 64));
-            float scratch[3 * 128];
-            omen_ivf_rabitq_rows codes = omen_ivf_rabitq_split(&c, bytes, ROWS);
-            for (size_t n = 0; n < ROWS; n++) {
-                omen_ivf_rabitq_encode(&c, rows[n], centroid, &codes, n, scratch);
-                CHECK(omen_ivf_rabitq_sound(&c, &codes, n));
-            }
-            omen_ivf_rabitq_query_init(&c, own, &q);
-            omen_ivf_rabitq_query_set(&c, query, &q, scratch);
-            uint32_t order[ROWS];
-            for (uint32_t n = 0; n < ROWS; n++) order[n] = n;
-            omen_pick p = {.mem = &r.mem};
-            REQUIRE_OK(omen_pick_begin(&p, ROWS));
-            uint32_t full = omen_ivf_rabitq_offer(&c, &q, &codes, 0, ROWS, order, product ? (float)-along : (float)square, sqrtf((float)square), &p, NULL);
-            CHECK_EQ_UINT(full, ROWS);
-            omen_pick_end(&p);
-            double error = 0.0, bias = 0.0;
-            unsigned below = 0;
-            for (uint32_t n = 0; n < ROWS; n++) {
-                const float *x = rows[omen_pick_id(p.keys[n])];
-                double d = 0.0, estimate = omen_ivf_rank_float(omen_pick_rank(p.keys[n]));
-                for (unsigned i = 0; i < D; i++) d += product ? -(double)query[i] * x[i] : ((double)query[i] - x[i]) * ((double)query[i] - x[i]);
-                error += (estimate - d) * (estimate - d) / ROWS;
-                bias += (estimate - d) / ROWS;
-                below += q.lowest[omen_pick_id(p.keys[n])] > d;
-            }
-            error = sqrt(error);
-            if (!CHECK(bits == 8 || error < last * 0.8)) printf("        %u bits: %g after %g\n", bits, error, last);
-            CHECK(fabs(bias) < 0.3 * error + 0.02);
-            CHECK(below < ROWS / 20);
-            last = error;
-            omen_pick_deinit(&p);
-            omen_ivf_rabitq_deinit(&c);
-            free(bytes);
-            free(own);
-        }
-        /* What is left is that the query has 8 bits: steps of about 1 / 30, off by 1 / 100 in each of 90 dimensions, of distances of about 60. */
-        if (!CHECK(last < 0.2)) printf("        %g\n", last);
-    }
-    room_deinit(&r);
+    CHECK_EQ_INT(omen_pick_rank_of(-0.0f), omen_pick_rank_of(0.0f));
+    CHECK_EQ_INT(omen_pick_rank_of(NAN), INT32_MAX);
+    CHECK(omen_pick_distance(INT32_MAX) == INFINITY);
 }
 
 TEST_MAIN()
