@@ -142,7 +142,7 @@ async function showExplanation() {
   const explanation = await vectors.explain({ vector: queryAt(place.x, place.y), ...settings() });
   $("sources").replaceChildren(
     ...explanation.sources.map((source) => {
-      const effort = source.ef !== undefined ? `ef ${number(source.ef)}` : source.nprobe !== undefined ? `nprobe ${number(source.nprobe)}` : "every row";
+      const effort = source.slack !== undefined ? `slack ${(100 * source.slack).toFixed(1)} %` : source.ef !== undefined ? `ef ${number(source.ef)}` : source.nprobe !== undefined ? `nprobe ${number(source.nprobe)}` : "every row";
       const line = document.createElement("tr");
       for (const cell of [source.source, number(source.rows), source.index, effort, source.candidates, source.ranked, source.microseconds, source.why]) {
         line.insertCell().textContent = typeof cell === "number" ? number(cell) : (cell ?? "");

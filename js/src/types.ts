@@ -168,8 +168,9 @@ export interface ExplainedSource {
   index: Exclude<IndexKind, "auto">;
   /** Why that one. */
   why: string;
-  /** The effort: `ef` of graphs, `nprobe` of lists. */
+  /** The effort: `ef` of graphs where it was given, else `slack` (how much farther than the k-th nearest a walk goes on); `nprobe` of lists. */
   ef?: number;
+  slack?: number;
   nprobe?: number;
   /** What it did: candidates, distances, blocks read, microseconds. */
   [measure: string]: unknown;

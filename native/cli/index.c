@@ -214,11 +214,12 @@ static uint64_t number(yyjson_val *object, const char *key) { return yyjson_get_
 
 static void show_source(yyjson_val *s) {
     const char *index = cli_member(s, "index");
-    bool lists = yyjson_obj_get(s, "nprobe") != NULL;
+    yyjson_val *slack = yyjson_obj_get(s, "slack");
+    const char *unit = slack != NULL ? "slack" : yyjson_obj_get(s, "nprobe") != NULL ? "nprobe" : "ef";
     printf("%s: %llu rows, %s", cli_member(s, "source"), (unsigned long long)number(s, "rows"), index);
     if (strcmp(index, "flat") != 0)
-        printf(" with %s %llu: %llu candidates, %llu of them ranked exactly, %llu code distances, %llu microseconds", lists ? "nprobe" : "ef",
-               (unsigned long long)number(s, lists ? "nprobe" : "ef"), (unsigned long long)number(s, "candidates"), (unsigned long long)number(s, "ranked"),
+        printf(" with %s %g: %llu candidates, %llu of them ranked exactly, %llu code distances, %llu microseconds", unit,
+               yyjson_get_num(yyjson_obj_get(s, unit)), (unsigned long long)number(s, "candidates"), (unsigned long long)number(s, "ranked"),
                (unsigned long long)number(s, "codeDistances"), (unsigned long long)number(s, "microseconds"));
     printf("\n    %s\n", cli_member(s, "why"));
 }

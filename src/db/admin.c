@@ -243,10 +243,10 @@ omen_status omen_db_stats(omen_db *db, omen_buf *out, omen_error *err) {
 
 /* What searches at the default effort find of the 10 nearest, of 65,536. */
 static uint32_t audited_recall(const omen_index *x) {
-    uint32_t count, effort, want, recall = 65536;
+    uint32_t count, recall = 65536;
     const omen_index_point *p = omen_index_audit(x, &count);
-    omen_index_effort(x, 10, 0.95f, &effort, &want);
-    for (uint32_t i = count; i-- != 0 && p[i].effort >= effort;) recall = p[i].recall;
+    omen_index_plan plan = omen_index_plan_for(x, 10, 0.95f);
+    for (uint32_t i = count; i-- != 0 && p[i].effort >= (plan.slack != 0 ? plan.slack : plan.effort);) recall = p[i].recall;
     return recall;
 }
 

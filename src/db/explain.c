@@ -11,10 +11,9 @@ void omen_index_write_json(const omen_index *x, omen_jw *w) {
     const omen_index_options *o = omen_index_options_of(x);
     const omen_segment_info *info = omen_index_info(x);
     char hash[33];
-    uint32_t points, effort, want;
+    uint32_t points;
     const omen_index_point *p = omen_index_audit(x, &points);
     omen_hash128_hex(&info->hash, hash);
-    omen_index_effort(x, 10, 0.95f, &effort, &want);
     omen_jw_object(w);
     omen_jw_key(w, "kind");
     omen_jw_cstr(w, omen_index_kind_name(o->kind));
@@ -34,7 +33,8 @@ void omen_index_write_json(const omen_index *x, omen_jw *w) {
     omen_jw_array(w);
     for (uint32_t i = 0; i < points; i++) {
         omen_jw_object(w);
-        put(w, "effort", p[i].effort);
+        omen_jw_key(w, o->kind == OMEN_INDEX_IVF ? "nprobe" : "slack");
+        omen_jw_f64(w, o->kind == OMEN_INDEX_IVF ? p[i].effort : p[i].effort / 4096.0);
         put(w, "candidates", p[i].want);
         omen_jw_key(w, "recall");
         omen_jw_f64(w, p[i].recall / 65536.0);
@@ -54,7 +54,11 @@ static void write_index(const omen_ann_source *s, omen_jw *w) {
     const omen_index_options *o = omen_index_options_of(s->index);
     omen_jw_key(w, "index");
     omen_jw_cstr(w, omen_index_kind_name(o->kind));
-    put(w, o->kind == OMEN_INDEX_IVF ? "nprobe" : "ef", s->effort);
+    put(w, o->kind == OMEN_INDEX_IVF ? "nprobe" : s->slack != 0 ? "efMax" : "ef", s->effort);
+    if (s->slack != 0) {
+        omen_jw_key(w, "slack");
+        omen_jw_f64(w, s->slack / 4096.0);
+    }
     put(w, "wanted", s->want);
     put(w, "widened", s->widened);
     put(w, "candidates", s->candidates);

@@ -127,7 +127,10 @@ static omen_status plan(omen_read_op *op, const omen_query *q, omen_error *err) 
         /* Where most rows are dead a walk would see little else. */
         if (index == NULL || omen_index_spoiled(index) || (v->parts[p].dead != NULL && v->parts[p].dead->ones > rows->rows / 2)) continue;
         omen_ann_source s = {.number = v->table_count + p, .index = index, .dead = v->parts[p].dead};
-        omen_index_effort(index, q->k, op->recall, &s.effort, &s.want);
+        omen_index_plan plan = omen_index_plan_for(index, q->k, op->recall);
+        s.effort = plan.effort;
+        s.slack = plan.slack;
+        s.want = plan.want;
         /* Rows that died take places among what is looked at. */
         if (s.dead != NULL) {
             uint64_t live = rows->rows - s.dead->ones;
@@ -137,6 +140,7 @@ static omen_status plan(omen_read_op *op, const omen_query *q, omen_error *err) 
         uint32_t given = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? q->nprobe : q->ef;
         if (given == 0 && q->recall >= 1.0f) continue; /* the effort that was given is that of another kind */
         if (given != 0) {
+            s.slack = 0;
             s.effort = omen_index_options_of(index)->kind == OMEN_INDEX_IVF ? given : OMEN_MAX(given, q->k);
             s.want = omen_index_want(index, q->k, given);
         }

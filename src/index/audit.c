@@ -139,7 +139,7 @@ uint32_t omen_audit_truths(const omen_audit *a) {
     return n;
 }
 
-uint32_t omen_audit_ladder(uint32_t n) { return n == 0 ? 10u : n % 2 == 1 ? 16u << n / 2 : 24u << (n / 2 - 1); }
+uint32_t omen_audit_ladder(uint32_t n) { return (n % 2 == 0 ? 32u : 48u) << n / 2; }
 
 void omen_audit_effort(const omen_index_point *points, uint32_t count, uint32_t k, float recall, uint32_t *effort, uint32_t *want) {
     /* A quarter of what may be missed is kept back: a sample this small is that far off. */
@@ -152,10 +152,7 @@ void omen_audit_effort(const omen_index_point *points, uint32_t count, uint32_t 
         uint64_t part = target - points[at - 1].recall, all = points[at].recall - points[at - 1].recall;
         e = points[at - 1].effort + (points[at].effort - points[at - 1].effort) * part / all + 1;
     }
-    if (k > OMEN_AUDIT_K) {
-        e = e * k / OMEN_AUDIT_K;
-        w = OMEN_MAX(w * k / OMEN_AUDIT_K, k);
-    }
+    if (k > OMEN_AUDIT_K) w = w * k / OMEN_AUDIT_K;
     w = OMEN_MAX(w, k);
     *effort = (uint32_t)OMEN_MIN(e, 1000000u);
     *want = (uint32_t)OMEN_MIN(w, 1000000u);

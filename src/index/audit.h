@@ -45,9 +45,9 @@ static inline const void *omen_audit_query(const omen_audit *a, uint32_t q) { re
 /* Where row is among the true neighbours of query q, or OMEN_AUDIT_K. */
 uint32_t omen_audit_find(const omen_audit *a, uint32_t q, uint32_t row);
 uint32_t omen_audit_truths(const omen_audit *a); /* true neighbours of all queries */
-/* Effort and candidates for k hits at a recall of 0 to 1, from points. */
+/* Effort of a recall of 0 to 1, and candidates for k hits, from points. */
 void omen_audit_effort(const omen_index_point *points, uint32_t count, uint32_t k, float recall, uint32_t *effort, uint32_t *want);
-/* Effort n of the ladder: 10, 16, 24, 32, 48, ... */
+/* Slack n of the ladder for graphs: 32, 48, 64, 96, ... */
 uint32_t omen_audit_ladder(uint32_t n);
 
 #endif

@@ -45,13 +45,16 @@ typedef struct disk_search {
     uint32_t hit_cap, found_cap, found_len;
     uint32_t *lists, list_cap, free_lists[LISTS], free_count;
     bool filtered;
-    bool spread;            /* the walk went on from all rows of the highest level */
+    omen_walk_reach reach;
+    int64_t bound;
+    bool cut; /* something lies beyond it */
     stage stage;
-    uint32_t scanned;       /* of these, or of all rows where there is no such level */
+    uint32_t scanned;
     uint32_t need[HOP], need_len; /* slots to be read, ascending */
     taken taken[OMEN_WALK_BEAM];
     uint32_t taken_len;
     bool looked_ahead;
+    bool spread;            /* the walk went on from all rows of the highest level */
     omen_disk_blocks blocks;
 } disk_search;
 
@@ -192,6 +195,10 @@ static void offer(disk_search *s, const omen_disk *d, const uint8_t *record, int
     omen_walk_key key = omen_walk_key_of(rank, omen_disk_row(&d->shape, record));
     uint32_t n = s->pool_len, lo = 0;
     if (s->filtered) offer_found(s, key);
+    if (rank > s->bound) {
+        s->cut = true;
+        return;
+    }
     if (n == s->ef) {
         if (key >= s->pool[n - 1].key) return;
         drop_list(s, &s->pool[--n]);
@@ -321,12 +328,15 @@ static void start(disk_search *s) {
     uint32_t nodes[OMEN_GRAPH_M_MAX], n = 0;
     forget(s);
     s->pool_len = s->found_len = s->need_len = s->at = s->scanned = 0;
-    s->looked_ahead = s->spread = false;
+    s->looked_ahead = s->spread = s->cut = false;
     s->filtered = (q->dead != NULL && q->dead->ones != 0) || q->accept != NULL;
     s->free_count = s->list_cap;
     for (uint32_t i = 0; i < s->list_cap; i++) s->free_lists[i] = s->list_cap - 1 - i;
+    s->reach = (omen_walk_reach){.near = OMEN_MIN(OMEN_MAX(q->near, 1u), q->want), .slack = q->slack};
+    s->bound = INT64_MAX;
+    s->cut = false;
     if (d->trained) {
-        omen_sq8_query(&d->codec, q->vector, w->u, s->scratch);
+        s->reach.origin = omen_sq8_query(&d->codec, q->vector, w->u, s->scratch);
     } else {
         memset(w->u, 0, d->codes.len);
         memcpy(w->u, q->vector, s->base.index->dimensions / 8);
@@ -381,7 +391,7 @@ static void spread_some(disk_search *s, const omen_disk *d) {
 
 /* Where the walk goes when no candidate is left to be followed. */
 static stage after_walk(disk_search *s) {
-    if (s->spread || s->pool_len >= OMEN_MIN(s->ef, s->base.index->rows)) return LAST;
+    if (s->spread || s->cut || s->pool_len >= OMEN_MIN(s->ef, s->base.index->rows)) return LAST;
     s->spread = true;
     return ISLANDS;
 }
@@ -390,9 +400,15 @@ static stage after_walk(disk_search *s) {
 static void pick(disk_search *s, const omen_disk *d) {
     uint32_t p = s->at;
     s->taken_len = 0;
+    if (s->reach.slack != 0 && (s->filtered ? s->found_len : s->pool_len) >= s->reach.near)
+        s->bound = omen_walk_bound(&s->reach, s->filtered ? s->found[s->reach.near - 1] : s->pool[s->reach.near - 1].key);
     for (; p < s->pool_len && s->taken_len < OMEN_WALK_BEAM; p++) {
         candidate *c = &s->pool[p];
         if ((c->key & 1) != 0) continue;
+        if (omen_walk_rank(c->key) > s->bound) {
+            s->cut = true;
+            break;
+        }
         taken *t = &s->taken[s->taken_len++];
         t->slot = c->slot;
         if (c->list != NONE) memcpy(t->links, s->lists + (size_t)c->list * d->shape.m, d->shape.m * sizeof(uint32_t));
@@ -421,6 +437,7 @@ static bool too_few(const disk_search *s) {
     const omen_index_query *q = &s->base.query;
     uint32_t n = 0;
     if (!s->filtered || s->pool_len != s->ef || s->ef >= FARTHEST) return false;
+    if (s->reach.slack != 0) return s->found_len < s->reach.near;
     for (uint32_t i = 0; i < s->pool_len; i++) n += may_answer(q, omen_walk_node(s->pool[i].key));
     return n * UINT64_C(4) < q->effort * UINT64_C(3);
 }

@@ -94,7 +94,7 @@ uint32_t omen_graph_descend(const omen_graph *g, omen_walk *w, const omen_code_p
     return n;
 }
 
-void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_filter *filter) {
+void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_filter *filter, const omen_walk_reach *reach) {
     if (g->top == 0) {
         omen_walk_begin(w, ef, want, filter);
         scan(g, w);
@@ -103,9 +103,10 @@ void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t 
     uint32_t start[OMEN_GRAPH_DESCENT], n = omen_graph_descend(g, w, NULL, 0, start);
     uint64_t hops = w->hops, distances = w->distances;
     omen_walk_begin(w, ef, want, filter);
+    w->reach = *reach;
     omen_walk_add(w, &g->codes, &g->level[0], NULL, start, n);
     omen_walk_run(w, &g->codes, &g->level[0], NULL);
-    if (w->pool_len < OMEN_MIN(ef, g->level[0].count)) start_anywhere(g, w);
+    if (!w->cut && w->pool_len < OMEN_MIN(ef, g->level[0].count)) start_anywhere(g, w);
     w->hops += hops;
     w->distances += distances;
 }

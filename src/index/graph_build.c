@@ -253,10 +253,10 @@ static omen_status truth(omen_graph_build *b, omen_error *err) {
     return OMEN_OK;
 }
 
-/* One effort a step. Where the last true neighbour stands among the candidates says how many need to be re-ranked: as many as lose one in 300 of those found. */
+/* One slack a step. Where the last true neighbour stands among the candidates says how many need to be re-ranked: as many as lose few beside what was not found. */
 static omen_status audit(omen_graph_build *b, omen_error *err) {
     omen_audit *a = &b->audit;
-    uint32_t ef = omen_audit_ladder(a->point_count), truths = omen_audit_truths(a), found = 0;
+    uint32_t slack = omen_audit_ladder(a->point_count), ef = OMEN_MIN(OMEN_GRAPH_REACH, b->base.source.rows), truths = omen_audit_truths(a), found = 0;
     omen_build_slot *s = &b->slots[0];
     uint32_t *at = omen_alloc_zero(mem_of(b), (ef + (size_t)1) * sizeof *at);
     if (at == NULL || omen_walk_room(&s->walk, b->base.source.rows, ef, 1, b->graph.codes.len) != OMEN_OK) {
@@ -264,13 +264,14 @@ static omen_status audit(omen_graph_build *b, omen_error *err) {
         return out_of_memory(err);
     }
     for (uint32_t q = 0; q < a->queries; q++) {
+        omen_walk_reach reach = {.near = OMEN_AUDIT_K, .slack = slack};
         if (bits(b)) {
             memset(s->walk.u, 0, b->graph.codes.len);
             memcpy(s->walk.u, omen_audit_query(a, q), vector_bytes(&b->base.source));
         } else {
-            omen_sq8_query(&b->codec, omen_audit_query(a, q), s->walk.u, s->scratch);
+            reach.origin = omen_sq8_query(&b->codec, omen_audit_query(a, q), s->walk.u, s->scratch);
         }
-        omen_graph_search(&b->graph, &s->walk, ef, 0, NULL);
+        omen_graph_search(&b->graph, &s->walk, ef, 0, NULL, &reach);
         for (uint32_t i = 0; i < s->walk.pool_len; i++) {
             if (omen_audit_find(a, q, omen_walk_node(s->walk.pool[i])) == OMEN_AUDIT_K) continue;
             at[i]++;
@@ -278,11 +279,13 @@ static omen_status audit(omen_graph_build *b, omen_error *err) {
         }
     }
     uint32_t want = ef, left = found;
-    while (want > OMEN_AUDIT_K && left - at[want - 1] + found / 300 >= found) left -= at[--want];
+    uint32_t lose = (truths - found) / 6 + found / 1000;
+    while (want > OMEN_AUDIT_K && left - at[want - 1] + lose >= found) left -= at[--want];
     omen_free(mem_of(b), at, (ef + (size_t)1) * sizeof *at);
     uint32_t recall = truths == 0 ? 65536u : (uint32_t)((uint64_t)left * 65536u / truths);
-    a->points[a->point_count++] = (omen_index_point){ef, want, recall};
+    a->points[a->point_count++] = (omen_index_point){slack, want, recall};
     bool useless = a->point_count >= 4 && recall <= a->points[a->point_count - 4].recall && recall > 65536u / 100 * 97;
+    b->base.progress = 900u + 40u * a->point_count / OMEN_INDEX_POINTS;
     if (a->point_count == OMEN_INDEX_POINTS || recall >= 65536u - 65536u / 1000 || useless) b->stage = INSERT_REST;
     return OMEN_OK;
 }

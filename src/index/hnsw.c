@@ -192,10 +192,11 @@ static omen_status hnsw_search_begin(omen_index *x, const omen_index_query *q, o
     return OMEN_OK;
 }
 
-static uint32_t answerable(const omen_walk *w, const omen_walk_filter *filter) {
+static bool too_few(const omen_index_search *s, const omen_walk *w, const omen_walk_filter *filter, const omen_walk_reach *reach) {
+    if (reach->slack != 0) return w->found_len < reach->near;
     uint32_t n = 0;
     for (uint32_t i = 0; i < w->pool_len; i++) n += filter->may(filter->arg, omen_walk_node(w->pool[i]));
-    return n;
+    return n * UINT64_C(4) < s->query.effort * UINT64_C(3);
 }
 
 static omen_status hnsw_search_step(omen_index_search *base, omen_error *err) {
@@ -203,21 +204,22 @@ static omen_status hnsw_search_step(omen_index_search *base, omen_error *err) {
     const omen_index *x = base->index;
     hnsw *h = x->state;
     omen_walk *w = &s->walk;
+    omen_walk_reach reach = {.near = OMEN_MIN(OMEN_MAX(base->query.near, 1u), base->query.want), .slack = base->query.slack};
     if (h->trained) {
-        omen_sq8_query(&h->codec, base->query.vector, w->u, s->scratch);
+        reach.origin = omen_sq8_query(&h->codec, base->query.vector, w->u, s->scratch);
     } else {
         memset(w->u, 0, h->graph.codes.len);
         memcpy(w->u, base->query.vector, x->dimensions / 8);
     }
     omen_walk_filter filter = {may_answer, &base->query};
     bool all = (base->query.dead == NULL || base->query.dead->ones == 0) && base->query.accept == NULL;
-    omen_graph_search(&h->graph, w, base->query.effort, base->query.want, all ? NULL : &filter);
-    /* Where most of what lies near may not be answered, the walk goes farther: until as many rows as planned could be. */
+    omen_graph_search(&h->graph, w, base->query.effort, base->query.want, all ? NULL : &filter, &reach);
+    /* Where most of what lies near may not be answered, the walk goes farther: until as many rows as planned could be, or the nearest few. */
     uint64_t distances = w->distances, hops = w->hops;
-    for (uint32_t ef = base->query.effort; !all && w->pool_len == ef && ef < FARTHEST && answerable(w, &filter) * UINT64_C(4) < base->query.effort * UINT64_C(3);) {
+    for (uint32_t ef = base->query.effort; !all && w->pool_len == ef && ef < FARTHEST && too_few(base, w, &filter, &reach);) {
         ef *= 2;
         if (room(s, h, x, ef, base->query.want) != OMEN_OK) return out_of_memory(err);
-        omen_graph_search(&h->graph, w, ef, base->query.want, &filter);
+        omen_graph_search(&h->graph, w, ef, base->query.want, &filter, &reach);
         distances += w->distances;
         hops += w->hops;
     }

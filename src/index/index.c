@@ -167,14 +167,25 @@ const omen_index_point *omen_index_audit(const omen_index *x, uint32_t *count) {
     return x->points;
 }
 
-void omen_index_effort(const omen_index *x, uint32_t k, float recall, uint32_t *effort, uint32_t *want) {
-    omen_audit_effort(x->points, x->point_count, k, recall, effort, want);
+omen_index_plan omen_index_plan_for(const omen_index *x, uint32_t k, float recall) {
+    omen_index_plan p = {0};
+    if (x->options.kind == OMEN_INDEX_IVF) {
+        omen_audit_effort(x->points, x->point_count, k, recall, &p.effort, &p.want);
+        if (k > OMEN_AUDIT_K) p.effort = (uint32_t)OMEN_MIN((uint64_t)p.effort * k / OMEN_AUDIT_K, 1000000u);
+    } else {
+        /* Of more hits the last is farther: the reach grows by itself. */
+        omen_audit_effort(x->points, x->point_count, k, recall, &p.slack, &p.want);
+        p.effort = OMEN_MAX(OMEN_GRAPH_REACH, (uint32_t)OMEN_MIN(p.want * UINT64_C(4), 1u << 20));
+        if (x->point_count == 0) p = (omen_index_plan){.effort = 64, .want = p.want}; /* too small to have been audited */
+    }
+    return p;
 }
 
 uint32_t omen_index_want(const omen_index *x, uint32_t k, uint32_t effort) {
     /* Graphs: who walks on asks for more than the audit's loss of one in 300, so part of what was walked for is ranked. */
-    uint32_t want = x->options.kind == OMEN_INDEX_IVF ? 40 : OMEN_MIN(effort / 2, 200u);
-    for (uint32_t i = 0; i < x->point_count && (i == 0 || x->points[i - 1].effort < effort); i++) want = OMEN_MAX(want, x->points[i].want);
+    bool lists = x->options.kind == OMEN_INDEX_IVF;
+    uint32_t want = lists ? 40 : OMEN_MIN(effort / 2, 200u);
+    for (uint32_t i = 0; i < x->point_count && (!lists || i == 0 || x->points[i - 1].effort < effort); i++) want = OMEN_MAX(want, x->points[i].want);
     return k > OMEN_AUDIT_K ? (uint32_t)OMEN_MIN((uint64_t)want * k / OMEN_AUDIT_K + 1, 1u << 20) : OMEN_MAX(want, k);
 }
 

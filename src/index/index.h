@@ -69,13 +69,15 @@ const omen_index_options *omen_index_options_of(const omen_index *x); /* as reso
 void omen_index_spoil(omen_index *x);
 bool omen_index_spoiled(const omen_index *x);
 uint64_t omen_index_memory(const omen_index *x);                      /* bytes held */
-/* One point of the self-audit: with this effort, `recall` (of 65,536) of the 10 nearest were found, re-ranking `want` candidates. */
+/* One point of the self-audit: with this effort (graphs: slack; IVF: lists) `recall` (of 65,536) of the 10 nearest were found, re-ranking `want` candidates. */
 typedef struct omen_index_point { uint32_t effort, want, recall; } omen_index_point;
 /* The points, ascending in effort. *count is at most OMEN_INDEX_POINTS. */
 #define OMEN_INDEX_POINTS 16u
 const omen_index_point *omen_index_audit(const omen_index *x, uint32_t *count);
-/* Effort and candidates for k hits at a recall (0 to 1): from the audit. */
-void omen_index_effort(const omen_index *x, uint32_t k, float recall, uint32_t *effort, uint32_t *want);
+/* What a search is to be asked for: omen_index_query tells. */
+typedef struct omen_index_plan { uint32_t effort, slack, want; } omen_index_plan;
+/* For k hits at a recall (0 to 1): from the audit. */
+omen_index_plan omen_index_plan_for(const omen_index *x, uint32_t k, float recall);
 /* Candidates worth ranking for k hits at a given effort: as many as the audit needed. */
 uint32_t omen_index_want(const omen_index *x, uint32_t k, uint32_t effort);
 /* Verifies checksums and every invariant of the kind (a graph: links in range, no row twice in a list or linked to itself, every row reachable
@@ -93,6 +95,7 @@ typedef struct omen_index_query {
     const void *vector;      /* dimensions floats, or bytes (BIT) */
     uint32_t want;           /* candidates to answer, at least 1 */
     uint32_t effort;         /* graphs: ef; IVF: lists. Graphs raise it to `want` */
+    uint32_t slack, near;    /* graphs: the walk's reach (walk.h); slack 0: it ends when all of the best `effort` were followed */
     const omen_bits *dead;   /* rows that may not be answered; NULL: none */
     /* The filter hook: whether a row that is not dead may be answered; NULL: every row. Must not pend. */
     bool (*accept)(void *arg, uint32_t row);

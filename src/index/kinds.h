@@ -6,10 +6,13 @@
 
 /* The fixed part of INDEX_META; all little-endian u32 unless said otherwise:
  *   0 version (1)  4 kind  8 rows  12 dimensions  16 metric  20 element  24 codec  28 m  32 ef_construction  36 lists  40 bits
- *   44 number of audit points  48 points: u32 effort, u32 want, u32 recall each, OMEN_INDEX_POINTS of them, zeros behind the last
+ *   44 number of audit points  48 points: u32 effort (graphs: slack), u32 want, u32 recall each, OMEN_INDEX_POINTS of them, zeros behind the last
  *   240 what the kind adds (its header tells) */
 #define OMEN_INDEX_META_FIXED 240u
 #define OMEN_INDEX_META_MAX 4096u
+
+/* Candidates that a graph keeps at most where the slack says how far to go. */
+#define OMEN_GRAPH_REACH 4096u
 
 /* Building. build_new allocates *out whose first member is omen_index_build, and fills in all of that but `ops`. */
 typedef struct omen_index_builder {

@@ -56,6 +56,9 @@ void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_f
     w->want = want;
     w->filter = filter;
     w->hops = w->distances = 0;
+    w->reach = (omen_walk_reach){0};
+    w->bound = INT64_MAX;
+    w->cut = false;
 }
 
 #define SHORT 64u
@@ -75,16 +78,18 @@ static inline uint32_t insert(omen_walk_key *a, uint32_t *len, uint32_t cap, ome
         *len = n + 1;
         return at;
     }
-    uint32_t lo = 0, hi = n;
-    while (lo < hi) {
-        uint32_t mid = (lo + hi) >> 1;
-        if (a[mid] < key) lo = mid + 1;
-        else hi = mid;
+    /* Halving without branches: which way they would go is anybody's guess. */
+    const omen_walk_key *base = a;
+    for (uint32_t left = n; left > 1;) {
+        uint32_t half = left / 2;
+        base += (base[half - 1] < key) * half;
+        left -= half;
     }
-    memmove(a + lo + 1, a + lo, (n - lo) * sizeof *a);
-    a[lo] = key;
+    uint32_t at = (uint32_t)(base - a) + (n != 0 && *base < key);
+    memmove(a + at + 1, a + at, (n - at) * sizeof *a);
+    a[at] = key;
     *len = n + 1;
-    return lo;
+    return at;
 }
 
 /* Marks nodes as seen; those that were not yet go to `fresh`. Without branches: which way they would go is anybody's guess. */
@@ -130,6 +135,10 @@ static inline uint32_t score(omen_walk *w, const omen_codes *c, const omen_level
     for (uint32_t i = 0; i < count; i++) {
         omen_walk_key key = omen_walk_key_of(ranks[i], nodes[i]);
         if (w->filter != NULL) offer_found(w, g, key);
+        if (ranks[i] > w->bound) {
+            w->cut = true;
+            continue;
+        }
         uint32_t at = insert(w->pool, &w->pool_len, w->ef, key);
         if (at < ahead) fetch_links(g, nodes[i]);
         lowest = at < lowest ? at : lowest;
@@ -142,15 +151,26 @@ void omen_walk_add(omen_walk *w, const omen_codes *c, const omen_level *g, const
     (void)score(w, c, g, point, fresh, see(w, nodes, count, fresh), 0);
 }
 
+/* The nearest few may have come nearer. With a filter those count that may be answered. */
+static void draw_in(omen_walk *w) {
+    const omen_walk_key *best = w->filter != NULL ? w->found : w->pool;
+    if (w->reach.slack != 0 && (w->filter != NULL ? w->found_len : w->pool_len) >= w->reach.near) w->bound = omen_walk_bound(&w->reach, best[w->reach.near - 1]);
+}
+
 void omen_walk_run(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point) {
     uint32_t at = 0;
     for (;;) {
         /* The nearest nodes whose links have not been followed: several at once, so that what their neighbours cost in misses overlaps. */
         uint32_t fresh[OMEN_WALK_BEAM * OMEN_GRAPH_M_MAX], n = 0, taken = 0, p = at;
+        draw_in(w);
         for (; p < w->pool_len && taken < OMEN_WALK_BEAM; p++) {
             if ((w->pool[p] & 1) != 0) {
                 at += p == at;
                 continue;
+            }
+            if (omen_walk_rank(w->pool[p]) > w->bound) {
+                w->cut = true;
+                break;
             }
             uint32_t node = omen_walk_node(w->pool[p]);
             w->pool[p] |= 1;

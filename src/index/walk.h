@@ -2,6 +2,9 @@
  *
  * The pool is one array sorted by (distance, node); a node's lowest key bit says that its links have been followed. What is kept is the best `ef` of all
  * that were seen, so the outcome depends on nothing but the graph and the query.
+ *
+ * A walk ends when the links of all in the pool were followed, or, with a reach, of all that are not much farther than the nearest few: what remains of a
+ * hard query is worth more steps than of an easy one, and the distances themselves tell them apart (Al-Jazzazi et al. 2025, distance adaptive beam search).
  */
 #ifndef OMEN_INDEX_WALK_H
 #define OMEN_INDEX_WALK_H
@@ -28,6 +31,15 @@ static inline omen_walk_key omen_walk_key_of(int32_t rank, uint32_t node) { retu
 static inline int32_t omen_walk_rank(omen_walk_key k) { return (int32_t)((uint32_t)(k >> 32) ^ 0x80000000u); }
 static inline uint32_t omen_walk_node(omen_walk_key k) { return (uint32_t)k >> 1; }
 
+/* Where a walk ends by itself: nodes are left alone that are farther than the near-th nearest by more than slack / 4096 of its (squared) distance,
+ * which is rank + origin. slack 0: nowhere. */
+typedef struct omen_walk_reach { uint32_t near, slack; int64_t origin; } omen_walk_reach;
+#define OMEN_WALK_SLACK_MAX (1u << 20)
+static inline int64_t omen_walk_bound(const omen_walk_reach *r, omen_walk_key nth) {
+    int64_t d = omen_walk_rank(nth) + r->origin;
+    return d <= 0 ? -r->origin : d + (d * r->slack >> 12) - r->origin;
+}
+
 /* What one search needs; reused from search to search. */
 typedef struct omen_walk {
     omen_mem *mem;
@@ -44,6 +56,9 @@ typedef struct omen_walk {
     const struct omen_walk_filter *filter;
     omen_walk_key *found;
     uint32_t found_cap, found_len, want;
+    omen_walk_reach reach;
+    int64_t bound;          /* greatest rank that is followed */
+    bool cut;               /* something lies beyond it */
 } omen_walk;
 
 /* Asked once for each node that is near enough to matter. */
@@ -57,7 +72,8 @@ void omen_walk_init(omen_walk *w, omen_mem *m);
 omen_status omen_walk_room(omen_walk *w, uint32_t nodes, uint32_t ef, uint32_t want, uint32_t u_bytes);
 void omen_walk_deinit(omen_walk *w);
 
-/* A search: begin, add where to start, run. Query code in w->u. point: NULL ranks codes for a query; else distances from that row. */
+/* A search: begin, add where to start, run. Query code in w->u. The reach (slack 0 from begin on) may be set after begin; near is at least 1 and, with a filter, at most
+ * want. point: NULL ranks codes for a query; else distances from that row. */
 void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_filter *filter);
 /* Nodes not seen yet come into the pool. count at most OMEN_GRAPH_M_MAX. */
 void omen_walk_add(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point, const uint32_t *nodes, uint32_t count);

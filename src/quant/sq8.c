@@ -247,7 +247,7 @@ static void project_query(const omen_sq8 *c, const float *x, float *y, uint8_t *
     }
 }
 
-void omen_sq8_query(const omen_sq8 *c, const float *q, uint8_t *u, float *scratch) {
+int64_t omen_sq8_query(const omen_sq8 *c, const float *q, uint8_t *u, float *scratch) {
     float *x = scratch, *y = scratch;
     if (c->metric == OMEN_METRIC_IP) memcpy(x, q, c->dimensions * sizeof(float));
     else centre(c, q, x);
@@ -262,6 +262,12 @@ void omen_sq8_query(const omen_sq8 *c, const float *q, uint8_t *u, float *scratc
     }
     seven_bits(y, c->lead, 1.0f / step, u);
     memset(u + c->lead, 0, c->len - c->lead);
+    int64_t square = 0; /* of the query, in steps */
+    for (uint32_t i = 0; i < c->lead; i++) square += (u[i] - 64) * (u[i] - 64);
+    if (c->metric != OMEN_METRIC_IP) return 4 * square;
+    /* |q|^2 + greatest - 2 q.x, and rank = -4 sum(c (u - 64)) = -4 q.x / (scale step) but for what all rows share. */
+    float ratio = step / c->scale, origin = 2.0f * ((float)square * ratio + c->greatest / ratio);
+    return origin >= 0.0f && origin < 1e12f ? (int64_t)origin : INT64_C(1000000000000);
 }
 
 

@@ -53,8 +53,9 @@ omen_status omen_sq8_load(omen_sq8 *c, omen_mem *m, omen_metric metric, uint32_t
 /* Writes one row (stride bytes). scratch: omen_sq8_scratch(c) floats. */
 size_t omen_sq8_scratch(const omen_sq8 *c);
 void omen_sq8_encode(const omen_sq8 *c, const float *x, uint8_t *row, float *scratch);
-/* Query form: u, len bytes, each 0 to 127. Inner products: the query is not centred. */
-void omen_sq8_query(const omen_sq8 *c, const float *q, uint8_t *u, float *scratch);
+/* Query form: u, len bytes, each 0 to 127. Inner products: the query is not centred. Answers the origin: rank + origin is about the squared distance, in
+ * the rank's units (inner products: of the lifted rows from the query at their distance from the centre). */
+int64_t omen_sq8_query(const omen_sq8 *c, const float *q, uint8_t *u, float *scratch);
 /* Where a query's y is in its scratch afterwards: lead floats. */
 static inline const float *omen_sq8_placed(const omen_sq8 *c, const float *scratch) { return scratch + (c->projected ? c->dimensions : 0); }
 

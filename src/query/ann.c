@@ -2,6 +2,9 @@
 
 #include "column/element.h"
 
+/* Hits whose last says how far a walk goes, at least: as the audits do. */
+#define NEAR 10u
+
 void omen_ann_init(omen_ann *a, omen_mem *m, omen_ann_source *sources, uint32_t source_count, uint32_t field, const omen_ranker *ranker, const void *vector, omen_topk *top) {
     *a = (omen_ann){.mem = m, .host = m->host, .sources = sources, .source_count = source_count, .field = field, .ranker = *ranker, .vector = vector, .top = top};
 }
@@ -26,11 +29,12 @@ void omen_ann_deinit(omen_ann *a) {
 
 static omen_status begin(omen_ann *a, omen_error *err) {
     const omen_ann_source *s = &a->sources[a->source];
-    omen_index_query q = {.vector = a->vector, .want = s->want, .effort = s->effort, .dead = s->dead};
+    omen_index_query q = {.vector = a->vector, .want = s->want, .effort = s->effort, .slack = s->slack, .near = OMEN_MAX(a->top->k, NEAR), .dead = s->dead};
     a->begun_ns = a->host->ticks_ns(a->host->ctx);
     a->searched = false;
     a->hit_count = a->at = a->stale = 0;
-    if (s->widened == 0) a->sources[a->source].planned = s->want;
+    /* Few candidates do where the distances say when to end; once they do not, there have to be some to choose from. */
+    if (s->widened == 0) a->sources[a->source].planned = s->slack != 0 ? OMEN_MAX(s->want, 2 * a->top->k) : s->want;
     return omen_index_search_begin(s->index, &q, &a->search, err);
 }
 
@@ -120,7 +124,9 @@ static bool widen(omen_ann *a) {
     const omen_index_options *o = omen_index_options_of(s->index);
     uint32_t live = s->rows->rows - (s->dead == NULL ? 0 : s->dead->ones), most = o->kind == OMEN_INDEX_IVF ? o->lists : s->rows->rows;
     bool all = a->hit_count >= live || (s->effort >= most && s->want >= live);
-    bool short_of = a->top->count < a->top->k, doubtful = (a->hit_count - a->stale) * UINT64_C(4) < s->planned * UINT64_C(3);
+    bool short_of = a->top->count < a->top->k;
+    uint32_t planned = s->slack != 0 ? OMEN_MIN(s->planned, a->hit_count) : s->planned; /* such a walk may end before it has as many as were wanted */
+    bool doubtful = (a->hit_count - a->stale) * UINT64_C(4) < planned * UINT64_C(3);
     if (all || (!short_of && !doubtful)) return false;
     /* Also where all of a graph or of the lists was looked at and less came than is there: what is damaged may hide rows. */
     if (s->want >= OMEN_ANN_MAX_EFFORT || (s->effort >= OMEN_MIN(most, OMEN_ANN_MAX_EFFORT) && a->hit_count < s->want)) {
@@ -128,6 +134,8 @@ static bool widen(omen_ann *a) {
         return false;
     }
     if (a->hit_count == s->want) s->want = OMEN_MIN(s->want * 2, s->rows->rows);
+    if (s->slack != 0) s->effort = s->want; /* from here on as many as it takes */
+    s->slack = 0;
     s->effort = OMEN_MIN(OMEN_MAX(s->effort, o->kind == OMEN_INDEX_IVF ? 1u : s->want) * 2, most);
     s->widened++;
     return true;

@@ -21,7 +21,7 @@ typedef struct omen_ann_source {
     uint32_t number;           /* of the source, for the candidates */
     omen_index *index;
     const omen_bits *dead;
-    uint32_t effort, want;     /* as the search began; what it became once it is done */
+    uint32_t effort, slack, want; /* as the search began; what it became once it is done */
     uint32_t planned;          /* want, before it was widened */
     uint32_t widened;          /* times that too few of the candidates lived */
     uint32_t candidates, ranked;

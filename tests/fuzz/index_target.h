@@ -19,6 +19,7 @@
 #include "test.h"
 
 #include "index/ivf_model.h"
+#include "index/walk.h"
 #include "store/segment_format.h"
 
 #define SECTIONS_MAX 8u
@@ -220,6 +221,7 @@ static void content_write(const content *c, model *m) {
 /* Damage is an answer only of DISK's searches: the others have everything checked before. */
 typedef struct asked {
     bool damaged, twice, short_of;
+    uint32_t slack; /* in */
 } asked;
 
 static bool every_third(void *arg, uint32_t row) {
@@ -231,7 +233,7 @@ static void ask(model *m, uint32_t effort, uint32_t want, const omen_bits *dead,
     uint32_t count, rows = m->source.rows, may = 0;
     omen_index_hit *hits;
     omen_index_work work = {0};
-    omen_index_query q = {.vector = m->vectors + effort % rows * m->bytes, .want = want, .effort = effort, .dead = dead, .accept = filtered ? every_third : NULL};
+    omen_index_query q = {.vector = m->vectors + effort % rows * m->bytes, .want = want, .effort = effort, .slack = a->slack, .near = 10, .dead = dead, .accept = filtered ? every_third : NULL};
     omen_status s = model_search(m, &q, &hits, &count, &work);
     if (s == OMEN_ERR_CORRUPT && m->options.kind == OMEN_INDEX_DISK) a->damaged = true;
     else MUST(s == OMEN_OK || s == OMEN_ERR_MEMORY);
@@ -244,7 +246,7 @@ static void ask(model *m, uint32_t effort, uint32_t want, const omen_bits *dead,
         a->twice = a->twice || seen[hits[i].row]++ != 0;
     }
     for (uint32_t r = 0; r < rows; r++) may += !omen_bits_test(dead, r) && (!filtered || r % 3 == 0);
-    if (s == OMEN_OK && effort >= rows && count < OMEN_MIN(want, may)) a->short_of = true;
+    if (s == OMEN_OK && a->slack == 0 && effort >= rows && count < OMEN_MIN(want, may)) a->short_of = true;
     free(seen);
     free(hits);
 }
@@ -252,7 +254,7 @@ static void ask(model *m, uint32_t effort, uint32_t want, const omen_bits *dead,
 static void use(model *m, uint8_t how) {
     static const float recalls[] = {0.0f, 0.5f, 0.95f, 1.0f};
     asked a = {0};
-    uint32_t rows = m->source.rows, count, effort, want;
+    uint32_t rows = m->source.rows, count;
     omen_bits *dead = omen_bits_new(&m->x.mem, rows);
     MUST(dead != NULL);
     for (uint32_t r = 0; r < rows; r++)
@@ -260,9 +262,12 @@ static void use(model *m, uint8_t how) {
     (void)omen_index_audit(m->index, &count);
     MUST(count <= OMEN_INDEX_POINTS && omen_index_memory(m->index) < 64u << 20);
     for (unsigned i = 0; i < OMEN_ARRAY_LEN(recalls); i++) {
-        omen_index_effort(m->index, 1 + i * 40, recalls[i], &effort, &want);
-        MUST(effort != 0 && want != 0 && want <= 1u << 20 && omen_index_want(m->index, 10, effort) >= 10);
-        if (i == 1) ask(m, effort, want, NULL, false, &a);
+        omen_index_plan p = omen_index_plan_for(m->index, 1 + i * 40, recalls[i]);
+        MUST(p.effort != 0 && p.want != 0 && p.want <= 1u << 20 && p.slack <= OMEN_WALK_SLACK_MAX && omen_index_want(m->index, 10, p.effort) >= 10);
+        a.slack = p.slack;
+        if (i == 1) ask(m, p.effort, p.want, NULL, false, &a);
+        if (i == 2) ask(m, p.effort, p.want, dead, true, &a);
+        a.slack = 0;
     }
     ask(m, 1, 1, NULL, false, &a);
     ask(m, 40, 20, (how & 1) != 0 ? dead : NULL, false, &a);

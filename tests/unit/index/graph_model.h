@@ -40,7 +40,7 @@ static inline void query_near(const model *m, uint32_t row, uint8_t *query) {
 }
 
 /* Which share of the true nearest a search and exact re-ranking find. Equal distances are as good as the rows themselves. */
-static inline double graph_recall(model *m, uint32_t queries, uint32_t effort, uint32_t want) {
+static inline double graph_recall_within(model *m, uint32_t queries, const omen_index_plan *plan) {
     uint32_t found = 0, all = 0;
     uint8_t *query = malloc(m->bytes);
     for (uint32_t n = 0; n < queries; n++) {
@@ -48,7 +48,7 @@ static inline double graph_recall(model *m, uint32_t queries, uint32_t effort, u
         model_near truth[GRAPH_K], got[GRAPH_K];
         omen_index_hit *hits;
         query_near(m, (uint32_t)test_rand_below(m->source.rows), query);
-        omen_index_query q = {.vector = query, .want = want, .effort = effort};
+        omen_index_query q = {.vector = query, .want = plan->want, .effort = plan->effort, .slack = plan->slack, .near = GRAPH_K};
         CHECK_OK(model_search(m, &q, &hits, &count, NULL));
         CHECK(hits_sound(m, hits, count));
         uint32_t k = model_nearest(m, query, NULL, 0, GRAPH_K, truth), g = model_nearest(m, query, hits, count, GRAPH_K, got);
@@ -58,6 +58,11 @@ static inline double graph_recall(model *m, uint32_t queries, uint32_t effort, u
     }
     free(query);
     return (double)found / all;
+}
+
+static inline double graph_recall(model *m, uint32_t queries, uint32_t effort, uint32_t want) {
+    omen_index_plan plan = {.effort = effort, .want = want};
+    return graph_recall_within(m, queries, &plan);
 }
 
 #define GRAPH_SECTIONS 5u

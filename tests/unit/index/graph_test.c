@@ -81,7 +81,7 @@ TEST(more_effort_finds_more_and_costs_more) {
     build_and_open(&m);
     const omen_index_point *p = omen_index_audit(m.index, &points);
     REQUIRE(points > 1);
-    for (uint32_t i = 1; i < points; i++) CHECK(p[i].effort > p[i - 1].effort && p[i].want >= 10 && p[i].want <= p[i].effort && p[i].recall + 1000 > p[i - 1].recall);
+    for (uint32_t i = 1; i < points; i++) CHECK(p[i].effort > p[i - 1].effort && p[i].want >= 10 && p[i].want <= m.source.rows && p[i].recall + 1000 > p[i - 1].recall);
     CHECK(p[0].recall < p[points - 1].recall && p[points - 1].recall > 63000);
     uint64_t last = 0;
     for (uint32_t ef = 10; ef <= 640; ef *= 4) {
@@ -97,13 +97,53 @@ TEST(more_effort_finds_more_and_costs_more) {
     }
     /* What the audit promises of an effort, searches hold about. */
     for (float recall = 0.8f; recall < 0.96f; recall += 0.15f) {
-        uint32_t effort, want;
-        omen_index_effort(m.index, 10, recall, &effort, &want);
-        double r = graph_recall(&m, 60, effort, want);
+        omen_index_plan p10 = omen_index_plan_for(m.index, 10, recall), p1 = omen_index_plan_for(m.index, 1, recall);
+        CHECK(p10.slack != 0 && p10.effort >= p10.want && p1.slack == p10.slack);
+        double r = graph_recall_within(&m, 60, &p10);
         if (!CHECK(r > (double)recall - 0.05)) printf("        recall %g of %g\n", r, (double)recall);
     }
     CHECK(omen_index_memory(m.index) > m.source.rows * 64u);
     CHECK_EQ_UINT(model_deinit(&m), 0);
+}
+
+/* A reach so far that nothing lies beyond is none; the shorter it is, the less is looked at, and what is answered stays among the nearest that were seen. */
+TEST(a_reach_ends_walks_early) {
+    static const omen_metric metrics[] = {OMEN_METRIC_L2, OMEN_METRIC_COSINE, OMEN_METRIC_IP, OMEN_METRIC_HAMMING};
+    for (unsigned i = 0; i < OMEN_ARRAY_LEN(metrics); i++)
+        for (unsigned kind = 0; kind < 2; kind++) {
+            model m;
+            model_init(&m, SLOW ? 1500 : 4000, metrics[i] == OMEN_METRIC_HAMMING ? 128 : 40, metrics[i]);
+            m.options.kind = kind == 0 ? OMEN_INDEX_HNSW : OMEN_INDEX_DISK;
+            model_fill(&m, 1, 40, 1.0f);
+            build_and_open(&m);
+            uint8_t *query = malloc(m.bytes);
+            omen_bits *dead = omen_bits_new(&m.x.mem, m.source.rows);
+            for (uint32_t r = 0; r < m.source.rows; r++)
+                if (r % 3 != 0) omen_bits_set(dead, r);
+            for (unsigned filtered = 0; filtered < 2; filtered++)
+                for (unsigned n = 0; n < 10; n++) {
+                    omen_index_query q = {.want = 30, .effort = 300, .near = 10, .dead = filtered ? dead : NULL, .vector = query};
+                    omen_index_work work, last = {0};
+                    omen_index_hit *hits, *all;
+                    uint32_t count, all_count;
+                    query_near(&m, (uint32_t)test_rand_below(m.source.rows), query);
+                    CHECK_OK(model_search(&m, &q, &all, &all_count, &work));
+                    CHECK_EQ_UINT(all_count, 30);
+                    for (uint32_t slack = 1; slack <= OMEN_WALK_SLACK_MAX; slack *= 32) {
+                        q.slack = slack;
+                        CHECK_OK(model_search(&m, &q, &hits, &count, &last));
+                        CHECK(hits_sound(&m, hits, count) && count >= 10 && last.distances <= work.distances);
+                        if (slack == OMEN_WALK_SLACK_MAX && !filtered) CHECK(count == all_count && memcmp(hits, all, count * sizeof *hits) == 0 && last.distances == work.distances);
+                        for (uint32_t h = 0; h < count; h++) CHECK(!filtered || hits[h].row % 3 == 0);
+                        if (slack == 1) CHECK(last.distances < work.distances || metrics[i] == OMEN_METRIC_IP);
+                        free(hits);
+                    }
+                    free(all);
+                }
+            omen_bits_unref(dead);
+            free(query);
+            CHECK_EQ_UINT(model_deinit(&m), 0);
+        }
 }
 
 TEST(parameters_at_their_ends) {

@@ -95,20 +95,20 @@ TEST(few_lists_find_most) {
         model_fill(&m, shapes[i].clusters, shapes[i].lead, 0.5f);
         REQUIRE_OK(model_build(&m, NULL));
         REQUIRE_OK(model_open_index(&m, NULL));
-        uint32_t count, effort, want, last_effort = 0;
+        uint32_t count, last_effort = 0;
         const omen_index_point *p = omen_index_audit(m.index, &count);
         CHECK(count > 1);
         for (uint32_t n = 1; n < count; n++) CHECK(p[n].effort > p[n - 1].effort && p[n].recall + 3000 > p[n - 1].recall);
         CHECK(p[0].recall < p[count - 1].recall || p[0].recall > 64000);
         CHECK(p[count - 1].recall > 62000);
         for (float r = 0.5f; r < 1.0f; r += 0.1f) {
-            omen_index_effort(m.index, K, r, &effort, &want);
-            CHECK(effort >= last_effort && want >= K);
-            last_effort = effort;
+            omen_index_plan plan = omen_index_plan_for(m.index, K, r);
+            CHECK(plan.effort >= last_effort && plan.want >= K && plan.slack == 0);
+            last_effort = plan.effort;
         }
-        omen_index_effort(m.index, K, 0.9f, &effort, &want);
-        double got = recall(&m, 60, effort, want);
-        if (!CHECK(got > 0.8)) printf("        shape %u: effort %u, want %u give %g\n", i, effort, want, got);
+        omen_index_plan plan = omen_index_plan_for(m.index, K, 0.9f);
+        double got = recall(&m, 60, plan.effort, plan.want);
+        if (!CHECK(got > 0.8)) printf("        shape %u: effort %u, want %u give %g\n", i, plan.effort, plan.want, got);
         CHECK_EQ_UINT(model_deinit(&m), 0);
     }
 }
