@@ -139,6 +139,15 @@ static void scan_residuals(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, c
     }
 }
 
+/* So many times as many rows as planned, at most, are looked at. */
+#define FARTHEST 8u
+
+static uint32_t answerable(const omen_ivf *v, uint32_t list, const omen_pick_filter *filter) {
+    uint32_t n = 0;
+    for (uint32_t at = v->starts[list]; at < v->starts[list + 1]; at++) n += filter->accept(filter->arg, v->order[at]);
+    return n;
+}
+
 void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_pick_filter *filter) {
     s->distances = s->bytes = 0;
     if (v->bits) {
@@ -154,10 +163,20 @@ void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, co
         else omen_rabitq_query_set(&v->rabitq, &s->rabitq, y, s->residual + v->coarse.lead);
     }
     /* The nearest list first: it brings a close limit, and little passes it afterwards. */
+    uint64_t planned = 0, looked = 0, could = 0;
     for (uint32_t i = 0; i < s->lists.len; i++) {
         uint32_t list = omen_pick_id(s->lists.keys[i]);
         if (omen_ivf_residual(v)) scan_residuals(v, s, list, filter);
         else scan_list(v, s, list, filter);
+        if (filter == NULL) continue;
+        looked += v->starts[list + 1] - v->starts[list];
+        could += answerable(v, list, filter);
+        if (i + 1 < s->lists.len) continue;
+        /* Where most of what lies near may not be answered, more lists are looked at: until as many rows as planned could be. */
+        if (planned == 0) planned = looked;
+        if (could * 4 >= planned * 3 || looked >= planned * FARTHEST || s->lists.len == v->lists) break;
+        if (omen_pick_begin(&s->lists, OMEN_MIN(2 * s->lists.len, v->lists)) != OMEN_OK) break; /* without memory for more it ends here */
+        pick_lists(v, s); /* those of before come first again */
     }
     omen_pick_end(&s->found);
 }

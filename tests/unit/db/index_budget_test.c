@@ -370,4 +370,51 @@ TEST(building_ends_while_others_write) {
     end(&x);
 }
 
+/* ---- where much was deleted ---- */
+
+static omen_results *ask(fixture *x, const float *v, uint32_t k, bool exact) {
+    omen_query q;
+    omen_results *r = NULL;
+    omen_query_init(&q);
+    q.vector = v;
+    q.dimensions = DIMS;
+    q.k = k;
+    q.exact = exact;
+    q.nprobe = exact ? 0 : 3;
+    CHECK_OK(omen_search(x->c, &q, &r));
+    return r;
+}
+
+/* Everything near some points goes: a search from there looks at more lists, until it has met about as many living rows as it meant to. */
+TEST(what_was_deleted_around_a_query_costs_lists_no_recall) {
+    enum { POINTS = 4 };
+    const omen_index_options lists = {.kind = OMEN_INDEX_IVF, .codec = OMEN_CODEC_SQ8, .lists = 64};
+    fixture x;
+    unsigned same = 0;
+    begin(&x, lists, DIMS);
+    for (int r = 0; r < ROWS; r++) /* clusters, each around one of the first rows */
+        for (int d = 0; d < DIMS && r >= 32; d++) vectors[r][d] = vectors[r % (32)][d] + 0.15f * vectors[r][d];
+    put(x.c, 0, ROWS);
+    CHECK_OK(omen_build_indexes(x.db));
+    for (int p = 0; p < POINTS; p++) { /* its cluster, and those beside it */
+        omen_results *r = ask(&x, vectors[p], 400, true);
+        omen_id gone[400];
+        for (size_t i = 0; i < omen_results_count(r); i++) gone[i] = omen_results_id(r, i);
+        CHECK_OK(omen_delete(x.c, gone, omen_results_count(r), NULL));
+        omen_results_free(r);
+    }
+    CHECK_OK(omen_flush(x.db));
+    CHECK(says(x.c, "\"index\":\"ivf\","));
+    for (int p = 0; p < POINTS; p++) {
+        omen_results *truth = ask(&x, vectors[p], K, true), *got = ask(&x, vectors[p], K, false);
+        CHECK_EQ_UINT(omen_results_count(got), K);
+        for (size_t a = 0; a < K; a++)
+            for (size_t b = 0; b < omen_results_count(got); b++) same += omen_results_id(truth, a).number == omen_results_id(got, b).number;
+        omen_results_free(truth);
+        omen_results_free(got);
+    }
+    if (!CHECK(same >= POINTS * K * 17 / 20)) printf("    %u of %u\n", same, POINTS * K);
+    end(&x);
+}
+
 TEST_MAIN()
