@@ -26,7 +26,7 @@ omen_status omen_dict_sort(omen_dict *d);
 uint32_t omen_dict_code(const omen_dict *d, omen_str s, uint64_t hash);
 static inline omen_str omen_dict_entry(const omen_dict *d, uint32_t entry) {
     uint32_t from = omen_get32(d->offsets.data + 4 * (size_t)entry), to = omen_get32(d->offsets.data + 4 * (size_t)entry + 4);
-    return (omen_str){(const char *)d->bytes.data + from, to - from};
+    return to == from ? (omen_str){"", 0} : (omen_str){(const char *)d->bytes.data + from, to - from};
 }
 size_t omen_dict_memory(const omen_dict *d);
 

@@ -328,12 +328,12 @@ TEST(a_damaged_directory_is_refused_or_harmless) {
     for (size_t at = 0; at < text_at; at++)
         for (int b = 0; b < 8; b++, tried++) {
             fixture x;
-            fault_storage *fs = fault_storage_new(1);
             omen_segment_writer *w;
             omen_segment_info info;
             omen_segment *seg = NULL;
             omen_columns *c = NULL;
             if (test_rand_below(16) != 0) continue;
+            fault_storage *fs = fault_storage_new(1);
             fixture_init(&x, fs, 7, 1 << 20);
             REQUIRE_OK(omen_segment_writer_new(&x.store, 1, &w, NULL));
             const omen_section *sections[3] = {good.directory, good.statistics, good.data};
