@@ -89,7 +89,8 @@ def class_of(db, c):
         return MARK if paired or db.script[c] in ('Inherited', 'Common') else LETTER
     if wb == 'Numeric':
         return NUMERIC
-    if paired and (category[0] == 'L' or category == 'Nl' or wb == 'Katakana'):
+    # Letters that UAX #29 parts everywhere: ideographs, Kana, Thai, Tangut; and by our choice Katakana and Hangul.
+    if category != 'Pd' and ((paired and (category in ('Nl', 'Lm', 'Lo') or wb == 'Katakana')) or (category[0] == 'L' and wb == 'Other')):
         return PAIR
     if wb in ('Single_Quote',) or c in (0x2018, 0x2019, 0xFF07):
         return APOSTROPHE
@@ -136,10 +137,10 @@ def fold_runs(db):
 
 
 def compositions(db):
-    """(composed, base, mark) that case folding leaves as they are. Hangul is arithmetic; ideographs' singletons are left out."""
+    """(composed, base, mark) that case folding leaves as they are. Hangul is arithmetic; ideographs' singletons and symbols are left out."""
     found = []
     for c, parts in sorted(db.decomposition.items()):
-        if len(parts) == 2 and c not in db.excluded and c not in db.fold and parts[0] not in db.fold:
+        if len(parts) == 2 and db.category[c][0] in 'LM' and c not in db.fold and parts[0] not in db.fold:
             found.append((c, parts[0], parts[1]))
     return found
 
@@ -223,8 +224,8 @@ def main():
     for c, _, _ in composed:
         pairs.number(c - last)
         last = c
-    for c, _, m in composed:
-        pairs.number(marks.index(m))
+    for c, _, m in composed: # twice the mark's number; odd: never composed
+        pairs.number(marks.index(m) * 2 + (c in db.excluded))
     last = 0
     for _, base, _ in composed:
         pairs.signed(base - last)

@@ -8,9 +8,13 @@
 enum {
     RULES = 1,       /* counted up whenever the rules of this file change */
     KNOWN_MAX = 23,  /* bytes of words worth remembering, and of their terms */
-    KNOWN = 2048,    /* words remembered, a power of two */
     MARKS_MAX = 8,   /* marks on one character; further ones go */
-    CLUSTER_MAX = 32
+    CLUSTER_MAX = 32,
+#ifdef __wasm__
+    KNOWN = 2048     /* words remembered, a power of two */
+#else
+    KNOWN = 8192
+#endif
 };
 
 typedef struct known {
@@ -92,7 +96,7 @@ omen_status omen_analyzer_new(omen_mem *m, const omen_analyzer_options *o, omen_
     a->turkish = is(o->language, "tr");
     a->version = version_of(a, o);
     omen_status s = omen_unicode_new(m, &a->unicode);
-    if (s == OMEN_OK && (a->stems || a->stops)) {
+    if (s == OMEN_OK && (a->stems || a->stops) && !o->short_texts) {
         a->known = omen_alloc_zero(m, sizeof *a->known * KNOWN);
         if (a->known == NULL) s = OMEN_ERR_MEMORY;
     }
@@ -170,7 +174,7 @@ static void flush(omen_analyzer *a) {
         classes[to] = class;
         a->marks[to] = mark;
     }
-    unsigned kept = 0, blocked = 0; /* blocked: the class of the last mark that did not compose */
+    unsigned kept = 0, blocked = 256; /* blocked: the class of the last mark that did not compose */
     for (unsigned i = 0; i < a->mark_count; i++) {
         uint32_t composed = a->base != 0 && blocked != classes[i] ? omen_unicode_compose(a->unicode, a->base, a->marks[i]) : 0;
         if (composed != 0) {
@@ -198,19 +202,21 @@ static void begin(omen_analyzer *a) {
 /* One character of the text, whose class is k. */
 static void push(omen_analyzer *a, uint32_t c, omen_unicode_class k) {
     if (k == OMEN_UC_IGNORE) return;
-    uint32_t plain[3];
-    unsigned n = omen_unicode_plain(c, plain);
+    uint32_t plain[4], base;
+    bool marks = attaches(k);
+    unsigned n = omen_unicode_apart(a->unicode, c, plain);
+    if (n == 1) n = omen_unicode_plain(c, plain);
+    else marks = true; /* all but the first */
     for (unsigned i = 0; i < n; i++) {
-        c = plain[i];
-        c = a->turkish && c == 'I' ? 0x131 : omen_unicode_fold(a->unicode, c);
-        if (attaches(k)) {
-            if (a->mark_count < MARKS_MAX) a->marks[a->mark_count++] = c;
+        if (attaches(k) || (marks && i > 0)) {
+            if (a->mark_count < MARKS_MAX) a->marks[a->mark_count++] = plain[i];
             continue;
         }
-        uint32_t composed = a->base != 0 && a->mark_count == 0 ? omen_unicode_compose(a->unicode, a->base, c) : 0;
+        base = a->turkish && plain[i] == 'I' ? 0x131 : omen_unicode_fold(a->unicode, plain[i]);
+        uint32_t composed = a->base != 0 && a->mark_count == 0 ? omen_unicode_compose(a->unicode, a->base, base) : 0;
         if (composed == 0) {
             flush(a);
-            composed = c;
+            composed = base;
         }
         a->base = composed;
     }

@@ -8,7 +8,7 @@
  *     in languages of elision (French, Italian) an apostrophe parts ("l'eau" is "l", "eau"); and scripts written without spaces, or
  *     with particles stuck to words (Han, Kana, Hangul, Thai, Lao, Khmer, Myanmar) give overlapping pairs of neighbours ("bigrams"), a character
  *     alone in its run as itself.
- *  2. Ill-formed UTF-8 reads as U+FFFD, one for each maximal subpart as the Unicode Standard recommends: no letter, so it ends a word.
+ *  2. Ill-formed UTF-8 reads as U+FFFD, one for each maximal subpart as the Unicode Standard recommends: no letter, so it ends a word. NUL, too.
  *  3. Case is folded (simple folding); base letters and marks are composed; ligatures and full-width forms become plain; format
  *     characters such as soft hyphens go.
  *  4. Stop words go, where the analyzer has them; they keep their position, so that phrases with gaps still fit.
@@ -32,6 +32,7 @@ typedef struct omen_analyzer_options {
     bool no_stem;                  /* leave words as they are although the language has a stemmer */
     bool stop_words;               /* leave the language's stop words out */
     bool keep_accents;             /* "résumé" and "resume" are different terms */
+    bool short_texts;              /* for queries: does without the 400 KB (100 KB in WebAssembly) that remember the words of long texts */
 } omen_analyzer_options;
 
 typedef struct omen_token {

@@ -10,6 +10,7 @@ typedef struct fold_run {
 
 typedef struct pair {
     uint32_t composed, base, mark;
+    bool apart; /* taken apart, never composed (Full_Composition_Exclusion) */
 } pair;
 
 struct omen_unicode {
@@ -79,7 +80,11 @@ static void unpack_pairs(omen_unicode *u) {
     p = omen_unicode_pairs;
     at = 0;
     for (unsigned i = 0; i < OMEN_UNICODE_PAIRS; i++) u->pairs[i].composed = at += number(&p);
-    for (unsigned i = 0; i < OMEN_UNICODE_PAIRS; i++) u->pairs[i].mark = u->marks[number(&p)];
+    for (unsigned i = 0; i < OMEN_UNICODE_PAIRS; i++) {
+        uint32_t n = number(&p);
+        u->pairs[i].mark = u->marks[n / 2];
+        u->pairs[i].apart = n & 1;
+    }
     at = 0;
     for (unsigned i = 0; i < OMEN_UNICODE_PAIRS; i++) {
         u->pairs[i].base = at += (uint32_t)whole(&p);
@@ -202,7 +207,8 @@ uint32_t omen_unicode_compose(const omen_unicode *u, uint32_t base, uint32_t mar
         else high = middle;
     }
     for (; low < OMEN_UNICODE_PAIRS && u->pairs[u->by_base[low]].base == base; low++) {
-        if (u->pairs[u->by_base[low]].mark == mark) return u->pairs[u->by_base[low]].composed;
+        const pair *p = &u->pairs[u->by_base[low]];
+        if (p->mark == mark && !p->apart) return p->composed;
     }
     return 0;
 }
@@ -214,6 +220,29 @@ unsigned omen_unicode_combining(const omen_unicode *u, uint32_t c) {
     return 0;
 }
 
+/* The pair that composes to c, or NULL. */
+static const pair *pair_of(const omen_unicode *u, uint32_t c) {
+    unsigned low = 0, high = OMEN_UNICODE_PAIRS;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        if (u->pairs[middle].composed < c) low = middle + 1;
+        else high = middle;
+    }
+    return low < OMEN_UNICODE_PAIRS && u->pairs[low].composed == c ? &u->pairs[low] : NULL;
+}
+
+unsigned omen_unicode_apart(const omen_unicode *u, uint32_t c, uint32_t out[4]) {
+    unsigned n = 1;
+    out[0] = c;
+    if (c < 0x958) return 1;
+    for (const pair *p; n < 4 && (p = pair_of(u, out[0])) != NULL && p->apart; n++) {
+        memmove(out + 2, out + 1, sizeof *out * (n - 1));
+        out[0] = p->base;
+        out[1] = p->mark;
+    }
+    return n;
+}
+
 /* Greek, Cyrillic, Latin, and Latin and Greek again. */
 static bool alphabetic(uint32_t c) { return c < 0x530 || (c >= 0x1C80 && c < 0x2100) || (c >= 0x2C60 && c < 0x2E00); }
 
@@ -221,14 +250,9 @@ unsigned omen_unicode_bare(const omen_unicode *u, uint32_t c, uint32_t out[2]) {
     out[0] = c;
     if (c < 0xAA || !alphabetic(c)) return 1;
     for (unsigned steps = 0; steps < 4; steps++) { /* a composed letter's base may be composed too */
-        unsigned low = 0, high = OMEN_UNICODE_PAIRS;
-        while (low < high) {
-            unsigned middle = (low + high) / 2;
-            if (u->pairs[middle].composed < out[0]) low = middle + 1;
-            else high = middle;
-        }
-        if (low == OMEN_UNICODE_PAIRS || u->pairs[low].composed != out[0]) break;
-        out[0] = u->pairs[low].base;
+        const pair *p = pair_of(u, out[0]);
+        if (p == NULL) break;
+        out[0] = p->base;
     }
     unsigned low = 0, high = OMEN_UNICODE_PLAINS;
     while (low < high) {

@@ -44,6 +44,8 @@ uint32_t omen_unicode_fold(const omen_unicode *u, uint32_t c);
 unsigned omen_unicode_plain(uint32_t c, uint32_t out[3]);
 /* The composed character of base and mark, 0 when there is none (lower case alone); Hangul too. */
 uint32_t omen_unicode_compose(const omen_unicode *u, uint32_t base, uint32_t mark);
+/* c as base and marks, 1 to 4 characters, where composed normalisation takes it apart (letters with nukta, pointed Hebrew); else c alone. */
+unsigned omen_unicode_apart(const omen_unicode *u, uint32_t c, uint32_t out[4]);
 /* Canonical combining class of marks that compose; 0 for all other characters. */
 unsigned omen_unicode_combining(const omen_unicode *u, uint32_t c);
 /* c without accents: Latin, Greek and Cyrillic letters without their marks, or as they are usually written; 1 or 2 characters in `out`. Marks

@@ -285,4 +285,28 @@ TEST(no_memory_is_no_harm) {
     }
 }
 
+/* tests/tidy/unicode.test.mjs compares what becomes of texts with what JavaScript knows of Unicode: it names a file of texts, one a line, and one to
+ * write their tokens to, "start,end,term" each. */
+TEST(texts_of_a_file) {
+    const char *in = getenv("OMEN_TEXTS"), *out = getenv("OMEN_TOKENS");
+    if (in == NULL || out == NULL) TEST_SKIP("OMEN_TEXTS and OMEN_TOKENS name no files");
+    FILE *from = fopen(in, "rb"), *to = fopen(out, "wb");
+    REQUIRE(from != NULL && to != NULL);
+    fresh();
+    omen_analyzer *a;
+    omen_analyzer_options o = {.keep_accents = getenv("OMEN_KEEP_ACCENTS") != NULL};
+    REQUIRE(omen_analyzer_new(&mem, &o, &a, NULL) == OMEN_OK);
+    static char line[1 << 16];
+    while (fgets(line, sizeof line, from) != NULL) {
+        omen_token t;
+        size_t len = strlen(line);
+        omen_analyzer_start(a, line, len > 0 && line[len - 1] == '\n' ? len - 1 : len, 0);
+        while (omen_analyzer_next(a, &t)) fprintf(to, "%u,%u,%.*s ", t.start, t.end, (int)t.len, (const char *)t.term);
+        putc('\n', to);
+    }
+    fclose(from);
+    CHECK(fclose(to) == 0);
+    omen_analyzer_free(a);
+}
+
 TEST_MAIN()
