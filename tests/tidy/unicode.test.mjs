@@ -122,7 +122,7 @@ test('words break where UAX #29 breaks them', { skip }, () => {
     assert.equal(tokens.map((t) => `${t.start}-${t.end}`).join(' '), wanted[i], name(texts[i]));
     compared++;
   }
-  assert.ok(compared > 800, `${compared} compared`);
+  assert.ok(compared > 700, `${compared} compared`);
 });
 
 test('the tables are those that the generator makes', { skip }, () => {
