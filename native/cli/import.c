@@ -123,13 +123,19 @@ static omen_status next_record(import *m, cli_record *r, bool *end) {
     return OMEN_OK;
 }
 
+/* Puts file and place of the last record before the message. */
+static omen_status at_record(const import *m, omen_status s) {
+    if (s == OMEN_OK) return s;
+    if (m->source->line != 0) cli_before("%.200s, line %llu: ", m->source->in.path, (unsigned long long)m->source->line);
+    else cli_before("%.200s, row %llu: ", m->source->in.path, (unsigned long long)(m->source->row - 1));
+    return s;
+}
+
 static omen_status check_fields(const import *m, const cli_record *r) {
     for (uint32_t f = 0; m->mode != OMEN_WRITE_UPDATE && f < m->schema->vector_count; f++) {
         if ((r->given >> f & 1u) != 0) continue;
-        char place[32];
-        snprintf(place, sizeof place, m->source->line != 0 ? "line %llu" : "row %llu", (unsigned long long)(m->source->line != 0 ? m->source->line : m->source->row - 1));
-        return cli_fail(OMEN_ERR_INVALID, "%.200s, %s: the record has no vector \"%.*s\"; --field names the key or column that holds it", m->source->in.path, place,
-                        (int)m->schema->vectors[f].name.len, m->schema->vectors[f].name.data);
+        return cli_fail(OMEN_ERR_INVALID, "the record has no vector \"%.*s\"; --field names the key or column that holds it", (int)m->schema->vectors[f].name.len,
+                        m->schema->vectors[f].name.data);
     }
     return OMEN_OK;
 }
@@ -156,9 +162,9 @@ static omen_status transfer(import *m) {
         CLI_TRY(next_record(m, &r, &end));
         if (end) break;
         if (m->source->row <= m->skip) continue;
-        CLI_TRY(check_fields(m, &r));
+        CLI_TRY(at_record(m, check_fields(m, &r)));
         if (cli_batch_full(&m->batch, &r, m->batch_size)) CLI_TRY(write_batch(m));
-        CLI_TRY(cli_batch_add(&m->batch, &r));
+        CLI_TRY(at_record(m, cli_batch_add(&m->batch, &r)));
         cli_progress(m->source->in.offset, m->written + m->batch.count);
     }
     return write_batch(m);

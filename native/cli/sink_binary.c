@@ -1,4 +1,4 @@
-/* sink_binary.c - the vectors of one field as fvecs or npy. */
+/* sink_binary.c - the vectors of one field as fvecs, which knows floats only, or as npy: 8-bit integers as they are, bits as the bytes that hold them. */
 #include <string.h>
 
 #include "cli/cli.h"
@@ -29,10 +29,13 @@ static omen_status fvecs_record(cli_sink *s, const omen_results *r, size_t i) {
 
 const cli_sink cli_sink_fvecs = {.begin = nothing, .record = fvecs_record, .end = nothing};
 
+static const char *descr_of(omen_element e) { return e == OMEN_ELEMENT_I8 ? "|i1" : e == OMEN_ELEMENT_BIT ? "|u1" : "<f4"; }
+
 /* The header says how many rows follow, so they were counted before; it ends at a multiple of 64 bytes. */
 static omen_status npy_begin(cli_sink *s) {
+    const omen_vector_field *f = &s->schema->vectors[s->field];
     char text[118];
-    int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %u), }", (unsigned long long)s->total, cli_width(&s->schema->vectors[s->field]));
+    int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (%llu, %u), }", descr_of(f->element), (unsigned long long)s->total, cli_width(f));
     memset(text + n, ' ', sizeof text - (size_t)n);
     text[sizeof text - 1] = '\n';
     fwrite("\x93NUMPY\x01\x00", 1, 8, s->to);
@@ -43,7 +46,9 @@ static omen_status npy_begin(cli_sink *s) {
 }
 
 static omen_status npy_record(cli_sink *s, const omen_results *r, size_t i) {
-    put_vector(s, r, i);
+    const omen_vector_field *f = &s->schema->vectors[s->field];
+    if (f->element == OMEN_ELEMENT_I8 || f->element == OMEN_ELEMENT_BIT) fwrite(omen_results_vector(r, i, s->field), 1, cli_vector_bytes(f), s->to);
+    else put_vector(s, r, i);
     return OMEN_OK;
 }
 
