@@ -114,6 +114,7 @@ static int compare(omen_str a, omen_str b) {
 
 const omen_json_val *omen_json_root(const omen_json *j) { return yyjson_doc_get_root(j->doc); }
 const omen_json_val *omen_json_get(const omen_json_val *object, const char *key) { return yyjson_obj_get(val(object), key); }
+const omen_json_val *omen_json_get_str(const omen_json_val *object, omen_str key) { return yyjson_obj_getn(val(object), key.data, key.len); }
 bool omen_json_is_object(const omen_json_val *v) { return yyjson_is_obj(val(v)); }
 bool omen_json_is_array(const omen_json_val *v) { return yyjson_is_arr(val(v)); }
 bool omen_json_is_null(const omen_json_val *v) { return yyjson_is_null(val(v)); }

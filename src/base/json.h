@@ -20,6 +20,7 @@ omen_status omen_json_parse(omen_mem *m, omen_str text, omen_json **out, omen_er
 void omen_json_free(omen_json *j);
 const omen_json_val *omen_json_root(const omen_json *j);
 const omen_json_val *omen_json_get(const omen_json_val *object, const char *key); /* NULL when absent or no object */
+const omen_json_val *omen_json_get_str(const omen_json_val *object, omen_str key); /* the same; of members named twice the first */
 bool omen_json_is_object(const omen_json_val *v);
 bool omen_json_is_array(const omen_json_val *v);
 bool omen_json_is_null(const omen_json_val *v);

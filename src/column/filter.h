@@ -100,7 +100,7 @@ typedef struct omen_filter_node {
 typedef struct omen_filter_text { uint32_t offset, len; } omen_filter_text;
 
 /* `name` is the canonical text: the names from the outermost inwards, with "." between them, and a backslash before each "." and each backslash that is in a
- * name, and before a "$" at the beginning of the whole. */
+ * name, and before a "$" at the beginning of the whole. No name is empty. */
 typedef struct omen_filter_path {
     omen_filter_text name;
     uint32_t segments; /* offset of omen_filter_text x segment_count: the names as documents have them */
@@ -171,7 +171,7 @@ bool omen_filter_scalar_matches(const omen_filter *f, const omen_filter_node *le
 bool omen_filter_missing_matches(const omen_filter *f, const omen_filter_node *leaf);
 
 /* Value `constant` as the closed interval of numbers for which `op` (EQ or an ordering) holds, in a column's own type; false: no number of that type. A column
- * of int64 holds x where *low <= x <= *high; a column of doubles likewise, and NaN falls out of itself. */
+ * of int64 holds x where *low <= x <= *high; a column of doubles likewise, and NaN falls out of itself. The constant is a finite number. */
 bool omen_filter_range_i64(uint8_t op, const omen_filter_value *constant, int64_t *low, int64_t *high);
 bool omen_filter_range_f64(uint8_t op, const omen_filter_value *constant, double *low, double *high);
 
