@@ -4,6 +4,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    run_one(OMEN_INDEX_DISK, data, size);
+    (void)run_one(OMEN_INDEX_DISK, data, size);
     return 0;
 }

@@ -4,6 +4,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    run_one(OMEN_INDEX_IVF, data, size);
+    (void)run_one(OMEN_INDEX_IVF, data, size);
     return 0;
 }

@@ -251,7 +251,8 @@ static void ask(model *m, uint32_t effort, uint32_t want, const omen_bits *dead,
     free(hits);
 }
 
-static void use(model *m, uint8_t how) {
+/* What verifying says. */
+static omen_status use(model *m, uint8_t how) {
     static const float recalls[] = {0.0f, 0.5f, 0.95f, 1.0f};
     asked a = {0};
     uint32_t rows = m->source.rows, count;
@@ -278,12 +279,17 @@ static void use(model *m, uint8_t how) {
     MUST(s != OMEN_OK || (!a.damaged && !a.twice && !a.short_of));
     if ((how & 8) != 0) ask(m, 30, 10, dead, true, &a); /* one that verifying refused is still within bounds */
     omen_bits_unref(dead);
+    return s;
 }
 
-static void run_one(omen_index_kind kind, const uint8_t *data, size_t size) {
+/* How far the file of an input came. */
+typedef enum outcome { REFUSED, DAMAGED, SOUND } outcome;
+
+static outcome run_one(omen_index_kind kind, const uint8_t *data, size_t size) {
     static built all[OMEN_INDEX_DISK + 1][OMEN_ARRAY_LEN(lists) + OMEN_ARRAY_LEN(graphs)];
     input in = {data, data + size};
-    if (size < 2) return;
+    outcome came = REFUSED;
+    if (size < 2) return came;
     unsigned first = take(&in, 1), most = (unsigned)(kind == OMEN_INDEX_IVF ? OMEN_ARRAY_LEN(lists) : OMEN_ARRAY_LEN(graphs)) - 1, which = first < 240 ? first % most : most;
     shape made = (kind == OMEN_INDEX_IVF ? lists : graphs)[which];
     built *own = &all[kind][which];
@@ -303,10 +309,11 @@ static void run_one(omen_index_kind kind, const uint8_t *data, size_t size) {
     omen_status s = model_open_index(&m, NULL);
     MUST(s == OMEN_OK || s == OMEN_ERR_CORRUPT || s == OMEN_ERR_VERSION || s == OMEN_ERR_MEMORY);
     MUST((s == OMEN_OK) == (m.index != NULL));
-    if (s == OMEN_OK) use(&m, how);
+    if (s == OMEN_OK) came = use(&m, how) == OMEN_OK ? SOUND : DAMAGED;
     MUST(fault_storage_misuse(m.fs) == NULL);
     m.x.mem.limit = 0;
     MUST(model_deinit(&m) == 0);
+    return came;
 }
 
 #endif
