@@ -224,13 +224,6 @@ static omen_status search(omen_bound *b, bound_series *s, omen_str text, size_t 
     return OMEN_OK;
 }
 
-static bool contains(omen_str s, omen_str part) {
-    if (part.len == 0) return true;
-    for (size_t i = 0; i + part.len <= s.len; i++)
-        if (s.data[i] == part.data[0] && memcmp(s.data + i, part.data, part.len) == 0) return true;
-    return false;
-}
-
 static omen_status want_codes(omen_bound *b, bound_series *s, omen_error *err) {
     if (s->codes == NULL) s->codes = omen_alloc_zero(b->columns->store->mem, (size_t)omen_bitmap_bytes(s->series->dict_count));
     return s->codes == NULL ? out_of_memory(err) : OMEN_OK;
@@ -245,7 +238,7 @@ static omen_status search_substring(omen_bound *b, bound_series *s, omen_str par
     for (; s->low < s->series->dict_count; s->low++) {
         omen_str e;
         OMEN_TRY(entry(b, s->series, s->low, &e, err));
-        if (contains(e, part)) s->codes[s->low / 64] |= UINT64_C(1) << s->low % 64;
+        if (omen_str_contains(e, part)) s->codes[s->low / 64] |= UINT64_C(1) << s->low % 64;
     }
     s->searching = false;
     return OMEN_OK;

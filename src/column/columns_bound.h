@@ -52,6 +52,18 @@ omen_status omen_bound_scan(omen_bound *b, const bound_series *s, uint64_t slot,
 typedef enum zone_answer { ZONE_NONE, ZONE_ALL, ZONE_SCAN } zone_answer;
 zone_answer omen_bound_zone(const bound_series *s, int64_t min, int64_t max);
 
+static inline bool omen_str_contains(omen_str s, omen_str part) {
+    const char *at = s.data, *end = s.data + s.len;
+    if (part.len == 0) return true;
+    while ((size_t)(end - at) >= part.len) {
+        at = memchr(at, part.data[0], (size_t)(end - at) - part.len + 1);
+        if (at == NULL) return false;
+        if (memcmp(at, part.data, part.len) == 0) return true;
+        at++;
+    }
+    return false;
+}
+
 static inline void omen_bits_or(uint64_t *into, const uint64_t *bits) {
     for (uint32_t i = 0; i < OMEN_BLOCK_WORDS; i++) into[i] |= bits[i];
 }

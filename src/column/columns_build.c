@@ -8,7 +8,7 @@
 
 typedef struct omen_columns_builder builder;
 
-#define WINDOW (32u << 20)
+#define WINDOW (32u << 20) /* a multiple of 64 */
 #define DICT_MEMORY (32u << 20)
 #define STEP_BYTES (1u << 20)
 
@@ -21,6 +21,7 @@ omen_status omen_columns_builder_new(omen_mem *m, const omen_row_source *source,
     if (b == NULL) return out_of_memory(err);
     b->mem = m;
     b->source = source;
+    b->window_most = WINDOW;
     omen_arena_init(&b->names, m, 4096);
     return OMEN_OK;
 }
@@ -215,6 +216,7 @@ static void fill_key(builder *b, build_series *s, uint32_t row, uint64_t slot, i
 
 static void fill_bloom(builder *b, const build_series *s, uint64_t hash) {
     uint64_t block = s->out.bloom + omen_bloom_block(hash, s->out.bloom_blocks) * 32;
+    if (block >= b->window_to || block + 32 <= b->window_from) return;
     for (uint32_t w = 0; w < 8; w++) omen_columns_put_bit(b, block + w * 4, (uint32_t)__builtin_ctz(omen_bloom_bit(hash, w)));
 }
 
@@ -342,7 +344,7 @@ static omen_status write_directory(builder *b, omen_segment_writer *out, omen_er
     omen_status s = omen_columns_layout(b);
     if (s == OMEN_OK) s = omen_columns_directory(b, &bytes);
     if (s == OMEN_OK) {
-        b->window_cap = (size_t)OMEN_MIN(b->total, (uint64_t)WINDOW);
+        b->window_cap = (size_t)OMEN_MIN(b->total, b->window_most);
         b->window = omen_alloc(b->mem, b->window_cap);
         if (b->window == NULL && b->window_cap != 0) s = OMEN_ERR_MEMORY;
     }

@@ -45,6 +45,7 @@ struct omen_columns_builder {
     uint64_t statistics_len, data_len, data_base, total;
     uint8_t *window; /* bytes [window_from, window_to) of that */
     size_t window_cap;
+    uint64_t window_most; /* a multiple of 64 */
     uint64_t window_from, window_to, emitted;
     bool in_section, in_data;
 };

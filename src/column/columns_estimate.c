@@ -223,7 +223,11 @@ omen_status omen_columns_eval_estimate(omen_columns_eval *e, double *rows, omen_
     *rows = 0;
     if (e->columns->rows == 0) return OMEN_OK;
     OMEN_TRY(omen_columns_eval_prepare(e, err));
-    for (; e->estimated < e->leaf_count; e->estimated++) OMEN_TRY(omen_bound_estimate(e->leaves[e->estimated].bound, &e->leaves[e->estimated].estimate, err));
+    for (; e->estimated < e->leaf_count; e->estimated++) {
+        eval_leaf *l = &e->leaves[e->estimated];
+        l->estimate = e->columns->rows;
+        if (l->bound != NULL) OMEN_TRY(omen_bound_estimate(l->bound, &l->estimate, err));
+    }
     double part = join(e, e->filter->node_count - 1);
     *rows = (part < 0 ? 0 : part > 1 ? 1 : part) * e->columns->rows;
     return OMEN_OK;

@@ -68,6 +68,31 @@ static void condition_of(const omen_filter *f, const omen_filter_node *n, omen_r
 
 static bool asks(const omen_filter_node *n) { return n->op >= OMEN_FILTER_EQ; }
 
+/* Of an AND's `a >= x` and `a <= y` one condition is made, unless arrays are about: there each side may have its own element. They are known to be ranges
+ * of one kind. Looks at the next few nodes only. */
+#define NEAR 16u
+static void pair(omen_columns_eval *e, uint32_t node) {
+    const omen_filter_node *nodes = omen_filter_nodes(e->filter), *n = &nodes[node];
+    eval_leaf *l = &e->leaves[e->leaf_of[node]];
+    bool complete, low = n->op == OMEN_FILTER_GT || n->op == OMEN_FILTER_GTE;
+    if (!omen_filter_is_order(n->op) || n->parent >= e->filter->node_count || nodes[n->parent].op != OMEN_FILTER_AND || l->paired) return;
+    const omen_column *c = omen_columns_find(e->columns, l->condition.path, &complete);
+    if (c == NULL || c->elements != 0 || c->others != 0) return;
+    for (uint32_t i = node + 1; i < n->parent && i <= node + NEAR; i++) {
+        const omen_filter_node *o = &nodes[i];
+        eval_leaf *other = &e->leaves[e->leaf_of[i]];
+        if (o->parent != n->parent || o->path != n->path || !omen_filter_is_order(o->op) || other->paired) continue;
+        const omen_range *from = other->condition.ranges;
+        if ((o->op == OMEN_FILTER_GT || o->op == OMEN_FILTER_GTE) == low || from->kind != l->condition.ranges->kind) continue;
+        omen_range *into = (omen_range *)(uintptr_t)l->condition.ranges; /* this room's own */
+        if (low) into->high = from->high;
+        else into->low = from->low;
+        other->paired = l->paired = true;
+        other->condition.path.data = NULL;
+        return;
+    }
+}
+
 static omen_status bind(omen_columns_eval *e, omen_error *err) {
     const omen_filter_node *nodes = omen_filter_nodes(e->filter);
     omen_mem *m = e->columns->store->mem;
@@ -89,7 +114,12 @@ static omen_status bind(omen_columns_eval *e, omen_error *err) {
         e->leaf_of[i] = leaf++;
         condition_of(e->filter, &nodes[i], next, &l->condition);
         if (next != NULL) next += ranges_of(&nodes[i]);
-        OMEN_TRY(omen_bound_new(e->columns, &l->condition, &l->bound, err));
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (!asks(&nodes[i])) continue;
+        eval_leaf *l = &e->leaves[e->leaf_of[i]];
+        pair(e, i);
+        if (l->condition.path.data != NULL) OMEN_TRY(omen_bound_new(e->columns, &l->condition, &l->bound, err));
     }
     return OMEN_OK;
 }
@@ -117,7 +147,8 @@ void omen_columns_eval_free(omen_columns_eval *e) {
 }
 
 omen_status omen_columns_eval_prepare(omen_columns_eval *e, omen_error *err) {
-    for (; e->prepared < e->leaf_count; e->prepared++) OMEN_TRY(omen_bound_prepare(e->leaves[e->prepared].bound, err));
+    for (; e->prepared < e->leaf_count; e->prepared++)
+        if (e->leaves[e->prepared].bound != NULL) OMEN_TRY(omen_bound_prepare(e->leaves[e->prepared].bound, err));
     return OMEN_OK;
 }
 
@@ -141,8 +172,13 @@ static bool every(const uint64_t *bits, uint32_t count) {
     return count % 64 == 0 || bits[count / 64] == (UINT64_C(1) << count % 64) - 1;
 }
 
-static omen_status leaf(omen_columns_eval *e, uint32_t node, omen_known *out, omen_error *err) {
+static omen_status leaf(omen_columns_eval *e, uint32_t node, uint32_t rows, omen_known *out, omen_error *err) {
     eval_leaf *l = &e->leaves[e->leaf_of[node]];
+    if (l->bound == NULL) {
+        ones(out->sure, rows);
+        ones(out->perhaps, rows);
+        return OMEN_OK;
+    }
     if (!l->known_ready) {
         OMEN_TRY(omen_bound_block(l->bound, e->block, &l->known, err));
         l->known_ready = true;
@@ -186,7 +222,7 @@ static omen_status evaluate(omen_columns_eval *e, uint32_t rows, omen_error *err
             top++;
         } else if (asks(n)) {
             OMEN_ASSERT(top < e->filter->stack);
-            OMEN_TRY(leaf(e, i, &e->stack[top++], err));
+            OMEN_TRY(leaf(e, i, rows, &e->stack[top++], err));
         }
         /* i is done; if that decides the node above, that is done, too. */
         while (n->parent < count && nodes[n->parent].op != OMEN_FILTER_NOT) {

@@ -23,8 +23,9 @@ void omen_columns_eval_free(omen_columns_eval *e); /* NULL is fine */
 
 typedef struct eval_leaf {
     omen_condition condition;
-    omen_bound *bound;
+    omen_bound *bound; /* NULL: it became part of another leaf's condition, beside which it is true */
     double estimate;  /* rows */
+    bool paired;      /* it is the one or the other leaf of such a pair */
     bool known_ready; /* known is that of the block */
     omen_known known;
 } eval_leaf;

@@ -94,16 +94,9 @@ static void scan_floats(const bound_series *s, const uint8_t *p, uint32_t count,
     }
 }
 
-static bool contains(omen_str s, omen_str part) {
-    if (part.len == 0) return true;
-    for (size_t i = 0; i + part.len <= s.len; i++)
-        if (s.data[i] == part.data[0] && memcmp(s.data + i, part.data, part.len) == 0) return true;
-    return false;
-}
-
 static bool in_range(const omen_range *r, omen_str s) {
     if (r->kind == OMEN_RANGE_PREFIX) return s.len >= r->low.text.len && (r->low.text.len == 0 || memcmp(s.data, r->low.text.data, r->low.text.len) == 0);
-    if (r->kind == OMEN_RANGE_SUBSTRING) return contains(s, r->low.text);
+    if (r->kind == OMEN_RANGE_SUBSTRING) return omen_str_contains(s, r->low.text);
     if (r->low.type == OMEN_LIMIT_TEXT) {
         int order = omen_str_order(s, r->low.text);
         if (order < 0 || (order == 0 && r->low.open)) return false;

@@ -24,7 +24,7 @@ static omen_filter_value random_constant(void) {
     }
 }
 
-static omen_tree *random_leaf(omen_builder *b) {
+static omen_tree *leaf_of(omen_builder *b, int kind) {
     static const omen_str paths[][3] = {{{"year", 4}}, {{"price", 5}}, {{"colour", 6}}, {{"at", 2}}, {{"flag", 4}}, {{"tags", 4}}, {{"scores", 6}}, {{"title", 5}}, {{"any", 3}}, {{"any", 3}},
                                         {{"any", 3}, {"a", 1}}, {{"any", 3}, {"c.d", 3}}, {{"o", 1}, {"k", 1}}, {{"o", 1}, {"any", 3}}, {{"rare", 4}},
                                         {{"nowhere", 7}}, {{"n", 1}}, {{"any", 3}, {"e\\f", 3}}, {{"$d", 2}}};
@@ -33,6 +33,12 @@ static omen_tree *random_leaf(omen_builder *b) {
     while (count < 3 && names[count].data != NULL) count++;
     const omen_tree_path *path = omen_build_path(b, names, count);
     omen_filter_value v = random_constant();
+    if (kind != 0) {
+        static const omen_str names_of_pairs[] = {{"year", 4}, {"price", 5}, {"any", 3}, {"scores", 6}, {"n", 1}, {"at", 2}, {"title", 5}};
+        path = omen_build_path(b, &names_of_pairs[(uint32_t)kind % OMEN_ARRAY_LEN(names_of_pairs)], 1);
+        while (v.type == OMEN_FILTER_NULL || v.type == OMEN_FILTER_BOOL) v = random_constant();
+        return omen_build_leaf(b, (uint8_t)(OMEN_FILTER_LT + test_rand_below(4)), path, &v);
+    }
     switch (test_rand_below(12)) {
     case 0: return omen_build_leaf(b, OMEN_FILTER_EXISTS, path, NULL);
     case 1:
@@ -62,11 +68,16 @@ static omen_tree *random_leaf(omen_builder *b) {
     }
 }
 
+static omen_tree *random_leaf(omen_builder *b) { return leaf_of(b, 0); }
+
 static omen_tree *random_tree(omen_builder *b, int depth) {
     if (depth == 0 || test_rand_below(3) == 0) return random_leaf(b);
     if (test_rand_below(4) == 0) return omen_build_not(b, random_tree(b, depth - 1));
     omen_tree *t = omen_build_join(b, test_rand_below(2) ? OMEN_FILTER_AND : OMEN_FILTER_OR);
     for (uint64_t n = 2 + test_rand_below(3); n > 0; n--) omen_build_add(b, t, random_tree(b, depth - 1));
+    /* Both sides of a range, and more, on one path. */
+    int kind = 1 + (int)test_rand_below(20);
+    for (uint64_t n = test_rand_below(4); n > 0; n--) omen_build_add(b, t, leaf_of(b, kind));
     return omen_build_close(b, t);
 }
 

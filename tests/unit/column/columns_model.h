@@ -5,7 +5,7 @@
 #include <stdarg.h>
 
 #include "base/json.h"
-#include "column/columns.h"
+#include "column/columns_build.h"
 #include "store_fixture.h"
 #include "test.h"
 
@@ -14,6 +14,7 @@ typedef struct model {
     fixture x;
     uint32_t rows;
     char **docs;
+    uint64_t window;  /* of the builder; 0: its own */
     unsigned pending; /* percent of documents that pend first */
     uint64_t asked;
     omen_row_source source;
@@ -48,6 +49,7 @@ static TEST_UNUSED omen_status model_build(model *m, omen_error *err) {
     omen_status s;
     STEP(s, omen_segment_writer_new(&m->x.store, 1, &w, err));
     if (s == OMEN_OK) s = omen_columns_builder_new(&m->x.mem, &m->source, &b, err);
+    if (s == OMEN_OK && m->window != 0) b->window_most = m->window;
     while (s == OMEN_OK && !done) STEP(s, omen_columns_builder_step(b, w, &done, err));
     if (s == OMEN_OK) STEP(s, omen_segment_writer_finish(w, &m->info, err));
     omen_columns_builder_free(b);
