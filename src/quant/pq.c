@@ -67,24 +67,19 @@ typedef struct run_sample {
 /* Spread over all vectors. */
 static const float *vector_of(const run_sample *s, uint32_t i) { return s->from + (size_t)((uint64_t)i * s->count / s->some) * s->stride; }
 
-/* Less the mean, as wide as 8 bits go. The greatest number of all dimensions decides the step, so that distances stay what they are. */
-static void encode_sample(const run_sample *s, double *means, double *step) {
-    double greatest = 0.0;
-    for (uint32_t j = 0; j < s->width; j++) {
-        double sum = 0.0;
-        for (uint32_t i = 0; i < s->some; i++) sum += (double)vector_of(s, i)[j];
-        means[j] = sum / s->some;
-        for (uint32_t i = 0; i < s->some; i++) {
-            double off = (double)vector_of(s, i)[j] - means[j];
-            greatest = OMEN_MAX(greatest, off < 0.0 ? 0.0 - off : off);
-        }
+/* As wide as 8 bits go; the greatest number of all dimensions decides the step, so that distances stay what they are. Answers the step. */
+static float encode_sample(const run_sample *s) {
+    float greatest = 0.0f;
+    for (uint32_t i = 0; i < s->some * s->width; i++) {
+        float v = __builtin_fabsf(vector_of(s, i / s->width)[i % s->width]);
+        greatest = v > greatest ? v : greatest;
     }
-    *step = greatest > 0.0 ? greatest / 127.0 : 1.0;
-    for (uint32_t i = 0; i < s->some; i++)
-        for (uint32_t j = 0; j < s->width; j++) {
-            double v = ((double)vector_of(s, i)[j] - means[j]) / *step;
-            s->codes[(size_t)i * s->len + j] = (uint8_t)(int8_t)(v < 0.0 ? v - 0.5 : v + 0.5);
-        }
+    float step = greatest > 1e-35f ? greatest / 127.0f : 1.0f;
+    for (uint32_t i = 0; i < s->some * s->width; i++) {
+        float v = vector_of(s, i / s->width)[i % s->width] / step;
+        s->codes[(size_t)(i / s->width) * s->len + i % s->width] = (uint8_t)(int8_t)(v < 0.0f ? v - 0.5f : v + 0.5f);
+    }
+    return step;
 }
 
 /* Codes are coarse: a round in floats puts every point at the mean of the vectors that are nearest to it. */
@@ -104,15 +99,13 @@ static void settle(const run_sample *s, float *to) {
 }
 
 static omen_status train_run(omen_pq *c, uint32_t run, const run_sample *s) {
-    double *means = s->sums, step;
-    float *to = run_of(c, run);
-    encode_sample(s, means, &step);
+    float *to = run_of(c, run), step = encode_sample(s);
     omen_kmeans k;
     omen_kmeans_codes codes = {s->codes, s->len, s->len, false};
     omen_status status = omen_kmeans_begin(&k, c->mem, &codes, s->some, s->some, OMEN_MIN(s->some, OMEN_PQ_POINTS));
     while (status == OMEN_OK && !omen_kmeans_step(&k)) {}
     for (uint32_t p = 0; p < OMEN_PQ_POINTS && status == OMEN_OK; p++) /* fewer vectors than centroids: the last is there several times, and never chosen */
-        for (uint32_t j = 0; j < s->width; j++) to[j * OMEN_PQ_POINTS + p] = (float)(means[j] + step * (int8_t)k.centroids[(size_t)OMEN_MIN(p, k.clusters - 1) * s->len + j]);
+        for (uint32_t j = 0; j < s->width; j++) to[j * OMEN_PQ_POINTS + p] = step * (float)(int8_t)k.centroids[(size_t)OMEN_MIN(p, k.clusters - 1) * s->len + j];
     omen_kmeans_deinit(&k);
     for (uint32_t round = 0; round < SETTLING && status == OMEN_OK; round++) settle(s, to);
     return status;

@@ -88,14 +88,13 @@ static float best_factor(const omen_rabitq *c, const float *sizes, float greates
     float levels = (float)(1u << (c->bits - 1)), most = levels - 1.0f, unit = levels / greatest, best = 0.0f, at = 1.0f;
     /* The more levels, the less is gained by cutting off the greatest coordinates. */
     static const float lows[] = {0.4f, 0.4f, 0.85f, 0.85f, 0.9f, 0.95f, 0.97f}, highs[] = {3.4f, 3.4f, 1.9f, 1.9f, 1.6f, 1.4f, 1.25f};
-    float low = lows[c->bits - 2], wide = (highs[c->bits - 2] - low) / (float)(COARSE - 1);
-    for (uint32_t i = 0; i < COARSE; i++) {
-        float try = low + wide * (float)i, found = cosine(sizes, c->n, unit * try, most, v);
-        if (found > best) best = found, at = try;
-    }
-    float from = at - wide, fine = 2.0f * wide / (float)(FINE + 1);
-    for (uint32_t i = 1; i <= FINE; i++) {
-        float try = from + fine * (float)i, found = cosine(sizes, c->n, unit * try, most, v);
+    float from = lows[c->bits - 2], wide = (highs[c->bits - 2] - from) / (float)(COARSE - 1);
+    for (uint32_t i = 0, end = COARSE + FINE; i < end; i++) {
+        if (i == COARSE) { /* now between the neighbours of the best */
+            from = at - wide;
+            wide = 2.0f * wide / (float)(FINE + 1);
+        }
+        float try = from + wide * (float)(i < COARSE ? i : i - COARSE + 1), found = cosine(sizes, c->n, unit * try, most, v);
         if (found > best) best = found, at = try;
     }
     return unit * at;
@@ -128,48 +127,23 @@ static numbers numbers_of(const omen_rabitq *c, const place *p) {
 /* Bit p of eight bytes, gathered into one. */
 static uint8_t bits_of(uint64_t eight, uint32_t p) { return (uint8_t)((eight >> p & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080) >> 56); }
 
-static void encode_signs(const omen_rabitq *c, const place *p, const omen_rabitq_rows *rows, size_t at) {
-    uint32_t ones = 0;
-    uint8_t *signs = rows->signs + at * c->plane;
-    for (uint32_t i = 0; i < c->n; i += 8) {
-        uint32_t byte = 0;
-        for (uint32_t j = 0; j < 8; j++) {
-            uint32_t one = p->r[i + j] >= 0.0f;
-            byte |= one << j;
-            ones += one;
-            p->v[i + j] = (float)one - 0.5f;
-        }
-        signs[i / 8] = (uint8_t)byte;
-    }
-    numbers own = numbers_of(c, p);
-    rows->add[at] = own.add;
-    rows->times[at] = own.times;
-    rows->error[at] = own.error;
-    rows->ones[at] = ones;
-}
-
-static void encode_rest(const omen_rabitq *c, const place *p, const omen_rabitq_rows *rows, size_t at, float *sizes) {
-    float greatest = greatest_of(p->r, c->n), factor = 0.0f, most = (float)((1u << (c->bits - 1)) - 1);
-    uint32_t half = 1u << (c->bits - 1), sum = 0;
-    uint8_t *planes = rows->planes + at * (c->bits - 1) * c->plane;
-    for (uint32_t i = 0; i < c->n; i++) sizes[i] = p->r[i] < 0.0f ? 0.0f - p->r[i] : p->r[i];
-    /* Only where neither the factor nor a product with it overflows; else there is nothing but signs. */
-    if (greatest > 1e-30f && greatest < HUGE_FLOAT) factor = best_factor(c, sizes, greatest, p->v);
+/* The whole numbers of a row: with one bit, the signs. Answers their sum; p->v is what they stand for. */
+static uint32_t put_code(const omen_rabitq *c, const place *p, uint32_t bits, float factor, uint8_t *signs, uint8_t *planes) {
+    uint32_t half = 1u << (bits - 1), sum = 0;
+    float most = (float)(half - 1);
     for (uint32_t i = 0; i < c->n; i += 8) {
         uint64_t eight = 0;
         for (uint32_t j = 0; j < 8; j++) {
-            float x = sizes[i + j] * factor;
+            float x = __builtin_fabsf(p->r[i + j]) * factor;
             uint32_t level = (uint32_t)(x < most ? x : most), k = p->r[i + j] >= 0.0f ? half + level : half - 1 - level;
             p->v[i + j] = (float)k - ((float)half - 0.5f);
             sum += k;
             eight |= (uint64_t)k << 8 * j;
         }
-        for (uint32_t b = 0; b + 1 < c->bits; b++) planes[(size_t)b * c->plane + i / 8] = bits_of(eight, b);
+        signs[i / 8] = bits_of(eight, bits - 1);
+        for (uint32_t b = 0; b + 1 < bits; b++) planes[(size_t)b * c->plane + i / 8] = bits_of(eight, b);
     }
-    numbers own = numbers_of(c, p);
-    rows->full_add[at] = own.add;
-    rows->full_times[at] = own.times;
-    rows->sums[at] = sum;
+    return sum;
 }
 
 void omen_rabitq_encode(const omen_rabitq *c, const float *residual, const float *centroid, float more, const omen_rabitq_rows *rows, size_t at, float *scratch) {
@@ -178,8 +152,21 @@ void omen_rabitq_encode(const omen_rabitq *c, const float *residual, const float
     omen_rotation_turn(&c->rotation, centroid, turned);
     place p = {.r = r, .centroid = turned, .v = scratch + 2 * (size_t)c->n, .square = dot(r, r, c->n)};
     p.first = more + (c->product ? 0.0f - dot(turned, r, c->n) : p.square);
-    encode_signs(c, &p, rows, at);
-    if (c->bits > 1) encode_rest(c, &p, rows, at, scratch + 3 * (size_t)c->n);
+    uint8_t *signs = rows->signs + at * c->plane;
+    rows->ones[at] = put_code(c, &p, 1, 0.0f, signs, NULL);
+    numbers own = numbers_of(c, &p);
+    rows->add[at] = own.add;
+    rows->times[at] = own.times;
+    rows->error[at] = own.error;
+    if (c->bits == 1) return;
+    float greatest = greatest_of(r, c->n), factor = 0.0f, *sizes = scratch + 3 * (size_t)c->n;
+    for (uint32_t i = 0; i < c->n; i++) sizes[i] = __builtin_fabsf(r[i]);
+    /* Only where neither the factor nor a product with it overflows; else there is nothing but signs. */
+    if (greatest > 1e-30f && greatest < HUGE_FLOAT) factor = best_factor(c, sizes, greatest, p.v);
+    rows->sums[at] = put_code(c, &p, c->bits, factor, signs, rows->planes + at * (c->bits - 1) * c->plane);
+    own = numbers_of(c, &p);
+    rows->full_add[at] = own.add;
+    rows->full_times[at] = own.times;
 }
 
 static uint32_t ones_of(const uint8_t *plane, uint32_t len) {

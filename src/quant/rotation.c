@@ -40,24 +40,13 @@ static void butterfly(float *restrict a, float *restrict b, uint32_t n) {
     }
 }
 
-/* Eight numbers, the three innermost steps at once: short loops cost more than their additions. The same operations as `butterfly` does. */
-static void innermost(float *x) {
-    float a0 = x[0] + x[1], a1 = x[0] - x[1], a2 = x[2] + x[3], a3 = x[2] - x[3];
-    float a4 = x[4] + x[5], a5 = x[4] - x[5], a6 = x[6] + x[7], a7 = x[6] - x[7];
-    float b0 = a0 + a2, b2 = a0 - a2, b1 = a1 + a3, b3 = a1 - a3;
-    float b4 = a4 + a6, b6 = a4 - a6, b5 = a5 + a7, b7 = a5 - a7;
-    x[0] = b0 + b4, x[4] = b0 - b4, x[1] = b1 + b5, x[5] = b1 - b5;
-    x[2] = b2 + b6, x[6] = b2 - b6, x[3] = b3 + b7, x[7] = b3 - b7;
-}
-
 static void scale(float *x, uint32_t n, float by) {
     for (uint32_t i = 0; i < n; i++) x[i] *= by;
 }
 
 /* n: a power of two, 64 at least. Its own inverse. */
 static void hadamard(float *x, uint32_t n) {
-    for (uint32_t i = 0; i < n; i += 8) innermost(x + i);
-    for (uint32_t half = 8; half < n; half *= 2)
+    for (uint32_t half = 1; half < n; half *= 2)
         for (uint32_t i = 0; i < n; i += 2 * half) butterfly(x + i, x + i + half, half);
     scale(x, n, 1.0f / __builtin_sqrtf((float)n));
 }
