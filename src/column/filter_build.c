@@ -282,7 +282,8 @@ static void lay(layout *l, const omen_tree *t, bool first, uint8_t above) {
     if (t->path != NULL) n.path = lay_path(l, (omen_tree_path *)(uintptr_t)t->path);
     if (t->place != NULL) lay_place(l, t, &n);
     else if (t->value_count != 0) lay_values(l, t, &n);
-    if (t->first == NULL) l->stack = OMEN_MAX(l->stack, ++l->standing);
+    l->standing += t->first == NULL;
+    l->stack = OMEN_MAX(l->stack, l->standing);
     if (!first && above != OMEN_FILTER_NOT) l->standing--;
     if (l->base != NULL) {
         omen_filter_node *nodes = (omen_filter_node *)(void *)(l->base + sizeof(omen_filter));

@@ -129,7 +129,7 @@ __attribute__((noinline)) static void *unknown(reader *r, omen_str key) {
         {"$expr", "comparing one field with another is not offered"},
     };
     for (size_t i = 0; i < OMEN_ARRAY_LEN(known); i++)
-        if (is(key, known[i].theirs)) return refuse_as(r, OMEN_ERR_INVALID, "unknown operator; ", (omen_str){known[i].advice, strlen(known[i].advice)}, "");
+        if (is(key, known[i].theirs)) return refuse_as(r, OMEN_ERR_INVALID, "unknown operator; ", (omen_str){"", 0}, known[i].advice);
     uint32_t best = UNKNOWN, least = 3;
     for (uint32_t i = 0; i < UNKNOWN; i++)
         if (apart(key, names[i]) < least) least = apart(key, names[i]), best = i;

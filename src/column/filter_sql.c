@@ -320,7 +320,10 @@ __attribute__((noinline)) static const omen_tree_path *path(parser *p) {
         if (!advance(p)) return NULL;
     }
     const omen_tree_path *made = omen_build_path(&p->b, names, count);
-    if (made == NULL) built(p, NULL);
+    if (made == NULL) {
+        p->now.at = begin; /* the place of what is refused */
+        built(p, NULL);
+    }
     return made;
 }
 
