@@ -18,18 +18,22 @@ typedef struct chunk {
 } chunk;
 
 typedef struct stream {
-    chunk *first;
     uint8_t *at, *end; /* room in the last chunk */
-    chunk *last;
+    chunk *first, *last;
 } stream;
 
+/* What tells most terms apart: the first and the last eight bytes, or a hash of what comes after the first eight. */
+typedef struct fingerprint { uint64_t a, b; } fingerprint;
+
 typedef struct term {
-    const uint8_t *bytes;
+    /* one line of the cache, which is all that another occurrence in a row needs */
+    fingerprint print;
     uint32_t len, df;       /* df: with the last row */
     uint32_t row, before;   /* the last row, not in the stream yet; the one before it */
     uint32_t count;         /* in it, or the bits of its weight */
     uint32_t position;
-    stream postings, positions;
+    stream positions, postings;
+    const uint8_t *bytes;
 } term;
 
 typedef struct slot { uint32_t hash, term; } slot; /* term: index + 1, 0: free */
@@ -199,17 +203,33 @@ static term *new_term(omen_postings_builder *b, const void *bytes, uint32_t len)
     return t;
 }
 
+static inline fingerprint print_of(const uint8_t *p, uint32_t len) {
+    if (len > 16) return (fingerprint){omen_get64(p), omen_hash64(p + 8, len - 8, 0)};
+    if (len >= 8) return (fingerprint){omen_get64(p), omen_get64(p + len - 8)};
+    if (len >= 4) return (fingerprint){omen_get32(p) | (uint64_t)omen_get32(p + len - 4) << 32, 0};
+    return (fingerprint){p[0] | (uint64_t)p[len / 2] << 8 | (uint64_t)p[len - 1] << 16, 0};
+}
+
+static inline uint32_t hash_of(fingerprint f, uint32_t len) {
+    uint64_t h = (f.a ^ len) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ h >> 32 ^ f.b) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (uint32_t)(h >> 32);
+}
+
 /* The term, made if it is new. NULL: out of memory. */
-static term *intern(omen_postings_builder *b, const void *bytes, uint32_t len) {
+static inline term *intern(omen_postings_builder *b, const uint8_t *bytes, uint32_t len) {
     if (b->term_count >= b->slot_count / 2 && !rehash(b)) return NULL;
-    uint32_t hash = (uint32_t)omen_hash64(bytes, len, 0), at = hash & (b->slot_count - 1);
+    fingerprint f = print_of(bytes, len);
+    uint32_t hash = hash_of(f, len), at = hash & (b->slot_count - 1);
     for (; b->slots[at].term != 0; at = (at + 1) & (b->slot_count - 1)) {
         if (b->slots[at].hash != hash) continue;
         term *t = term_at(b, b->slots[at].term - 1);
-        if (t->len == len && memcmp(t->bytes, bytes, len) == 0) return t;
+        if (t->print.a == f.a && t->print.b == f.b && t->len == len && (len <= 16 || memcmp(t->bytes, bytes, len) == 0)) return t;
     }
     term *t = new_term(b, bytes, len);
-    if (t != NULL) b->slots[at] = (slot){hash, b->term_count};
+    if (t == NULL) return NULL;
+    t->print = f;
+    b->slots[at] = (slot){hash, b->term_count};
     return t;
 }
 
