@@ -59,7 +59,9 @@ int main(int argc, char **argv) {
     must(omen_segment_writer_finish(w, &info, &err), &err);
     omen_columns_builder_free(b);
     omen_segment_writer_free(w);
-    printf("{\"bench\":\"columns.build\",\"rows\":%u,\"ms\":%.0f,\"mb\":%.1f,\"peak_mb\":%.1f}\n", rows, now() - start, (double)info.length / 1e6, (double)atomic_load(&x.mem.peak) / 1e6);
+    char hash[33];
+    omen_hash128_hex(&info.hash, hash);
+    printf("{\"bench\":\"columns.build\",\"hash\":\"%s\",\"rows\":%u,\"ms\":%.0f,\"mb\":%.1f,\"peak_mb\":%.1f}\n", hash, rows, now() - start, (double)info.length / 1e6, (double)atomic_load(&x.mem.peak) / 1e6);
     must(omen_segment_open(&x.store, &info, &segment, &err), &err);
     must(omen_columns_open(&x.store, segment, rows, &c, &err), &err);
     static const char *const filters[] = {

@@ -255,7 +255,7 @@ TEST(documents_come_back_from_columns) {
     run(1, 0);
     run(300, 0);
     run(4096, 0);
-    run(9001, 0);
+    run(5003, 0);
 }
 
 TEST(documents_come_back_when_everything_pends) { run(700, 40); }
@@ -276,6 +276,9 @@ TEST(equal_documents_give_equal_bytes) {
         m.window = windows[round];
         for (uint32_t i = 0; i < m.rows; i++) m.docs[i] = i % 7 == 0 ? numbered(i) : strdup(i % 3 == 0 ? "{\"a\":[1,2.5,\"x\"],\"b\":{\"c\":true}}" : i % 3 == 1 ? "{\"b\":{\"d\":null},\"a\":\"2024-02-29T00:00:00Z\"}" : "{}");
         REQUIRE_OK(model_build(&m, NULL));
+        char hex[33];
+        omen_hash128_hex(&m.info.hash, hex);
+        CHECK_EQ_STR(hex, "af4f5bf1d7ef9d1f026b7d13ad596a44"); /* on every host */
         if (round == 0) first = m.info.hash;
         else CHECK(omen_hash128_equal(&first, &m.info.hash));
         model_deinit(&m);

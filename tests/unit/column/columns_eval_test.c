@@ -415,4 +415,61 @@ TEST(wrong_contents_are_harmless) {
     model_deinit(&m);
 }
 
+/* A filter with a predicate for every sort of series. */
+static omen_filter *broad_filter(model *m) {
+    omen_filter *f = NULL;
+    omen_error err = {0};
+    omen_str text = OMEN_STR("(year >= 2000 AND year < 2010) OR colour IN ('red', 'x') OR title CONTAINS '77' OR title = 'title 5' OR tags CONTAINS 'a' OR flag IS NULL OR price > 20.5 OR at < DATE '2010-01-01'");
+    CHECK_OK(omen_filter_compile(&m->x.mem, text, &f, &err));
+    return f;
+}
+
+TEST(faults_while_evaluating_are_said) {
+    model m;
+    model_init(&m, 9000, 0, 1 << 20);
+    for (uint32_t i = 0; i < m.rows; i++) m.docs[i] = random_doc(i);
+    REQUIRE_OK(model_build(&m, NULL));
+    REQUIRE_OK(model_open(&m, NULL));
+    omen_json **docs = parse_all(&m);
+    omen_filter *f = broad_filter(&m);
+    REQUIRE(f != NULL);
+    for (int what = 0; what < 2; what++) {
+        omen_status s = OMEN_ERR_INTERNAL;
+        uint32_t failed = 0;
+        for (uint64_t n = 1; s != OMEN_OK && n < 500; n++) {
+            omen_columns_free(m.columns);
+            omen_segment_close(m.segment);
+            m.columns = NULL;
+            m.segment = NULL;
+            REQUIRE_OK(model_open(&m, NULL)); /* blocks are read again */
+            omen_bits *sure = omen_bits_new(&m.x.mem, m.rows), *maybe = omen_bits_new(&m.x.mem, m.rows);
+            omen_columns_eval *e = NULL;
+            bool done = false;
+            double rows;
+            if (what == 0) fault_host_fail_alloc_at(m.x.host, n, true);
+            else fault_storage_fail_at(m.fs, n, OMEN_ERR_IO, true);
+            s = omen_columns_eval_new(m.columns, f, &e, NULL);
+            if (s == OMEN_OK) s = omen_columns_eval_estimate(e, &rows, NULL);
+            while (s == OMEN_OK && !done) s = omen_columns_eval_step(e, 1, sure, maybe, &done, NULL);
+            CHECK(s == OMEN_OK || s == (what == 0 ? OMEN_ERR_MEMORY : OMEN_ERR_IO));
+            failed += s != OMEN_OK;
+            if (what == 0) fault_host_fail_alloc_at(m.x.host, 0, false);
+            else fault_storage_fail_at(m.fs, 0, OMEN_OK, false);
+            if (s == OMEN_OK) {
+                found r = {sure, maybe, rows, s};
+                expect_same(&m, docs, f, &r);
+            }
+            omen_columns_eval_free(e);
+            omen_bits_unref(sure);
+            omen_bits_unref(maybe);
+            CHECK_EQ_INT(omen_pool_metrics_of(m.x.store.pool)->pinned.value, 0);
+        }
+        CHECK_OK(s);
+        CHECK(failed > 3);
+    }
+    omen_filter_free(&m.x.mem, f);
+    free_all(&m, docs);
+    model_deinit(&m);
+}
+
 TEST_MAIN()
