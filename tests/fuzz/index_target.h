@@ -285,19 +285,25 @@ static omen_status use(model *m, uint8_t how) {
 /* How far the file of an input came. */
 typedef enum outcome { REFUSED, DAMAGED, SOUND } outcome;
 
-static outcome run_one(omen_index_kind kind, const uint8_t *data, size_t size) {
+/* The shape that a first byte chooses, and what was built of it. */
+static built *choose(omen_index_kind kind, uint8_t first, shape *made) {
     static built all[OMEN_INDEX_DISK + 1][OMEN_ARRAY_LEN(lists) + OMEN_ARRAY_LEN(graphs)];
+    unsigned most = (unsigned)(kind == OMEN_INDEX_IVF ? OMEN_ARRAY_LEN(lists) : OMEN_ARRAY_LEN(graphs)) - 1, which = first < 240 ? first % most : most;
+    *made = (kind == OMEN_INDEX_IVF ? lists : graphs)[which];
+    made->options.kind = kind;
+    if (!all[kind][which].done) build(made, &all[kind][which]);
+    return &all[kind][which];
+}
+
+static outcome run_one(omen_index_kind kind, const uint8_t *data, size_t size) {
     input in = {data, data + size};
     outcome came = REFUSED;
+    shape made;
     if (size < 2) return came;
-    unsigned first = take(&in, 1), most = (unsigned)(kind == OMEN_INDEX_IVF ? OMEN_ARRAY_LEN(lists) : OMEN_ARRAY_LEN(graphs)) - 1, which = first < 240 ? first % most : most;
-    shape made = (kind == OMEN_INDEX_IVF ? lists : graphs)[which];
-    built *own = &all[kind][which];
-    made.options.kind = kind;
+    built *own = choose(kind, (uint8_t)take(&in, 1), &made);
     uint8_t how = (uint8_t)take(&in, 1);
     content c;
     model m;
-    if (!own->done) build(&made, own);
     test_rng_state = how;
     content_copy(&c, &own->content);
     for (unsigned n = 0; in.at < in.end && n < 64; n++) change(&in, &c);
