@@ -295,6 +295,8 @@ TEST(texts_of_a_file) {
     fresh();
     omen_analyzer *a;
     omen_analyzer_options o = {.keep_accents = getenv("OMEN_KEEP_ACCENTS") != NULL};
+    const char *language = getenv("OMEN_LANGUAGE");
+    if (language != NULL) o.language = omen_language_find(language, strlen(language));
     REQUIRE(omen_analyzer_new(&mem, &o, &a, NULL) == OMEN_OK);
     static char line[1 << 16];
     while (fgets(line, sizeof line, from) != NULL) {
