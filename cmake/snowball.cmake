@@ -11,9 +11,10 @@ set(OMEN_LANGUAGES ar=arabic ca=catalan da=danish de=german el=greek en=english 
   hy=armenian id=indonesian it=italian lt=lithuanian ne=nepali nl=dutch no=norwegian pt=portuguese ro=romanian ru=russian sr=serbian sv=swedish
   ta=tamil tr=turkish yi=yiddish)
 # WebAssembly is downloaded: English is inside, each other language a module of its own.
+set(OMEN_WASM_LANGUAGES "en=english" CACHE STRING "Languages inside the WebAssembly module, as in OMEN_LANGUAGES")
 set(omen_languages_inside ${OMEN_LANGUAGES})
 if(OMEN_WASM OR OMEN_EMSCRIPTEN)
-  set(omen_languages_inside en=english)
+  set(omen_languages_inside ${OMEN_WASM_LANGUAGES})
 endif()
 
 set(snowball_folder ${CMAKE_CURRENT_BINARY_DIR}/pinned/snowball)
@@ -64,7 +65,7 @@ function(omen_snowball_table out)
       string(REGEX MATCH "return qw\\(([^)]*)\\)" matched "${text}")
       string(REGEX MATCHALL "[^ \r\n\t]+" words "${CMAKE_MATCH_1}")
       list(REMOVE_DUPLICATES words)
-      list(FILTER words EXCLUDE REGEX "-") # a hyphen ends a word
+      list(FILTER words EXCLUDE REGEX "[-.]") # which are no part of words
       list(SORT words COMPARE STRING)
       list(JOIN words "\\0\"\n    \"" joined)
       string(APPEND declared "static const char stops_${code}[] =\n    \"${joined}\\0\";\n")

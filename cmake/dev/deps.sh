@@ -6,7 +6,8 @@
 
 # name | Debian source package | file | SHA-256
 # The zstd and yyjson files are Debian's repacked originals (documentation and non-free parts left out; the library
-# sources are unchanged); the xxHash file is upstream's tag archive itself.
+# sources are unchanged); the xxHash and Snowball files are upstream's tag archives themselves, the stop words' file is CPAN's. The Unicode database
+# is for the generator of src/text/unicode_tables.c and its tests alone: CMake does without.
 PINNED_SOURCES='
 zstd   libzstd libzstd_1.5.7+dfsg.orig.tar.xz 0c092ef267edce57ba7f3f2645c861f72eaf5e76273c6c3632869423464b90a5
 xxhash xxhash  xxhash_0.8.3.orig.tar.gz       aae608dfe8213dfd05d909a57718ef82f30722c392344583d3f39050c7f29a80
