@@ -27,6 +27,9 @@
 
 enum { OMEN_TERM_MAX = 64 };
 
+/* Measured with BM25 (k1 1.6, b 0.75, titles counted twice), nDCG@10 on SciFact and Cranfield: no language 0.67 and 0.35; stemmed 0.69 and 0.37; stemmed and
+ * without stop words 0.695 and 0.380. So a field with a language is best indexed without its stop words, which are also the longest postings; a
+ * phrase made of stop words alone is then not found. */
 typedef struct omen_analyzer_options {
     const omen_language *language; /* stemmer and stop words; NULL: neither */
     bool no_stem;                  /* leave words as they are although the language has a stemmer */
