@@ -9,7 +9,11 @@
 
 #include "base/json.h"
 #include "fault_storage.h"
+#ifdef __wasi__
+#include "fault_host.h"
+#else
 #include "omendb_native.h"
+#endif
 #include "text/analyze.h"
 #include "text/bm25.h"
 
@@ -34,7 +38,13 @@ static char *read_all(const char *path, size_t *len) {
     size_t cap = 1 << 20, n, have = 0;
     bool packed = strlen(path) > 4 && strcmp(path + strlen(path) - 4, ".zst") == 0;
     snprintf(command, sizeof command, "zstd -dcq '%s'", path);
+    #ifdef __wasi__
+    (void)command;
+    (void)packed; /* no other programs there: give it files that are not packed */
+    FILE *f = fopen(path, "rb");
+#else
     FILE *f = packed ? popen(command, "r") : fopen(path, "rb");
+#endif
     char *text = malloc(cap + 1);
     if (f == NULL || text == NULL) {
         printf("{\"skipped\":\"%s is not there\"}\n", path);
@@ -44,8 +54,11 @@ static char *read_all(const char *path, size_t *len) {
         have += n;
         if (have == cap && (text = realloc(text, 1 + (cap *= 2))) == NULL) exit(1);
     }
+#ifndef __wasi__
     if (packed) pclose(f);
-    else fclose(f);
+    else
+#endif
+        fclose(f);
     text[have] = 0;
     *len = have;
     return text;
@@ -68,7 +81,11 @@ static line *lines_of(char *text, size_t len, uint32_t *count) {
 }
 
 static void prepare(void) {
+#ifdef __wasi__
+    const omen_host *host = &fault_host_new(1)->host;
+#else
     const omen_host *host = omen_host_native();
+#endif
     omen_mem_init(&mem, host, 0);
     store.host = host;
     store.mem = &mem;
@@ -83,10 +100,15 @@ static omen_analyzer *analyzer(bool stop_words) {
     return a;
 }
 
+#ifdef __wasi__
+#define CPU_CLOCK CLOCK_MONOTONIC /* there is no other */
+#else
+#define CPU_CLOCK CLOCK_PROCESS_CPUTIME_ID
+#endif
 /* Of this process alone: what else the machine does counts less. */
 static double cpu(void) {
     struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    clock_gettime(CPU_CLOCK, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
