@@ -37,7 +37,7 @@ export async function omendb(open, name, options, set) {
     await db.compact();
     await db.buildIndexes();
   });
-  const search = async (vector, ef) => (await things.search({ vector, topK: K, ef, include: [] })).map((hit) => hit.id);
+  const search = async (vector, recall) => (await things.search({ vector, topK: K, recall, include: [] })).map((hit) => hit.id);
   return { rowsPerSecond, search, close: () => db.close(), kernels: db.engine.kernels };
 }
 

@@ -116,6 +116,20 @@ TEST(an_index_that_exists_suits_or_not) {
     }
 }
 
+TEST(shorter_codes_come_before_blocks) {
+    omen_index_options any = {.kind = OMEN_INDEX_AUTO}, bytes = {.kind = OMEN_INDEX_AUTO, .codec = OMEN_CODEC_SQ8};
+    omen_index_case c = {.rows = 331000, .dimensions = 100, .metric = OMEN_METRIC_COSINE, .budget = 28u << 20};
+    CHECK(omen_index_estimate(OMEN_INDEX_IVF, &c) > c.budget);
+    omen_index_choice got = omen_index_choose(&any, &c);
+    CHECK(got.options.kind == OMEN_INDEX_IVF && got.options.codec == OMEN_CODEC_RABITQ && strstr(got.why, "shorter codes do") != NULL);
+    CHECK_EQ_INT(omen_index_choose(&bytes, &c).options.kind, OMEN_INDEX_DISK);
+    c.budget = 20u << 20;
+    CHECK_EQ_INT(omen_index_choose(&any, &c).options.kind, OMEN_INDEX_DISK);
+    c.budget = 28u << 20;
+    c.needs[1] = c.budget + 1;
+    CHECK_EQ_INT(omen_index_choose(&any, &c).options.kind, OMEN_INDEX_DISK);
+}
+
 /* What was built and did not fit is not built again until there is more memory: whoever is free to choose gets the next kind. */
 TEST(what_is_known_to_need_more_is_not_chosen) {
     omen_index_options any = {.kind = OMEN_INDEX_AUTO}, graph = {.kind = OMEN_INDEX_HNSW}, lists = {.kind = OMEN_INDEX_IVF}, disk = {.kind = OMEN_INDEX_DISK};
