@@ -47,7 +47,7 @@ typedef struct omen_condition {
     uint32_t look;       /* OMEN_LOOK_*: where the kinds NULL, FALSE and TRUE are looked for; the others are of the value itself */
     bool sized;          /* arrays of least_size to most_size elements */
     uint32_t least_size, most_size;
-    bool doubtful;       /* no column knows: every row that has the path is to be looked at */
+    bool doubtful;       /* about objects and arrays as a whole, as places are: every row that has one is to be looked at */
     const omen_range *ranges;
     uint32_t range_count;
 } omen_condition;

@@ -187,7 +187,7 @@ static omen_status estimate(omen_bound *b, double *rows, omen_error *err) {
         *rows += OMEN_MIN(elements, c->arrays * at_least_one(OMEN_MIN(elements / c->elements, 1), OMEN_MAX((c->elements + c->arrays / 2) / c->arrays, 1)));
     if (k->sized && c->arrays != 0) OMEN_TRY(sizes(b, rows, err));
     /* What is only in documents is taken to be like the rest. */
-    if (k->doubtful) *rows += c->present / 2.0;
+    if (k->doubtful) *rows += ((double)c->objects + c->arrays) / 2;
     else if (k->range_count != 0 && c->others != 0) *rows += c->others * (c->present > c->others ? OMEN_MIN(*rows / (c->present - c->others), 1) : 0.5);
     *rows = OMEN_MIN(*rows, all);
     return OMEN_OK;

@@ -291,8 +291,9 @@ static omen_status block_kinds(omen_bound *b, rows r, omen_error *err) {
         memset(sure + words_of(r.count), 0, (OMEN_BLOCK_WORDS - words_of(r.count)) * sizeof *sure);
         cut(sure, r.count);
     }
-    if (k->doubtful) {
-        OMEN_TRY(bitmap(b, c->present_bits, r, c->present != 0, bits, err));
+    const uint64_t compound[] = {c->object_bits, c->array_bits, c->other_bits};
+    for (uint32_t i = 0; i < OMEN_ARRAY_LEN(compound) && k->doubtful; i++) {
+        OMEN_TRY(bitmap(b, compound[i], r, false, bits, err));
         omen_bits_or(perhaps, bits);
     }
     /* What is only in the document are long strings, or whole arrays where there are more elements than can be counted. */

@@ -27,7 +27,7 @@ static omen_filter_value random_constant(void) {
 static omen_tree *leaf_of(omen_builder *b, int kind) {
     static const omen_str paths[][3] = {{{"year", 4}}, {{"price", 5}}, {{"colour", 6}}, {{"at", 2}}, {{"flag", 4}}, {{"tags", 4}}, {{"scores", 6}}, {{"title", 5}}, {{"any", 3}}, {{"any", 3}},
                                         {{"any", 3}, {"a", 1}}, {{"any", 3}, {"c.d", 3}}, {{"o", 1}, {"k", 1}}, {{"o", 1}, {"any", 3}}, {{"rare", 4}},
-                                        {{"nowhere", 7}}, {{"n", 1}}, {{"any", 3}, {"e\\f", 3}}, {{"$d", 2}}};
+                                        {{"nowhere", 7}}, {{"n", 1}}, {{"any", 3}, {"e\\f", 3}}, {{"$d", 2}}, {{"place", 5}}};
     const omen_str *names = paths[test_rand_below(OMEN_ARRAY_LEN(paths))];
     size_t count = 1;
     while (count < 3 && names[count].data != NULL) count++;
@@ -59,7 +59,9 @@ static omen_tree *leaf_of(omen_builder *b, int kind) {
             omen_build_list(b, &v);
         }
         return omen_build_in(b, path);
-    case 6: return omen_build_circle(b, path, 10, 20, 2000000);
+    case 6:
+        if (test_rand_below(2)) path = omen_build_path(b, &(omen_str){"place", 5}, 1);
+        return omen_build_circle(b, path, 10, 20, 2000000);
     case 7:
     case 8: return omen_build_leaf(b, OMEN_FILTER_EQ, path, &v);
     default:

@@ -184,6 +184,12 @@ static TEST_UNUSED char *random_doc(uint32_t row) {
         random_value(&t, 0);
         say(&t, "}");
     }
+    static const char *const places[] = {"[%d,%d]", "{\"lon\":%d,\"lat\":%d}", "{\"type\":\"Point\",\"coordinates\":[%d,%d]}", "[[%d,%d],[9,9]]", "\"%d,%d\""};
+    if (test_rand_below(3) == 0) {
+        char place[64];
+        snprintf(place, sizeof place, places[test_rand_below(5)], (int)test_rand_below(60) - 20, (int)test_rand_below(60) - 20);
+        say(&t, ",\"place\":%s", place);
+    }
     if (test_rand_below(500) == 0) say(&t, ",\"rare\":%u", (unsigned)test_rand_below(1000000));
     say(&t, "}");
     return t.p;
