@@ -61,7 +61,7 @@ test("index: built with progress, used, changed; searches find what exact search
     const explained = json(["explain", db, "--vector-file", base, "-k", "3"]);
     assert.equal(explained.k, 3);
     assert.ok(explained.sources.some((source) => source.index === kind && source.why === "asked for by name"));
-    assert.match(ok(["explain", db, "--id", "1"]), new RegExp(`seg-\\S+: 5000 rows, ${kind} with (ef|nprobe) \\d+: .*\\n    asked for by name`));
+    assert.match(ok(["explain", db, "--id", "1"]), new RegExp(`seg-\\S+: 5000 rows, ${kind} with (slack|nprobe) [\\d.]+: .*\\n    asked for by name`));
     assert.match(ok(["index", db]), new RegExp(`default\\.vector  seg-\\S+  ${kind}, 5000 rows, \\d+ bytes`));
     assert.match(ok(["stats", db]), new RegExp(`l2, f32, index ${kind}`));
   }
