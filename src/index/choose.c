@@ -35,10 +35,12 @@ const char *omen_index_reason(omen_index_kind kind) {
     }
 }
 
-/* Lists of RABITQ codes of the default bits: half a byte a dimension, the numbers beside it, and the row. */
-static bool short_codes_fit(const omen_index_case *c) {
-    uint64_t bytes = c->rows * (c->dimensions / UINT64_C(2) + 28u) + 4096u * code_bytes(c) / 16u + (UINT64_C(1) << 16);
-    return c->element != OMEN_ELEMENT_BIT && OMEN_MAX(bytes, c->needs[1]) <= c->budget;
+/* Lists of RABITQ codes: the most bits a dimension that fit, 4 to 2, or 0. The numbers beside a code, and its row, take 32 bytes. */
+static uint32_t short_codes(const omen_index_case *c) {
+    if (c->element == OMEN_ELEMENT_BIT || c->needs[1] > c->budget) return 0;
+    for (uint32_t bits = 4; bits >= 2; bits--)
+        if (c->rows * (omen_round_up(c->dimensions, 64) * bits / 8u + 32u) + 512u * code_bytes(c) + (UINT64_C(1) << 16) <= c->budget) return bits;
+    return 0;
 }
 
 static bool fits(omen_index_kind kind, const omen_index_case *c) {
@@ -72,9 +74,10 @@ omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen
     } else if (fits(OMEN_INDEX_IVF, c)) {
         kind = OMEN_INDEX_IVF;
         out.why = omen_index_reason(kind);
-    } else if ((wanted->codec == OMEN_CODEC_AUTO || wanted->codec == OMEN_CODEC_RABITQ) && wanted->bits == 0 && short_codes_fit(c)) {
+    } else if ((wanted->codec == OMEN_CODEC_AUTO || wanted->codec == OMEN_CODEC_RABITQ) && wanted->bits == 0 && short_codes(c) != 0) {
         kind = OMEN_INDEX_IVF;
         out.options.codec = OMEN_CODEC_RABITQ;
+        out.options.bits = short_codes(c);
         out.why = "neither a graph nor lists of 8-bit codes fit the memory for indexes, lists of shorter codes do";
     } else {
         kind = OMEN_INDEX_DISK;

@@ -16,22 +16,33 @@ const begun = performance.now();
 const db = await open(name, { engine: "wasm", profile: "edge", readOnly: true, create: false });
 const things = await db.collection("ann");
 const openMs = performance.now() - begun;
-const times = [];
-let hits = 0, firstMs;
-for (let i = -100; i < set.queries; i++) {
-  const q = (i + set.queries) % set.queries, vector = query.slice(q * set.dims, (q + 1) * set.dims), from = performance.now();
-  const found = await things.search({ vector, topK: K, recall: 0.95, include: [] });
-  const ms = performance.now() - from;
-  firstMs ??= ms;
-  if (i < 0) continue;
-  times.push(ms);
-  const right = new Set(truth.subarray(q * TRUTH, q * TRUTH + K));
-  for (const hit of found) hits += right.has(hit.id) ? 1 : 0;
+let firstMs;
+async function pass(asked) {
+  const times = [];
+  let hits = 0;
+  for (let i = -100; i < set.queries; i++) {
+    const q = (i + set.queries) % set.queries, vector = query.slice(q * set.dims, (q + 1) * set.dims), from = performance.now();
+    const found = await things.search({ vector, topK: K, recall: asked, include: [] });
+    const ms = performance.now() - from;
+    firstMs ??= ms;
+    if (i < 0) continue;
+    times.push(ms);
+    const right = new Set(truth.subarray(q * TRUTH, q * TRUTH + K));
+    for (const hit of found) hits += right.has(hit.id) ? 1 : 0;
+  }
+  times.sort((a, b) => a - b);
+  return { asked, recall: hits / (set.queries * K), p50Ms: times[times.length >> 1], p99Ms: times[Math.floor(times.length * 0.99)] };
 }
-times.sort((a, b) => a - b);
+
+/* The first recall asked for that gives 0.95 of these queries. */
+let reached;
+for (const asked of [0.95, 0.96, 0.97, 0.98, 0.99]) {
+  reached = await pass(asked);
+  if (reached.recall >= 0.95) break;
+}
 const stats = await db.stats();
 parentPort.postMessage({
-  openMs, firstMs, recall: hits / (set.queries * K), p50Ms: times[times.length >> 1], p99Ms: times[Math.floor(times.length * 0.99)],
+  openMs, firstMs, ...reached,
   engineMb: stats.memoryPeakBytes / 1048576, heapMb: process.memoryUsage().heapUsed / 1048576,
 });
 await db.close();

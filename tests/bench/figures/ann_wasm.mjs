@@ -183,7 +183,7 @@ async function isolate(note) {
     });
     await worker.terminate();
     const index = built.stats.collections[0].segments.flatMap((s) => s.indexes)[0]?.index;
-    const beside = { openMs: answer.openMs, firstMs: answer.firstMs, recall: answer.recall, p99Ms: answer.p99Ms, kind: index?.kind, codec: index?.codec, bits: index?.bits, where: "Node.js worker" };
+    const beside = { openMs: answer.openMs, firstMs: answer.firstMs, asked: answer.asked, recall: answer.recall, p99Ms: answer.p99Ms, kind: index?.kind, codec: index?.codec, bits: index?.bits, where: "Node.js worker" };
     const enough = answer.recall >= 0.95;
     return {
       "isolate.p50_ms": enough ? { value: answer.p50Ms, against: beside } : { missing: `recall ${answer.recall} at ${answer.p50Ms} ms: ${JSON.stringify(beside)}` },

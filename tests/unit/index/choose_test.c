@@ -121,9 +121,12 @@ TEST(shorter_codes_come_before_blocks) {
     omen_index_case c = {.rows = 331000, .dimensions = 100, .metric = OMEN_METRIC_COSINE, .budget = 28u << 20};
     CHECK(omen_index_estimate(OMEN_INDEX_IVF, &c) > c.budget);
     omen_index_choice got = omen_index_choose(&any, &c);
-    CHECK(got.options.kind == OMEN_INDEX_IVF && got.options.codec == OMEN_CODEC_RABITQ && strstr(got.why, "shorter codes do") != NULL);
+    CHECK(got.options.kind == OMEN_INDEX_IVF && got.options.codec == OMEN_CODEC_RABITQ && got.options.bits == 3 && strstr(got.why, "shorter codes do") != NULL);
     CHECK_EQ_INT(omen_index_choose(&bytes, &c).options.kind, OMEN_INDEX_DISK);
-    c.budget = 20u << 20;
+    c.budget = 40u << 20;
+    got = omen_index_choose(&any, &c);
+    CHECK(got.options.codec == OMEN_CODEC_RABITQ && got.options.bits == 4);
+    c.budget = 17u << 20;
     CHECK_EQ_INT(omen_index_choose(&any, &c).options.kind, OMEN_INDEX_DISK);
     c.budget = 28u << 20;
     c.needs[1] = c.budget + 1;
