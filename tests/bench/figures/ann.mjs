@@ -241,14 +241,15 @@ async function million(wanted, note) {
     }
   }
   if (wanted.has("million.paged_ms")) {
-    const settings = ["pool_bytes=160MiB", "index_bytes=96MiB"], built = await build(set, ["kind=disk"]);
+    const settings = ["pool_bytes=96MiB", "index_bytes=48MiB"], built = await build(set, ["kind=disk"]);
     try {
       const server = await open(built, set, settings);
       const all = await passes(3, { OmenDB: { efforts: RECALLS, ask: (recall) => server.ask(`recall ${recall}`) } });
       const points = middle(all.OmenDB), { residentMb, stats } = await server.ask("memory");
       await server.close();
       const value = at(points, 0.9, "p50Ms");
-      results["million.paged_ms"] = Number.isNaN(value) ? { missing: `recall 0.90 was not reached: ${JSON.stringify(points.at(-1))}` } : { value, against: { qps: at(points, 0.9), residentMb, buildWall: built.buildWall, index: brief(indexes(stats)[0]) } };
+      if (residentMb > 256) results["million.paged_ms"] = { missing: `${residentMb} MB were resident, at ${value} ms` };
+      else results["million.paged_ms"] = Number.isNaN(value) ? { missing: `recall 0.90 was not reached: ${JSON.stringify(points.at(-1))}` } : { value, against: { qps: at(points, 0.9), residentMb, buildWall: built.buildWall, index: brief(indexes(stats)[0]) } };
     } finally {
       remove(built);
     }
