@@ -49,6 +49,12 @@ static double recall(model *m, uint32_t queries, uint32_t effort, uint32_t want)
     return (double)found / all;
 }
 
+/* Where processors are played by others (qemu) every third shape does: each codec, each metric. */
+#ifdef __aarch64__
+#define EACH 3u
+#else
+#define EACH 1u
+#endif
 static const struct { omen_metric metric; uint32_t rows, dimensions, lead, clusters; omen_codec codec; uint32_t bits; } shapes[] = {
     {OMEN_METRIC_L2, 3000, 24, 24, 40, OMEN_CODEC_SQ8, 0},      {OMEN_METRIC_L2, 1500, 200, 20, 30, OMEN_CODEC_SQ8, 0},     {OMEN_METRIC_COSINE, 2000, 40, 40, 30, OMEN_CODEC_SQ8, 0},  {OMEN_METRIC_COSINE, 900, 130, 12, 20, OMEN_CODEC_SQ8, 0},
     {OMEN_METRIC_IP, 2000, 33, 33, 20, OMEN_CODEC_SQ8, 0},      {OMEN_METRIC_HAMMING, 2500, 128, 0, 60, OMEN_CODEC_SQ8, 0}, {OMEN_METRIC_HAMMING, 700, 72, 0, 10, OMEN_CODEC_SQ8, 0},   {OMEN_METRIC_L2, 2100, 1, 1, 5, OMEN_CODEC_SQ8, 0},
@@ -67,7 +73,7 @@ static void shape_init(model *m, unsigned i) {
 }
 
 TEST(all_lists_and_re_ranking_find_everything) {
-    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i++) {
+    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i += EACH) {
         model m;
         shape_init(&m, i);
         m.pending = 20;
@@ -89,7 +95,7 @@ TEST(all_lists_and_re_ranking_find_everything) {
 }
 
 TEST(few_lists_find_most) {
-    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i++) {
+    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i += EACH) {
         model m;
         shape_init(&m, i);
         model_fill(&m, shapes[i].clusters, shapes[i].lead, 0.5f);
@@ -203,7 +209,7 @@ static void shuffled(void *ctx, size_t n, void (*fn)(void *arg, size_t i), void 
 
 TEST(threads_do_not_show_in_the_file) {
     static const uint32_t threads[] = {1, 2, 7};
-    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i++) {
+    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i += EACH) {
         omen_hash128 first = {{0}};
         uint8_t *vectors = NULL;
         for (unsigned t = 0; t < OMEN_ARRAY_LEN(threads); t++) {
@@ -224,7 +230,7 @@ TEST(threads_do_not_show_in_the_file) {
 
 TEST(kernel_sets_do_not_show_in_the_file) {
     const omen_kernels *best = omen_kernels_get();
-    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i++) {
+    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i += EACH) {
         omen_hash128 first = {{0}};
         uint8_t *vectors = NULL;
         for (const omen_kernels *const *k = omen_kernels_offer(); *k != NULL; k++) {
@@ -250,7 +256,7 @@ static bool every_third(void *arg, uint32_t row) {
 }
 
 TEST(dead_and_refused_rows_are_not_answered) {
-    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i++) {
+    for (unsigned i = 0; i < OMEN_ARRAY_LEN(shapes); i += EACH) {
         model m;
         shape_init(&m, i);
         model_fill(&m, shapes[i].clusters, shapes[i].lead, 0.5f);
