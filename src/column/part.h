@@ -13,6 +13,7 @@
  *   KEY_HASH_ROWS  u32 x rows: the row of each hash (equal hashes: ascending rows)
  *   DOC_OFFSETS    u64 x (rows + 1), the first 0                 } an Arrow LargeBinary array once
  *   DOC_BYTES      JSON texts, back to back, zstd                } decompressed
+ *   COLUMNS, COLUMN_STATISTICS, COLUMN_DATA   what the documents hold, by path, in typed arrays (columns_format.h); absent when no row has a document
  *   VECTORS f      rows vectors of field f in the form of its element (element.h), back to back (of f32: an Arrow FixedSizeList); blocks hold
  *                  whole rows
  *   NORMS f        f32 x rows: Euclidean norm of each vector; only for the cosine metric
@@ -75,6 +76,7 @@ typedef struct omen_part {
     const omen_section *key_offsets, *key_bytes, *key_order, *key_hashes, *key_hash_rows, *doc_offsets, *doc_bytes;
     const omen_section *vectors[OMEN_MAX_VECTOR_FIELDS], *norms[OMEN_MAX_VECTOR_FIELDS];
     const omen_section *tombstones; /* NULL: none */
+    struct omen_columns *columns;   /* what the documents hold, by path (columns.h); NULL: no row has a document */
 } omen_part;
 
 /* Opens a part and checks that its sections fit `fields` and each other. Step: repeat on PENDING with the same *out (NULL at first).

@@ -1,7 +1,7 @@
 /* part_reader.c - opening a part and reading single rows. Every number read from the file is checked before it is used; what
  * does not fit answers OMEN_ERR_CORRUPT with the section's name. */
+#include "column/columns.h"
 #include "column/element.h"
-#include "column/part.h"
 
 #define U32_PER_BLOCK (OMEN_BLOCK_BYTES / 4u)
 #define U64_PER_BLOCK (OMEN_BLOCK_BYTES / 8u)
@@ -82,7 +82,9 @@ omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const 
     if (s == OMEN_OK) p->opened = true;
     if (s == OMEN_OK) s = read_meta(p, fields, field_count, err);
     if (s == OMEN_OK) s = find_sections(p, err);
+    if (s == OMEN_OK) s = omen_columns_open(st, p->segment, p->rows, &p->columns, err);
     if (s != OMEN_OK && s != OMEN_PENDING) {
+        omen_columns_free(p->columns);
         omen_segment_close(p->segment);
         omen_free(st->mem, p, sizeof *p);
         *out = NULL;
@@ -106,6 +108,7 @@ void omen_part_keep(omen_part *p, uint32_t field, bool vectors) {
 bool omen_part_unref(omen_part *p) {
     if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1) return false;
     bool unlink = p->unlink;
+    omen_columns_free(p->columns);
     omen_segment_close(p->segment);
     omen_free(p->store->mem, p, sizeof *p);
     return unlink;

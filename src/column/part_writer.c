@@ -1,13 +1,13 @@
 /* part_writer.c - writes a part from a source of rows, section after section. Ids are held in memory for sorting (their bytes and 28
  * bytes a row); everything else streams. */
 #include "base/sort.h"
+#include "column/columns.h"
 #include "column/element.h"
-#include "column/part.h"
 
 /* Bytes written, about, before a step returns. */
 #define STEP_BYTES (1u << 20)
 
-typedef enum stage { CREATE, META, KEYS, KEY_SECTIONS, DOCS, DOC_OFFSETS, VECTORS, NORMS, TOMBSTONES, FINISH, DONE } stage;
+typedef enum stage { CREATE, META, KEYS, KEY_SECTIONS, DOCS, DOC_OFFSETS, COLUMNS, VECTORS, NORMS, TOMBSTONES, FINISH, DONE } stage;
 
 struct omen_part_writer {
     omen_store *store;
@@ -26,6 +26,7 @@ struct omen_part_writer {
     omen_keyed *keyed, *keyed_scratch;
     uint32_t *order;
     omen_buf doc_offsets;     /* u64 */
+    omen_columns_builder *columns;
 };
 
 omen_status omen_part_writer_new(omen_store *st, uint64_t number, const omen_part_field *fields, uint32_t field_count,
@@ -51,6 +52,7 @@ omen_status omen_part_writer_new(omen_store *st, uint64_t number, const omen_par
 void omen_part_writer_free(omen_part_writer *w) {
     if (w == NULL) return;
     size_t rows = w->source->rows;
+    omen_columns_builder_free(w->columns);
     omen_segment_writer_free(w->out);
     omen_buf_deinit(&w->key_bytes);
     omen_buf_deinit(&w->key_offsets);
@@ -163,6 +165,15 @@ static omen_status write_docs(omen_part_writer *w, omen_error *err) {
     return OMEN_OK;
 }
 
+static omen_status write_columns(omen_part_writer *w, bool *done, omen_error *err) {
+    if (w->columns == NULL) OMEN_TRY(omen_columns_builder_new(w->store->mem, w->source, &w->columns, err));
+    OMEN_TRY(omen_columns_builder_step(w->columns, w->out, done, err));
+    if (!*done) return OMEN_OK;
+    omen_columns_builder_free(w->columns);
+    w->columns = NULL;
+    return OMEN_OK;
+}
+
 static omen_status write_vectors(omen_part_writer *w, omen_error *err) {
     const omen_part_field *f = &w->fields[w->field];
     size_t row_bytes = omen_element_bytes(f->element, f->dimensions), written = 0;
@@ -243,8 +254,15 @@ omen_status omen_part_writer_step(omen_part_writer *w, omen_segment_info *info, 
             return OMEN_OK;
         case DOC_OFFSETS:
             OMEN_TRY(whole(w, OMEN_SECTION_DOC_OFFSETS, w->doc_offsets.data, w->doc_offsets.len, err));
-            w->stage = w->field_count != 0 ? VECTORS : TOMBSTONES;
+            w->stage = COLUMNS;
             return OMEN_OK;
+        case COLUMNS: {
+            bool written = false;
+            if (omen_get64(w->doc_offsets.data + w->doc_offsets.len - 8) != 0) OMEN_TRY(write_columns(w, &written, err));
+            else written = true; /* no row has a document */
+            if (written) w->stage = w->field_count != 0 ? VECTORS : TOMBSTONES;
+            return OMEN_OK;
+        }
         case VECTORS:
             OMEN_TRY(write_vectors(w, err));
             if (w->row == rows) {
