@@ -152,12 +152,26 @@ typedef struct omen_vector_field {
     omen_index_options index; /* no part of what omen_collection_open compares: the stored one counts; see omen_collection_index */
 } omen_vector_field;
 
+enum { OMEN_TEXT_KEEP_STOP = 1, OMEN_TEXT_KEEP_ACCENTS = 2 };
+
+/* A full-text field: the words of a string, or of an array of strings, in the document. Where a document has something else there, or nothing, it has no words. */
+typedef struct omen_text_field {
+    omen_str name;      /* where it is in the document: "title", or "book.title" for a member of a member */
+    omen_str language;  /* what stems words and has stop words: a code ("de") or a name ("german"); "" is "en"; "none": words stay as they are */
+    float weight;       /* what a hit in it counts where a query does not say; above 0, at most 1,000,000; 0 is 1. No part of what omen_collection_open compares */
+    uint8_t flags;      /* OMEN_TEXT_KEEP_STOP: the language's stop words are indexed too; OMEN_TEXT_KEEP_ACCENTS: "résumé" is not "resume" */
+    uint8_t reserved_[3];
+} omen_text_field;
+
 typedef struct omen_schema {
     uint32_t struct_size;
     uint32_t vector_count; /* 0 to OMEN_MAX_VECTOR_FIELDS */
     const omen_vector_field *vectors;
-    uint32_t text_count;   /* full-text fields: kept in the schema, their values lie in the document */
-    const omen_str *texts;
+    uint32_t text_count;   /* full-text fields: their values lie in the document */
+    uint32_t sparse_count; /* sparse vectors: their values lie in the document too; together with texts at most 64 */
+    const omen_text_field *texts;
+    /* Names as of text fields. The value is {"indices": [3, 17], "values": [0.5, 1.25]}: integers of 0 to 2^32 - 1, each once, and a number for each. */
+    const omen_str *sparse;
 } omen_schema;
 
 OMEN_API void omen_schema_init(omen_schema *s);

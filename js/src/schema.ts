@@ -1,6 +1,6 @@
 /** Schemas and the parameters of indexes: as users give them, as requests carry them, and as answers tell them. */
 import { OmenError } from "./errors.js";
-import type { CollectionSchema, IndexOptions, IndexParameters, Metric, Schema } from "./types.js";
+import type { CollectionSchema, IndexOptions, IndexParameters, Metric, Schema, TextField } from "./types.js";
 import { isVectorType } from "./vectors.js";
 
 const invalid = (message: string): OmenError => new OmenError("OMEN_ERR_INVALID", message);
@@ -50,7 +50,29 @@ export function indexRequest(index: unknown, field: string): IndexParameters {
 /** As requests have it: names of the protocol (docs/CALLS.md). */
 interface SchemaRequest {
   vectors: { name: string; dimensions: number; metric: Metric; element: string; index?: IndexParameters }[];
-  text: string[];
+  text: (string | TextField)[];
+  sparse?: string[];
+}
+
+const LEAST_WEIGHT = 0.000001;
+const MOST_WEIGHT = 1_000_000;
+const TEXT_OPTIONS = ["name", "language", "weight", "stopWords", "accents"];
+
+/** A text field as requests have it; the core knows the languages. */
+function textRequest(field: unknown): string | TextField {
+  if (typeof field === "string") return field;
+  if (typeof field !== "object" || field === null || Array.isArray(field)) throw invalid('text must be an array of field names, or of objects: { name: "title", … }');
+  const { name, language, weight, stopWords, accents } = field as { [option: string]: unknown };
+  if (typeof name !== "string") throw invalid("name of a text field must be a string");
+  const other = Object.keys(field).find((key) => !TEXT_OPTIONS.includes(key));
+  if (other !== undefined) throw invalid(`text field "${name}" has no option "${other}"; there are ${TEXT_OPTIONS.join(", ")}`);
+  if (language !== undefined && typeof language !== "string") throw invalid(`language of text field "${name}" is ${String(language)}; it must be a code such as "en" or "de", or "none"`);
+  if (weight !== undefined && !(typeof weight === "number" && weight >= LEAST_WEIGHT && weight <= MOST_WEIGHT)) {
+    throw invalid(`weight of text field "${name}" is ${String(weight)}; it must be a number from ${LEAST_WEIGHT} to ${MOST_WEIGHT.toLocaleString("en")}`);
+  }
+  if (stopWords !== undefined && stopWords !== "keep" && stopWords !== "drop") throw invalid(`stopWords of text field "${name}" is ${String(stopWords)}; it must be "keep" or "drop"`);
+  if (accents !== undefined && accents !== "fold" && accents !== "keep") throw invalid(`accents of text field "${name}" is ${String(accents)}; it must be "fold" or "keep"`);
+  return { ...(field as TextField) };
 }
 
 const FIELD_OPTIONS = ["dimensions", "metric", "type", "index"];
@@ -73,18 +95,19 @@ function fieldRequest(name: string, field: unknown): SchemaRequest["vectors"][nu
 /** A schema as the protocol has it. */
 export function schemaRequest(schema: Schema): SchemaRequest {
   if (typeof schema !== "object" || schema === null) throw invalid("a schema is an object: { vector: { dimensions, metric } }");
-  const unknown = Object.keys(schema).find((key) => !["vector", "vectors", "text"].includes(key));
-  if (unknown !== undefined) throw invalid(`a schema has no "${unknown}"; there are vector, vectors and text`);
-  const { vector, vectors = {}, text = [] } = schema;
+  const unknown = Object.keys(schema).find((key) => !["vector", "vectors", "text", "sparse"].includes(key));
+  if (unknown !== undefined) throw invalid(`a schema has no "${unknown}"; there are vector, vectors, text and sparse`);
+  const { vector, vectors = {}, text = [], sparse = [] } = schema;
   if (vector !== undefined && Object.hasOwn(vectors, "vector")) throw invalid('a schema gives either "vector", or "vector" among "vectors"');
-  if (!Array.isArray(text) || text.some((name) => typeof name !== "string")) throw invalid("text must be an array of field names");
+  if (!Array.isArray(text)) throw invalid("text must be an array of field names");
+  if (!Array.isArray(sparse) || sparse.some((name) => typeof name !== "string")) throw invalid("sparse must be an array of field names");
   const fields = Object.entries({ ...(vector === undefined ? {} : { vector }), ...vectors });
-  return { vectors: fields.map(([name, field]) => fieldRequest(name, field)), text: [...text] };
+  return { vectors: fields.map(([name, field]) => fieldRequest(name, field)), text: text.map(textRequest), ...(sparse.length === 0 ? {} : { sparse: [...(sparse as string[])] }) };
 }
 
 /** The schema of an answer: the default field's name may be given as "". */
 export function schemaAnswer(json: unknown): CollectionSchema {
-  const { vectors = [], text = [] } = (json ?? {}) as Partial<SchemaRequest>;
+  const { vectors = [], text = [], sparse } = (json ?? {}) as Partial<SchemaRequest>;
   return {
     vectors: vectors.map(({ name, dimensions, metric, element, index }) => ({
       name: name === "" ? "vector" : name,
@@ -94,5 +117,6 @@ export function schemaAnswer(json: unknown): CollectionSchema {
       index: index ?? { kind: "auto" },
     })),
     text,
+    ...(sparse === undefined ? {} : { sparse }),
   };
 }

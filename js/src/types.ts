@@ -68,20 +68,38 @@ export interface VectorField {
   index?: IndexOptions;
 }
 
+/** A full-text field of the metadata: a string there, or an array of strings. */
+export interface TextField {
+  /** Where it is: `"title"`, or `"book.title"` for a member of a member. */
+  name: string;
+  /** What stems its words and has stop words: a code (`"de"`) or an English name (`"german"`); `"en"` when left out. `"none"`: words stay as they are. */
+  language?: string;
+  /** What a hit in it counts where a query does not say; 1 when left out. */
+  weight?: number;
+  /** `"drop"` when left out: words such as "the" are not searched for. */
+  stopWords?: "keep" | "drop";
+  /** `"fold"` when left out: "résumé" and "resume" are one word. */
+  accents?: "fold" | "keep";
+}
+
 /** What the records of a collection look like. Everything in a record that is not its id or a vector is metadata (JSON). */
 export interface Schema<Field extends string = string> {
   /** The only vector field, named "vector". */
   vector?: VectorField;
   /** Several, by name. */
   vectors?: { readonly [Name in Field]: VectorField };
-  /** Names of the full-text fields of the metadata. */
-  text?: readonly string[];
+  /** The full-text fields of the metadata: a name alone is English. */
+  text?: readonly (string | TextField)[];
+  /** Names of the fields of the metadata that are sparse vectors: `{ indices: [3, 17], values: [0.5, 1.25] }`. */
+  sparse?: readonly string[];
 }
 
 /** A schema as a collection has it. */
 export interface CollectionSchema {
   vectors: { name: string; dimensions: number; metric: Metric; type: VectorType; index: IndexParameters }[];
-  text: string[];
+  text: (string | TextField)[];
+  /** Where there are any. */
+  sparse?: string[];
 }
 
 /** Metadata when nothing more is known of it. */

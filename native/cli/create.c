@@ -12,7 +12,8 @@
 typedef struct wanted {
     omen_schema schema;
     omen_vector_field fields[OMEN_MAX_VECTOR_FIELDS];
-    omen_str texts[TEXTS];
+    omen_text_field texts[TEXTS];
+    omen_str sparse[TEXTS];
 } wanted;
 
 static omen_status bad_field(const char *text) {
@@ -40,11 +41,46 @@ static omen_status read_field(const char *text, omen_vector_field *f) {
     return f->metric == 0 ? bad_field(text) : OMEN_OK;
 }
 
+/* Names between commas. */
+static omen_status read_names(const char *option, omen_status (*each)(wanted *w, omen_str name), wanted *w) {
+    const char *text = cli_option(option, "");
+    while (*text != '\0') {
+        size_t n = strcspn(text, ",");
+        CLI_TRY(each(w, (omen_str){text, n}));
+        text += n + (text[n] == ',');
+    }
+    return OMEN_OK;
+}
+
+/* NAME[:LANGUAGE[:WEIGHT]] */
+static omen_status read_text(wanted *w, omen_str name) {
+    if (w->schema.text_count == TEXTS) return cli_fail(OMEN_ERR_INVALID, "--text names more than %d fields", TEXTS);
+    omen_text_field *f = &w->texts[w->schema.text_count++];
+    const char *end = name.data + name.len, *colon = memchr(name.data, ':', name.len);
+    f->name = (omen_str){name.data, (size_t)((colon == NULL ? end : colon) - name.data)};
+    if (colon == NULL) return OMEN_OK;
+    const char *language = colon + 1;
+    colon = memchr(language, ':', (size_t)(end - language));
+    f->language = (omen_str){language, (size_t)((colon == NULL ? end : colon) - language)};
+    if (colon == NULL) return OMEN_OK;
+    char *rest;
+    f->weight = strtof(colon + 1, &rest);
+    if (rest == end && rest != colon + 1 && f->weight > 0.0f) return OMEN_OK;
+    return cli_fail(OMEN_ERR_INVALID, "--text \"%.*s\" is not NAME, NAME:LANGUAGE or NAME:LANGUAGE:WEIGHT, such as title:en:2", (int)(name.len > 100 ? 100 : name.len), name.data);
+}
+
+static omen_status read_sparse(wanted *w, omen_str name) {
+    if (w->schema.sparse_count == TEXTS) return cli_fail(OMEN_ERR_INVALID, "--sparse names more than %d fields", TEXTS);
+    w->sparse[w->schema.sparse_count++] = name;
+    return OMEN_OK;
+}
+
 static omen_status read_schema(wanted *w) {
     uint64_t dimensions;
     omen_schema_init(&w->schema);
     w->schema.vectors = w->fields;
     w->schema.texts = w->texts;
+    w->schema.sparse = w->sparse;
     CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, 0, &dimensions));
     omen_vector_field one = {.name = OMEN_STR(""), .dimensions = (uint32_t)dimensions};
     CLI_TRY(cli_type_option(&one.element));
@@ -60,14 +96,8 @@ static omen_status read_schema(wanted *w) {
             return cli_fail(OMEN_ERR_INVALID, "a collection has at most %u vector fields", OMEN_MAX_VECTOR_FIELDS);
         CLI_TRY(read_field(text, &w->fields[w->schema.vector_count++]));
     }
-    text = cli_option("text", "");
-    while (*text != '\0') {
-        size_t n = strcspn(text, ",");
-        if (w->schema.text_count == TEXTS) return cli_fail(OMEN_ERR_INVALID, "--text names more than %d fields", TEXTS);
-        w->texts[w->schema.text_count++] = (omen_str){text, n};
-        text += n + (text[n] == ',');
-    }
-    return OMEN_OK;
+    CLI_TRY(read_names("text", read_text, w));
+    return read_names("sparse", read_sparse, w);
 }
 
 /* Whether a database is there; *db is open when it is. */

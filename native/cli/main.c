@@ -19,7 +19,7 @@
 
 const cli_command cli_commands[] = {
     {"create", cli_run_create, "DATABASE", 1, 1, "create a database, or a collection in it",
-     "collection dimensions metric type vector-field text database-id " INDEX,
+     "collection dimensions metric type vector-field text sparse database-id " INDEX,
      "Makes the folder DATABASE. With --dimensions it also makes a collection of vectors of that length; with several\n"
      "--vector-field NAME:DIMENSIONS[:METRIC[:TYPE]] one that has several vectors in each record. A collection can be added to\n"
      "a database that is there already. Vectors of --type i8 are integers from -128 to 127; those of bit are written as bytes,\n"

@@ -123,13 +123,61 @@ static omen_status read_field(const omen_json_val *v, omen_vector_field *f, omen
     return index == NULL || omen_json_is_null(index) ? OMEN_OK : omen_args_index(index, &f->index, err);
 }
 
+typedef struct text_reader { omen_text_field *field; omen_error *err; } text_reader;
+
+/* A text field is its name, or an object. */
+static omen_status read_text_option(void *arg, omen_str key, const omen_json_val *v) {
+    text_reader *r = arg;
+    omen_text_field *f = r->field;
+    omen_str text = {"", 0};
+    double weight;
+    if (omen_str_equal(key, OMEN_STR("name"))) {
+        if (omen_json_str(v, &f->name)) return OMEN_OK;
+        return omen_fail(r->err, OMEN_ERR_INVALID, "a text field's name must be a string");
+    }
+    if (omen_json_is_null(v)) return OMEN_OK;
+    if (omen_str_equal(key, OMEN_STR("language"))) {
+        if (omen_json_str(v, &f->language) && f->language.len != 0) return OMEN_OK;
+        return omen_fail(r->err, OMEN_ERR_INVALID, "a text field's language must be a code such as \"en\" or \"de\", or \"none\"");
+    }
+    if (omen_str_equal(key, OMEN_STR("weight"))) {
+        if (omen_json_f64(v, &weight) && weight >= 1e-6 && weight <= 1e6) {
+            f->weight = (float)weight;
+            return OMEN_OK;
+        }
+        return omen_fail(r->err, OMEN_ERR_INVALID, "a text field's weight must be a number of 0.000001 to 1000000");
+    }
+    if (omen_str_equal(key, OMEN_STR("stopWords"))) {
+        bool keep = omen_json_str(v, &text) && omen_str_equal(text, OMEN_STR("keep"));
+        if (!keep && !omen_str_equal(text, OMEN_STR("drop"))) return omen_fail(r->err, OMEN_ERR_INVALID, "a text field's stopWords must be \"keep\" or \"drop\"");
+        f->flags = (uint8_t)(keep ? f->flags | OMEN_TEXT_KEEP_STOP : f->flags & ~OMEN_TEXT_KEEP_STOP);
+        return OMEN_OK;
+    }
+    if (omen_str_equal(key, OMEN_STR("accents"))) {
+        bool keep = omen_json_str(v, &text) && omen_str_equal(text, OMEN_STR("keep"));
+        if (!keep && !omen_str_equal(text, OMEN_STR("fold"))) return omen_fail(r->err, OMEN_ERR_INVALID, "a text field's accents must be \"fold\" or \"keep\"");
+        f->flags = (uint8_t)(keep ? f->flags | OMEN_TEXT_KEEP_ACCENTS : f->flags & ~OMEN_TEXT_KEEP_ACCENTS);
+        return OMEN_OK;
+    }
+    return omen_fail(r->err, OMEN_ERR_INVALID, "a text field has no \"%.*s\"; there are name, language, weight, stopWords and accents", (int)OMEN_MIN(key.len, 60), key.data);
+}
+
+static omen_status read_text(const omen_json_val *v, omen_text_field *f, omen_error *err) {
+    text_reader reader = {f, err};
+    *f = (omen_text_field){.name = OMEN_STR(""), .language = OMEN_STR("")};
+    if (omen_json_str(v, &f->name)) return OMEN_OK;
+    if (!omen_json_is_object(v)) return omen_fail(err, OMEN_ERR_INVALID, "schema.text must be an array of names, or of objects: {\"name\": ...}");
+    return omen_json_each(v, read_text_option, &reader);
+}
+
 omen_status omen_args_schema(const omen_json_val *v, omen_schema_args *out, omen_error *err) {
     omen_schema *s = &out->schema;
     if (!omen_json_is_object(v)) return omen_fail(err, OMEN_ERR_INVALID, "schema must be an object");
     omen_schema_init(s);
     s->vectors = out->fields;
     s->texts = out->texts;
-    const omen_json_val *vectors = omen_json_get(v, "vectors"), *text = omen_json_get(v, "text"), *at;
+    s->sparse = out->sparse;
+    const omen_json_val *vectors = omen_json_get(v, "vectors"), *text = omen_json_get(v, "text"), *sparse = omen_json_get(v, "sparse"), *at;
     if (vectors != NULL && !omen_json_is_null(vectors) && !omen_json_is_array(vectors)) return omen_fail(err, OMEN_ERR_INVALID, "schema.vectors must be an array");
     if (text != NULL && !omen_json_is_null(text) && !omen_json_is_array(text)) return omen_fail(err, OMEN_ERR_INVALID, "schema.text must be an array of names");
     omen_json_iter it = omen_json_iter_of(vectors);
@@ -140,7 +188,13 @@ omen_status omen_args_schema(const omen_json_val *v, omen_schema_args *out, omen
     it = omen_json_iter_of(text);
     while ((at = omen_json_next(&it)) != NULL) {
         if (s->text_count == OMEN_MAX_TEXT_FIELDS) return omen_fail(err, OMEN_ERR_INVALID, "more than %u text fields", OMEN_MAX_TEXT_FIELDS);
-        if (!omen_json_str(at, &out->texts[s->text_count++])) return omen_fail(err, OMEN_ERR_INVALID, "schema.text must be an array of names");
+        OMEN_TRY(read_text(at, &out->texts[s->text_count++], err));
+    }
+    if (sparse != NULL && !omen_json_is_null(sparse) && !omen_json_is_array(sparse)) return omen_fail(err, OMEN_ERR_INVALID, "schema.sparse must be an array of names");
+    it = omen_json_iter_of(sparse);
+    while ((at = omen_json_next(&it)) != NULL) {
+        if (s->sparse_count == OMEN_MAX_TEXT_FIELDS) return omen_fail(err, OMEN_ERR_INVALID, "more than %u sparse fields", OMEN_MAX_TEXT_FIELDS);
+        if (!omen_json_str(at, &out->sparse[s->sparse_count++])) return omen_fail(err, OMEN_ERR_INVALID, "schema.sparse must be an array of names");
     }
     return OMEN_OK;
 }

@@ -1,5 +1,7 @@
 #include "db/schema.h"
 
+#include "text/stem.h"
+
 static bool name_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
@@ -107,18 +109,48 @@ static omen_status field_name(omen_schema_copy *c, omen_str name, const char *wh
     for (uint32_t i = 0; i < c->schema.vector_count; i++)
         if (omen_str_equal(c->vectors[i].name, name)) return omen_fail(err, OMEN_ERR_NAME, "field \"%.*s\" is named twice", (int)name.len, name.data);
     for (uint32_t i = 0; i < c->schema.text_count; i++)
-        if (omen_str_equal(c->texts[i], name)) return omen_fail(err, OMEN_ERR_NAME, "field \"%.*s\" is named twice", (int)name.len, name.data);
+        if (omen_str_equal(c->texts[i].name, name)) return omen_fail(err, OMEN_ERR_NAME, "field \"%.*s\" is named twice", (int)name.len, name.data);
+    for (uint32_t i = 0; i < c->schema.sparse_count; i++)
+        if (omen_str_equal(c->sparse[i], name)) return omen_fail(err, OMEN_ERR_NAME, "field \"%.*s\" is named twice", (int)name.len, name.data);
     char *copy = omen_arena_copy(&c->names, name.data, name.len);
     if (copy == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
     *out = (omen_str){copy, name.len};
     return OMEN_OK;
 }
 
+/* Members are reached by names between dots, none of which is empty. */
+static omen_status path_check(omen_str name, omen_error *err) {
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] == '.' && (i + 1 == name.len || name.data[i + 1] == '.'))
+            return omen_fail(err, OMEN_ERR_NAME, "field \"%.*s\" has an empty name between or behind dots; write it as \"a.b\"", (int)name.len, name.data);
+    return OMEN_OK;
+}
+
+static omen_status copy_text(omen_schema_copy *c, const omen_text_field *f, omen_text_field *to, omen_error *err) {
+    omen_str code = OMEN_STR("none");
+    if (!omen_str_equal(f->language, code)) {
+        omen_str given = f->language.len == 0 ? OMEN_STR("en") : f->language;
+        const omen_language *l = omen_language_find(given.data, given.len);
+        if (l == NULL)
+            return omen_fail(err, OMEN_ERR_INVALID, "text field \"%.*s\" has an unknown language \"%.*s\"; use a code such as en or de, or none", (int)f->name.len, f->name.data,
+                             (int)OMEN_MIN(given.len, 40), given.data);
+        code.data = omen_language_code(l);
+        code.len = strlen(code.data);
+    }
+    if (!(f->weight >= 0.0f && f->weight <= 1e6f))
+        return omen_fail(err, OMEN_ERR_INVALID, "text field \"%.*s\" has an impossible weight; use a number above 0, at most 1000000", (int)f->name.len, f->name.data);
+    if ((f->flags & ~(OMEN_TEXT_KEEP_STOP | OMEN_TEXT_KEEP_ACCENTS)) != 0)
+        return omen_fail(err, OMEN_ERR_INVALID, "text field \"%.*s\" has unknown flags; begin with zeros", (int)f->name.len, f->name.data);
+    *to = (omen_text_field){.language = code, .weight = f->weight == 0.0f ? 1.0f : f->weight, .flags = f->flags};
+    OMEN_TRY(field_name(c, f->name, "a text field's name", &to->name, err));
+    return path_check(f->name, err);
+}
+
 static omen_status copy_fields(omen_schema_copy *c, const omen_schema *s, omen_error *err) {
     if (s->vector_count > OMEN_MAX_VECTOR_FIELDS)
         return omen_fail(err, OMEN_ERR_INVALID, "%u vector fields; at most %u are allowed", s->vector_count, OMEN_MAX_VECTOR_FIELDS);
-    if (s->text_count > OMEN_MAX_TEXT_FIELDS)
-        return omen_fail(err, OMEN_ERR_INVALID, "%u text fields; at most %u are allowed", s->text_count, OMEN_MAX_TEXT_FIELDS);
+    if (s->text_count > OMEN_MAX_TEXT_FIELDS || s->sparse_count > OMEN_MAX_TEXT_FIELDS - s->text_count)
+        return omen_fail(err, OMEN_ERR_INVALID, "%u text and %u sparse fields; together at most %u are allowed", s->text_count, s->sparse_count, OMEN_MAX_TEXT_FIELDS);
     for (uint32_t i = 0; i < s->vector_count; i++) {
         const omen_vector_field *f = &s->vectors[i];
         omen_str name = f->name.len == 0 ? OMEN_STR("vector") : f->name;
@@ -143,8 +175,13 @@ static omen_status copy_fields(omen_schema_copy *c, const omen_schema *s, omen_e
         c->schema.vector_count = i + 1;
     }
     for (uint32_t i = 0; i < s->text_count; i++) {
-        OMEN_TRY(field_name(c, s->texts[i], "a text field's name", &c->texts[i], err));
+        OMEN_TRY(copy_text(c, &s->texts[i], &c->texts[i], err));
         c->schema.text_count = i + 1;
+    }
+    for (uint32_t i = 0; i < s->sparse_count; i++) {
+        OMEN_TRY(field_name(c, s->sparse[i], "a sparse field's name", &c->sparse[i], err));
+        OMEN_TRY(path_check(s->sparse[i], err));
+        c->schema.sparse_count = i + 1;
     }
     return OMEN_OK;
 }
@@ -155,6 +192,7 @@ omen_status omen_schema_copy_init(omen_schema_copy *c, omen_mem *m, const omen_s
     c->schema.struct_size = sizeof c->schema;
     c->schema.vectors = c->vectors;
     c->schema.texts = c->texts;
+    c->schema.sparse = c->sparse;
     omen_status st = copy_fields(c, s, err);
     if (st != OMEN_OK) omen_schema_copy_deinit(c);
     return st;
@@ -177,9 +215,17 @@ omen_status omen_schema_match(const omen_schema *have, const omen_schema *wanted
                              n, collection.data, (int)h->name.len, h->name.data, h->dimensions, omen_element_name(h->element), omen_metric_name(h->metric),
                              (int)name.len, name.data, w->dimensions, omen_element_name(w->element), omen_metric_name(w->metric));
     }
-    bool same = have->text_count == wanted->text_count;
-    for (uint32_t i = 0; same && i < have->text_count; i++) same = omen_str_equal(have->texts[i], wanted->texts[i]);
-    if (!same) return omen_fail(err, OMEN_ERR_SCHEMA, "collection \"%.*s\" has other text fields; open it with its own schema, or drop it first", n, collection.data);
+    bool same = have->text_count == wanted->text_count && have->sparse_count == wanted->sparse_count;
+    for (uint32_t i = 0; same && i < have->text_count; i++) {
+        const omen_text_field *h = &have->texts[i], *w = &wanted->texts[i];
+        same = omen_str_equal(h->name, w->name);
+        if (same && (!omen_str_equal(h->language, w->language) || h->flags != w->flags))
+            return omen_fail(err, OMEN_ERR_SCHEMA, "collection \"%.*s\" has text field \"%.*s\" with language %.*s, stop words %s, accents %s; open it with its own schema, or drop it first", n,
+                             collection.data, (int)h->name.len, h->name.data, (int)h->language.len, h->language.data, (h->flags & OMEN_TEXT_KEEP_STOP) != 0 ? "kept" : "dropped",
+                             (h->flags & OMEN_TEXT_KEEP_ACCENTS) != 0 ? "kept" : "folded");
+    }
+    for (uint32_t i = 0; same && i < have->sparse_count; i++) same = omen_str_equal(have->sparse[i], wanted->sparse[i]);
+    if (!same) return omen_fail(err, OMEN_ERR_SCHEMA, "collection \"%.*s\" has other text or sparse fields; open it with its own schema, or drop it first", n, collection.data);
     return OMEN_OK;
 }
 
@@ -191,6 +237,7 @@ static omen_status encode_name(omen_buf *out, omen_str name) {
 omen_status omen_schema_encode(const omen_schema *s, omen_buf *out) {
     OMEN_TRY(omen_buf_append_u32(out, s->vector_count));
     OMEN_TRY(omen_buf_append_u32(out, s->text_count));
+    OMEN_TRY(omen_buf_append_u32(out, s->sparse_count));
     for (uint32_t i = 0; i < s->vector_count; i++) {
         OMEN_TRY(omen_buf_append_u32(out, s->vectors[i].dimensions));
         OMEN_TRY(omen_buf_append_u32(out, (uint32_t)s->vectors[i].metric));
@@ -199,7 +246,16 @@ omen_status omen_schema_encode(const omen_schema *s, omen_buf *out) {
         for (size_t r = 0; r < OMEN_ARRAY_LEN(rest); r++) OMEN_TRY(omen_buf_append_u32(out, rest[r]));
         OMEN_TRY(encode_name(out, s->vectors[i].name));
     }
-    for (uint32_t i = 0; i < s->text_count; i++) OMEN_TRY(encode_name(out, s->texts[i]));
+    for (uint32_t i = 0; i < s->text_count; i++) {
+        const omen_text_field *f = &s->texts[i];
+        uint32_t weight;
+        memcpy(&weight, &f->weight, sizeof weight);
+        OMEN_TRY(omen_buf_append_u32(out, f->flags));
+        OMEN_TRY(omen_buf_append_u32(out, weight));
+        OMEN_TRY(encode_name(out, f->name));
+        OMEN_TRY(encode_name(out, f->language));
+    }
+    for (uint32_t i = 0; i < s->sparse_count; i++) OMEN_TRY(encode_name(out, s->sparse[i]));
     return omen_buf_align(out, 8);
 }
 
@@ -223,9 +279,17 @@ static bool take_name(cursor *c, omen_str *out) {
     return true;
 }
 
-static bool take_schema(cursor *c, omen_schema *s, omen_vector_field *vectors, omen_str *texts) {
-    if (!take_u32(c, &s->vector_count) || !take_u32(c, &s->text_count)) return false;
-    if (s->vector_count > OMEN_MAX_VECTOR_FIELDS || s->text_count > OMEN_MAX_TEXT_FIELDS) return false;
+static bool take_text(cursor *c, omen_text_field *f) {
+    uint32_t flags, weight;
+    if (!take_u32(c, &flags) || !take_u32(c, &weight) || flags > UINT8_MAX || !take_name(c, &f->name) || !take_name(c, &f->language)) return false;
+    f->flags = (uint8_t)flags;
+    memcpy(&f->weight, &weight, sizeof weight);
+    return f->language.len != 0 && f->weight > 0.0f;
+}
+
+static bool take_schema(cursor *c, omen_schema *s, omen_vector_field *vectors, omen_text_field *texts, omen_str *sparse) {
+    if (!take_u32(c, &s->vector_count) || !take_u32(c, &s->text_count) || !take_u32(c, &s->sparse_count)) return false;
+    if (s->vector_count > OMEN_MAX_VECTOR_FIELDS || s->text_count > OMEN_MAX_TEXT_FIELDS || s->sparse_count > OMEN_MAX_TEXT_FIELDS) return false;
     for (uint32_t i = 0; i < s->vector_count; i++) {
         uint32_t n[8];
         if (!take_u32(c, &vectors[i].dimensions)) return false;
@@ -237,7 +301,9 @@ static bool take_schema(cursor *c, omen_schema *s, omen_vector_field *vectors, o
         vectors[i].index = (omen_index_options){(omen_index_kind)n[2], (omen_codec)n[3], n[4], n[5], n[6], n[7]};
     }
     for (uint32_t i = 0; i < s->text_count; i++)
-        if (!take_name(c, &texts[i])) return false;
+        if (!take_text(c, &texts[i])) return false;
+    for (uint32_t i = 0; i < s->sparse_count; i++)
+        if (!take_name(c, &sparse[i])) return false;
     size_t padded = (size_t)omen_round_up(c->at, 8);
     if (padded > c->len) return false;
     c->at = padded;
@@ -246,10 +312,11 @@ static bool take_schema(cursor *c, omen_schema *s, omen_vector_field *vectors, o
 
 omen_status omen_schema_decode(omen_schema_copy *c, omen_mem *m, const uint8_t *data, size_t len, size_t *used, omen_error *err) {
     omen_vector_field vectors[OMEN_MAX_VECTOR_FIELDS];
-    omen_str texts[OMEN_MAX_TEXT_FIELDS];
-    omen_schema s = {.struct_size = sizeof s, .vectors = vectors, .texts = texts};
+    omen_text_field texts[OMEN_MAX_TEXT_FIELDS] = {0};
+    omen_str sparse[OMEN_MAX_TEXT_FIELDS];
+    omen_schema s = {.struct_size = sizeof s, .vectors = vectors, .texts = texts, .sparse = sparse};
     cursor cur = {data, len, 0};
-    if (!take_schema(&cur, &s, vectors, texts)) return omen_fail(err, OMEN_ERR_CORRUPT, "a collection's schema is malformed");
+    if (!take_schema(&cur, &s, vectors, texts, sparse)) return omen_fail(err, OMEN_ERR_CORRUPT, "a collection's schema is malformed");
     omen_error detail = {0};
     omen_status st = omen_schema_copy_init(c, m, &s, &detail);
     if (st == OMEN_ERR_MEMORY) return omen_fail(err, st, "%s", detail.text);
@@ -292,6 +359,27 @@ static void write_index(const omen_index_options *o, omen_jw *w) {
     omen_jw_object_end(w);
 }
 
+/* As users give it: what is by default is left out. */
+static void write_text(const omen_text_field *f, omen_jw *w) {
+    bool english = omen_str_equal(f->language, OMEN_STR("en"));
+    if (english && f->flags == 0 && f->weight == 1.0f) {
+        omen_jw_str(w, f->name);
+        return;
+    }
+    omen_jw_object(w);
+    omen_jw_key(w, "name");
+    omen_jw_str(w, f->name);
+    omen_jw_key(w, "language");
+    omen_jw_str(w, f->language);
+    omen_jw_key(w, "weight");
+    omen_jw_f64(w, (double)f->weight);
+    omen_jw_key(w, "stopWords");
+    omen_jw_cstr(w, (f->flags & OMEN_TEXT_KEEP_STOP) != 0 ? "keep" : "drop");
+    omen_jw_key(w, "accents");
+    omen_jw_cstr(w, (f->flags & OMEN_TEXT_KEEP_ACCENTS) != 0 ? "keep" : "fold");
+    omen_jw_object_end(w);
+}
+
 void omen_schema_write_json(const omen_schema *s, omen_jw *w) {
     omen_jw_object(w);
     omen_jw_key(w, "vectors");
@@ -313,7 +401,13 @@ void omen_schema_write_json(const omen_schema *s, omen_jw *w) {
     omen_jw_array_end(w);
     omen_jw_key(w, "text");
     omen_jw_array(w);
-    for (uint32_t i = 0; i < s->text_count; i++) omen_jw_str(w, s->texts[i]);
+    for (uint32_t i = 0; i < s->text_count; i++) write_text(&s->texts[i], w);
     omen_jw_array_end(w);
+    if (s->sparse_count != 0) {
+        omen_jw_key(w, "sparse");
+        omen_jw_array(w);
+        for (uint32_t i = 0; i < s->sparse_count; i++) omen_jw_str(w, s->sparse[i]);
+        omen_jw_array_end(w);
+    }
     omen_jw_object_end(w);
 }

@@ -2,9 +2,10 @@
  *
  * schema.h - a collection's schema as the database keeps it: an own copy, checked, and its binary form in log and manifest.
  *
- * Binary form: u32 vector_count, u32 text_count, then for each vector field u32 dimensions, u32 metric, u32 element, u32 index kind, codec, m,
+ * Binary form: u32 vector_count, u32 text_count, u32 sparse_count, then for each vector field u32 dimensions, u32 metric, u32 element, u32 index kind, codec, m,
  * ef_construction, lists, bits (0: the default), u32 name length, name;
- * for each text field u32 name length, name; zero bytes up to a multiple of 8. Default field names are stored as "vector".
+ * for each text field u32 flags, f32 weight, u32 name length, name, u32 language length, language (its code, or "none");
+ * for each sparse field u32 name length, name; zero bytes up to a multiple of 8. Default field names are stored as "vector".
  */
 #ifndef OMEN_DB_SCHEMA_H
 #define OMEN_DB_SCHEMA_H
@@ -13,19 +14,20 @@
 #include "base/mem.h"
 #include "column/part.h"
 
-#define OMEN_MAX_TEXT_FIELDS 64u
+#define OMEN_MAX_TEXT_FIELDS 64u /* text and sparse fields together */
 
 typedef struct omen_schema_copy {
     omen_schema schema; /* points into the arrays below and into `names` */
     omen_vector_field vectors[OMEN_MAX_VECTOR_FIELDS];
-    omen_str texts[OMEN_MAX_TEXT_FIELDS];
+    omen_text_field texts[OMEN_MAX_TEXT_FIELDS];
+    omen_str sparse[OMEN_MAX_TEXT_FIELDS];
     omen_part_field fields[OMEN_MAX_VECTOR_FIELDS];
     omen_arena names;
 } omen_schema_copy;
 
 /* Collections' and fields' names: 1 to OMEN_MAX_NAME bytes of letters, digits, '_', '-', '.'; not starting with '.', '-' or "omen_". */
 omen_status omen_name_check(omen_str name, const char *what, omen_error *err);
-/* Copies and checks. A field named "" becomes "vector"; "id" is refused. OMEN_ERR_NAME, _INVALID, _MEMORY. */
+/* Copies and checks. A field named "" becomes "vector"; "id" is refused; languages become their codes, a weight of 0 becomes 1. OMEN_ERR_NAME, _INVALID, _MEMORY. */
 omen_status omen_schema_copy_init(omen_schema_copy *c, omen_mem *m, const omen_schema *s, omen_error *err);
 void omen_schema_copy_deinit(omen_schema_copy *c);
 /* Whether `wanted` asks for what `have` is. OMEN_ERR_SCHEMA tells the first difference. */
@@ -45,7 +47,8 @@ bool omen_codec_parse(omen_str name, omen_codec *out);
 /* Whether the parameters of an index are in range and fit each other; `field` is for the message. OMEN_ERR_INVALID. */
 omen_status omen_index_options_check(const omen_index_options *o, omen_str field, omen_error *err);
 bool omen_metric_parse(omen_str name, omen_metric *out);
-/* {"vectors": [{"name", "dimensions", "metric", "element", "index": {"kind", and parameters that were given}}], "text": [..]} */
+/* {"vectors": [{"name", "dimensions", "metric", "element", "index": {"kind", and parameters that were given}}], "text": [name, or {"name", "language", "weight",
+ * "stopWords", "accents"} where it is more than a name], and where there are any "sparse": [..]} */
 void omen_schema_write_json(const omen_schema *s, omen_jw *w);
 static inline bool omen_str_equal(omen_str a, omen_str b) { return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0); }
 

@@ -259,7 +259,7 @@ static bool field_used(const omen_text_search *s, uint32_t field) {
 
 static omen_status load_lengths(omen_text_search *s, omen_error *err) {
     for (; s->length_field < s->plan->query->field_count; s->length_field++, s->done = 0) {
-        const omen_text_field *f = &s->source->fields[s->length_field];
+        const omen_text_source_field *f = &s->source->fields[s->length_field];
         uint8_t *into = s->lengths + (size_t)s->length_field * WINDOW + s->base % WINDOW;
         if (!field_used(s, s->length_field)) continue;
         if (f->memory != NULL)

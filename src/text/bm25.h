@@ -62,13 +62,13 @@ typedef struct omen_text_query {
 } omen_text_query;
 
 /* A field of a source: one of the two, or neither where the source has none of it. */
-typedef struct omen_text_field {
+typedef struct omen_text_source_field {
     const omen_postings *postings;
     const omen_text_memory *memory;
-} omen_text_field;
+} omen_text_source_field;
 
 typedef struct omen_text_source {
-    const omen_text_field *fields; /* as many as the query has */
+    const omen_text_source_field *fields; /* as many as the query has */
     uint32_t rows;                 /* of the part; or of those in memory that are seen */
     const omen_bits *dead;         /* NULL: none */
     const omen_bits *accept;       /* NULL: all; bits of rows that may be hits */

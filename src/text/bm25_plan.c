@@ -55,7 +55,7 @@ static omen_status check(const omen_text_query *q, omen_error *err) {
 
 static void totals(const omen_text_plan *p, uint32_t field) {
     for (uint32_t s = 0; s < p->source_count; s++) {
-        const omen_text_field *f = &p->sources[s].fields[field];
+        const omen_text_source_field *f = &p->sources[s].fields[field];
         uint32_t rows = 0;
         uint64_t length = 0;
         if (f->memory != NULL) {
@@ -180,7 +180,7 @@ static omen_status scan(omen_text_plan *p, const omen_text_item *t, omen_error *
     const omen_text_word *w = t->words;
     for (; p->source < p->source_count; p->source++, p->scanning = false) {
         const omen_text_source *s = &p->sources[p->source];
-        const omen_text_field *f = &s->fields[p->field];
+        const omen_text_source_field *f = &s->fields[p->field];
         if (!p->scanning) {
             omen_term_match_init(&p->match, w->term, w->len, t->kind == OMEN_TEXT_PREFIX, t->edits, t->exact);
             p->scan = (omen_terms_scan){0};
@@ -221,7 +221,7 @@ static omen_status find_all(omen_text_plan *p, omen_error *err) {
             omen_text_leaf *l = omen_text_leaf_at(p, c->first + p->leaf);
             for (; p->source < p->source_count; p->source++) {
                 const omen_text_source *s = &p->sources[p->source];
-                const omen_text_field *f = &s->fields[c->field];
+                const omen_text_source_field *f = &s->fields[c->field];
                 omen_term_ref *r = &l->refs[p->source];
                 uint32_t flags = f->memory != NULL ? omen_text_memory_flags(f->memory) : f->postings != NULL ? f->postings->flags : OMEN_POSTINGS_POSITIONS;
                 if (c->count > 1 && (flags & OMEN_POSTINGS_POSITIONS) == 0)

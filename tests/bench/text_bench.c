@@ -207,7 +207,7 @@ static int speed(const char *path, uint32_t queries, uint64_t seed) {
     omen_postings *p = open_field(seg, 0);
     printf("{\"figure\":\"text.build_native\",\"documents\":%u,\"bytes\":%zu,\"tokens\":%llu,\"terms\":%u,\"documents_per_s\":%.0f,\"analysis_s\":%.3f,\"add_s\":%.3f,\"total_s\":%.3f,\"index_bytes\":%llu,\"builder_bytes\":%zu,\"open_bytes\":%zu}\n", rows, len,
            (unsigned long long)tokens, p->term_count, rows / built, terms_only, added, built, (unsigned long long)info.length, held, omen_postings_bytes(p));
-    omen_text_field field = {.postings = p};
+    omen_text_source_field field = {.postings = p};
     omen_text_source source = {.fields = &field, .rows = rows};
     float weight = 1;
     double *best = malloc(queries * sizeof *best);
@@ -325,7 +325,7 @@ static int ndcg(char **argv, int argc) {
         }
         omen_segment *seg = write_fields(b, one ? 1 : 2, docs, &info);
         omen_postings *p[2] = {open_field(seg, 0), one ? NULL : open_field(seg, 1)};
-        omen_text_field fields[2] = {{.postings = p[0]}, {.postings = p[1]}};
+        omen_text_source_field fields[2] = {{.postings = p[0]}, {.postings = p[1]}};
         omen_text_source source = {.fields = fields, .rows = docs};
         float weights[2] = {mode % 3 == 2 ? 0.5f : 1, 1};
         double sum = 0;

@@ -175,7 +175,7 @@ static omen_status open_collections(golden *g) {
     omen_vector_field note[] = {{.name = OMEN_STR("vector"), .dimensions = NOTES, .metric = OMEN_METRIC_COSINE}};
     omen_vector_field pair[] = {{.name = OMEN_STR("near"), .dimensions = NEAR, .metric = OMEN_METRIC_L2},
                                 {.name = OMEN_STR("far"), .dimensions = FAR, .metric = OMEN_METRIC_IP}};
-    omen_str title = OMEN_STR("title");
+    omen_text_field title = {.name = OMEN_STR("title")};
     omen_schema schema;
     omen_schema_init(&schema);
     schema.vectors = note;

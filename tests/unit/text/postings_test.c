@@ -419,7 +419,7 @@ static omen_status content_try(const content *c, text_model *m) {
     omen_segment_info info;
     omen_segment *seg = NULL;
     omen_postings *p[MODEL_FIELDS] = {NULL};
-    omen_text_field fields[MODEL_FIELDS] = {{NULL, NULL}};
+    omen_text_source_field fields[MODEL_FIELDS] = {{NULL, NULL}};
     omen_error err = {0};
     omen_status s, bad = OMEN_OK;
     STEP(s, omen_segment_writer_new(&m->x.store, 100, &w, NULL));

@@ -25,7 +25,7 @@ typedef struct text_model {
     omen_segment *segments[MODEL_PARTS];
     omen_postings *postings[MODEL_PARTS][MODEL_FIELDS];
     omen_text_memory *memory[MODEL_FIELDS];
-    omen_text_field fields[MODEL_PARTS][MODEL_FIELDS];
+    omen_text_source_field fields[MODEL_PARTS][MODEL_FIELDS];
     omen_text_source sources[MODEL_PARTS];
     omen_bits *dead[MODEL_PARTS], *accept[MODEL_PARTS];
 } text_model;
