@@ -174,7 +174,7 @@ static void sort_need(disk_search *s) {
     }
 }
 
-static bool may_answer(const omen_index_query *q, uint32_t row) { return !omen_bits_test(q->dead, row) && (q->accept == NULL || q->accept(q->arg, row)); }
+static bool may_answer(const omen_index_query *q, uint32_t row) { return omen_may_answer(&(omen_may){q->accept, q->dead}, row); }
 
 static void offer_found(disk_search *s, omen_walk_key key) {
     const omen_index_query *q = &s->base.query;
@@ -329,7 +329,7 @@ static void start(disk_search *s) {
     forget(s);
     s->pool_len = s->found_len = s->need_len = s->at = s->scanned = 0;
     s->looked_ahead = s->spread = s->cut = false;
-    s->filtered = (q->dead != NULL && q->dead->ones != 0) || q->accept != NULL;
+    s->filtered = !omen_may_all(&(omen_may){q->accept, q->dead});
     s->free_count = s->list_cap;
     for (uint32_t i = 0; i < s->list_cap; i++) s->free_lists[i] = s->list_cap - 1 - i;
     s->reach = (omen_walk_reach){.near = OMEN_MIN(OMEN_MAX(q->near, 1u), q->want), .slack = q->slack};

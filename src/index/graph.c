@@ -94,7 +94,7 @@ uint32_t omen_graph_descend(const omen_graph *g, omen_walk *w, const omen_code_p
     return n;
 }
 
-void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_filter *filter, const omen_walk_reach *reach) {
+void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter, const omen_walk_reach *reach) {
     if (g->top == 0) {
         omen_walk_begin(w, ef, want, filter);
         scan(g, w);

@@ -42,7 +42,7 @@ uint32_t omen_graph_descend(const omen_graph *g, omen_walk *w, const omen_code_p
 omen_status omen_graph_gather_top(omen_mem *m, omen_graph *g);
 size_t omen_graph_top_bytes(const omen_graph *g);
 /* The whole search. */
-void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_filter *filter, const omen_walk_reach *reach);
+void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter, const omen_walk_reach *reach);
 
 /* Which of the candidates become neighbours of a node (Malkov and Yashunin 2018, algorithm 4; slack as in Subramanya et al. 2019): a candidate that is
  * nearer to one chosen before it than to the node, by more than the slack, is left out. candidates: sorted by distance from the node. */

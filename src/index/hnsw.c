@@ -152,11 +152,6 @@ static void hnsw_close(omen_index *x) {
 
 /* ---- searching ---- */
 
-static bool may_answer(void *arg, uint32_t row) {
-    const omen_index_query *q = arg;
-    return !omen_bits_test(q->dead, row) && (q->accept == NULL || q->accept(q->arg, row));
-}
-
 static omen_status room(hnsw_search *s, const hnsw *h, const omen_index *x, uint32_t ef, uint32_t want) {
     omen_mem *m = x->store->mem;
     if (omen_walk_room(&s->walk, x->rows, ef, want, h->graph.codes.len) != OMEN_OK) return OMEN_ERR_MEMORY;
@@ -192,10 +187,10 @@ static omen_status hnsw_search_begin(omen_index *x, const omen_index_query *q, o
     return OMEN_OK;
 }
 
-static bool too_few(const omen_index_search *s, const omen_walk *w, const omen_walk_filter *filter, const omen_walk_reach *reach) {
+static bool too_few(const omen_index_search *s, const omen_walk *w, const omen_may *filter, const omen_walk_reach *reach) {
     if (reach->slack != 0) return w->found_len < reach->near;
     uint32_t n = 0;
-    for (uint32_t i = 0; i < w->pool_len; i++) n += filter->may(filter->arg, omen_walk_node(w->pool[i]));
+    for (uint32_t i = 0; i < w->pool_len; i++) n += omen_may_answer(filter, omen_walk_node(w->pool[i]));
     return n * UINT64_C(4) < s->query.effort * UINT64_C(3);
 }
 
@@ -211,8 +206,8 @@ static omen_status hnsw_search_step(omen_index_search *base, omen_error *err) {
         memset(w->u, 0, h->graph.codes.len);
         memcpy(w->u, base->query.vector, x->dimensions / 8);
     }
-    omen_walk_filter filter = {may_answer, &base->query};
-    bool all = (base->query.dead == NULL || base->query.dead->ones == 0) && base->query.accept == NULL;
+    omen_may filter = {base->query.accept, base->query.dead};
+    bool all = omen_may_all(&filter);
     omen_graph_search(&h->graph, w, base->query.effort, base->query.want, all ? NULL : &filter, &reach);
     /* Where most of what lies near may not be answered, the walk goes farther: until as many rows as planned could be, or the nearest few. */
     uint64_t distances = w->distances, hops = w->hops;

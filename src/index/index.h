@@ -97,9 +97,9 @@ typedef struct omen_index_query {
     uint32_t effort;         /* graphs: ef; IVF: lists. Graphs raise it to `want` */
     uint32_t slack, near;    /* graphs: the walk's reach (walk.h); slack 0: it ends when all of the best `effort` were followed */
     const omen_bits *dead;   /* rows that may not be answered; NULL: none */
-    /* The filter hook: whether a row that is not dead may be answered; NULL: every row. Must not pend. */
-    bool (*accept)(void *arg, uint32_t row);
-    void *arg;
+    /* The filter: rows that may be answered, when they are not dead; NULL: every row. `ones` is right, and says how many those are: how a search goes about
+     * it depends on that. */
+    const omen_bits *accept;
 } omen_index_query;
 
 /* What a search did. */

@@ -183,16 +183,11 @@ static omen_status ivf_search_begin(omen_index *x, const omen_index_query *q, om
     return OMEN_OK;
 }
 
-static bool may_answer(void *arg, uint32_t row) {
-    const omen_index_query *q = arg;
-    return !omen_bits_test(q->dead, row) && (q->accept == NULL || q->accept(q->arg, row));
-}
-
 static omen_status ivf_search_step(omen_index_search *base, omen_error *err) {
     ivf_search *s = (ivf_search *)base;
     const ivf *h = base->index->state;
-    omen_pick_filter filter = {may_answer, &base->query};
-    bool all = (base->query.dead == NULL || base->query.dead->ones == 0) && base->query.accept == NULL;
+    omen_may filter = {base->query.accept, base->query.dead};
+    bool all = omen_may_all(&filter);
     (void)err;
     omen_ivf_search(&h->view, &s->scan, base->query.vector, all ? NULL : &filter);
     for (uint32_t i = 0; i < s->scan.found.len; i++) {

@@ -98,6 +98,6 @@ void omen_ivf_scan_deinit(omen_ivf_scan *s);
 /* Room for a search of v. OMEN_ERR_MEMORY. */
 omen_status omen_ivf_scan_room(omen_ivf_scan *s, const omen_ivf *v, uint32_t effort, uint32_t want);
 /* The nearest rows of the `effort` nearest lists: s->found, ascending. filter may be NULL. After omen_ivf_scan_room. */
-void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_pick_filter *filter);
+void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_may *filter);
 
 #endif

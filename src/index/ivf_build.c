@@ -399,8 +399,6 @@ static omen_status truth(omen_ivf_build *b, omen_error *err) {
     return OMEN_OK;
 }
 
-static bool no_query(void *arg, uint32_t row) { return omen_audit_query_of(arg, row) == UINT32_MAX; }
-
 /* 1, 2, 4, 6, 8, 12, 16, 24, ... lists */
 static uint32_t ladder(uint32_t n) { return n == 0 ? 1u : n == 1 ? 2u : n % 2 == 0 ? 2u << n / 2 : 3u << n / 2; }
 
@@ -409,12 +407,17 @@ static omen_status audit(omen_ivf_build *b, omen_error *err) {
     omen_audit *a = &b->audit;
     const omen_ivf *v = &b->view;
     uint32_t effort = OMEN_MIN(ladder(a->point_count), v->lists), truths = omen_audit_truths(a), found = 0, at[AUDIT_WANT] = {0};
-    omen_pick_filter filter = {no_query, a};
     if (b->scan == NULL) {
         b->scan = omen_alloc(mem_of(b), sizeof *b->scan);
         if (b->scan == NULL) return out_of_memory(err);
         omen_ivf_scan_init(b->scan, mem_of(b));
     }
+    if (b->held_back == NULL) {
+        b->held_back = omen_bits_new(mem_of(b), v->rows);
+        if (b->held_back == NULL) return out_of_memory(err);
+        for (uint32_t q = 0; q < a->queries; q++) (void)omen_bits_set(b->held_back, a->rows[q]);
+    }
+    omen_may filter = {.dead = b->held_back};
     for (uint32_t q = 0; q < a->queries; q++) {
         if (omen_ivf_scan_room(b->scan, v, effort, AUDIT_WANT) != OMEN_OK) return out_of_memory(err);
         omen_ivf_search(v, b->scan, omen_audit_query(a, q), &filter);
@@ -474,6 +477,7 @@ static void build_free(omen_index_build *base) {
     omen_kmeans_deinit(&b->cluster);
     if (b->scan != NULL) omen_ivf_scan_deinit(b->scan);
     omen_free(m, b->scan, sizeof *b->scan);
+    omen_bits_unref(b->held_back);
     drop_codes(b);
     omen_free(m, b->nearest, v->rows * sizeof *b->nearest);
     omen_free(m, b->order, v->rows * sizeof *b->order);

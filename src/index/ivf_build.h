@@ -39,6 +39,7 @@ typedef struct omen_ivf_build {
     size_t chunk_bytes;
     uint32_t chunk_rows, chunk_cap, chunk_first;
     omen_ivf_scan *scan;
+    omen_bits *held_back;      /* rows that are the audit's queries */
     omen_audit audit;
     omen_segment_writer *out;
     bool in_section;

@@ -80,7 +80,7 @@ static void shrink(omen_pick *p) {
     p->limit = omen_pick_rank(last);
 }
 
-void omen_pick_offer(omen_pick *p, const int32_t *ranks, const uint32_t *ids, uint32_t first, uint32_t count, const omen_pick_filter *filter) {
+void omen_pick_offer(omen_pick *p, const int32_t *ranks, const uint32_t *ids, uint32_t first, uint32_t count, const omen_may *filter) {
     if (p->len >= 2 * p->want) shrink(p);
     uint64_t *keys = p->keys;
     uint32_t len = p->len, from = len;
@@ -99,7 +99,7 @@ void omen_pick_offer(omen_pick *p, const int32_t *ranks, const uint32_t *ids, ui
     if (filter != NULL) {
         uint32_t kept = from;
         for (uint32_t i = from; i < len; i++)
-            if (filter->accept(filter->arg, omen_pick_id(keys[i]))) keys[kept++] = keys[i];
+            if (omen_may_answer(filter, omen_pick_id(keys[i]))) keys[kept++] = keys[i];
         len = kept;
     }
     p->len = len;

@@ -4,6 +4,7 @@
 #define OMEN_INDEX_IVF_PICK_H
 
 #include "base/mem.h"
+#include "index/may.h"
 #include "kernel/kernel.h"
 
 /* Scores offered at once, at most. */
@@ -35,15 +36,9 @@ static inline float omen_pick_distance(int32_t rank) {
 omen_status omen_pick_begin(omen_pick *p, uint32_t want);
 void omen_pick_deinit(omen_pick *p);
 
-/* Whether an id may be picked. */
-typedef struct omen_pick_filter {
-    bool (*accept)(void *arg, uint32_t id);
-    void *arg;
-} omen_pick_filter;
-
-/* Offers count (at most OMEN_PICK_BLOCK) ranks; ids[i] is the id of ranks[i], or first + i where ids is NULL. No id may be offered twice. filter may be NULL; it is
- * asked only of what is near enough. */
-void omen_pick_offer(omen_pick *p, const int32_t *ranks, const uint32_t *ids, uint32_t first, uint32_t count, const omen_pick_filter *filter);
+/* Offers count (at most OMEN_PICK_BLOCK) ranks; ids[i] is the id of ranks[i], or first + i where ids is NULL. No id may be offered twice. filter may be NULL; ids
+ * are rows then, and only of what is near enough it is looked up. */
+void omen_pick_offer(omen_pick *p, const int32_t *ranks, const uint32_t *ids, uint32_t first, uint32_t count, const omen_may *filter);
 /* The nearest `want` of all that was offered, ascending: keys[0 .. len). */
 void omen_pick_end(omen_pick *p);
 

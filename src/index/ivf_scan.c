@@ -93,7 +93,7 @@ static void pick_lists(const omen_ivf *v, omen_ivf_scan *s) {
     s->bytes += (uint64_t)v->lists * v->len;
 }
 
-static void scan_list(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const omen_pick_filter *filter) {
+static void scan_list(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const omen_may *filter) {
     uint32_t end = v->starts[list + 1];
     for (uint32_t at = v->starts[list]; at < end; at += OMEN_PICK_BLOCK) {
         uint32_t n = OMEN_MIN(OMEN_PICK_BLOCK, end - at);
@@ -117,7 +117,7 @@ static float list_base(const omen_ivf *v, const omen_ivf_scan *s, uint32_t list,
     return 0.0f - along;
 }
 
-static void scan_residuals(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const omen_pick_filter *filter) {
+static void scan_residuals(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const omen_may *filter) {
     uint32_t end = v->starts[list + 1];
     float apart, base = list_base(v, s, list, &apart);
     for (uint32_t at = v->starts[list]; at < end; at += OMEN_PICK_BLOCK) {
@@ -142,13 +142,13 @@ static void scan_residuals(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, c
 /* So many times as many rows as planned, at most, are looked at. */
 #define FARTHEST 8u
 
-static uint32_t answerable(const omen_ivf *v, uint32_t list, const omen_pick_filter *filter) {
+static uint32_t answerable(const omen_ivf *v, uint32_t list, const omen_may *filter) {
     uint32_t n = 0;
-    for (uint32_t at = v->starts[list]; at < v->starts[list + 1]; at++) n += filter->accept(filter->arg, v->order[at]);
+    for (uint32_t at = v->starts[list]; at < v->starts[list + 1]; at++) n += omen_may_answer(filter, v->order[at]);
     return n;
 }
 
-void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_pick_filter *filter) {
+void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_may *filter) {
     s->distances = s->bytes = 0;
     if (v->bits) {
         memset(s->u, 0, v->len);

@@ -48,7 +48,7 @@ static void forget(omen_walk *w) {
     w->seen_len = 0;
 }
 
-void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_filter *filter) {
+void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter) {
     OMEN_ASSERT(ef != 0 && ef <= w->pool_cap && want <= w->found_cap);
     forget(w);
     w->pool_len = w->found_len = 0;
@@ -111,7 +111,7 @@ static inline uint32_t see(omen_walk *w, const uint32_t *nodes, uint32_t count, 
 static void offer_found(omen_walk *w, const omen_level *g, omen_walk_key key) {
     uint32_t node = omen_walk_node(key);
     if (w->found_len == w->want && key >= w->found[w->found_len - 1]) return;
-    if (w->filter->may(w->filter->arg, g->rows == NULL ? node : g->rows[node])) (void)insert(w->found, &w->found_len, w->want, key);
+    if (omen_may_answer(w->filter, g->rows == NULL ? node : g->rows[node])) (void)insert(w->found, &w->found_len, w->want, key);
 }
 
 static inline void fetch_links(const omen_level *g, uint32_t node) {

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "index/codes.h"
+#include "index/may.h"
 
 #define OMEN_NO_NODE UINT32_MAX
 #define OMEN_GRAPH_M_MAX 128u
@@ -53,19 +54,13 @@ typedef struct omen_walk {
     uint32_t u_cap;
     uint64_t hops, distances;
     /* Rows that may be answered, when not all may: the best `want` of them, sorted as the pool. */
-    const struct omen_walk_filter *filter;
+    const omen_may *filter;
     omen_walk_key *found;
     uint32_t found_cap, found_len, want;
     omen_walk_reach reach;
     int64_t bound;          /* greatest rank that is followed */
     bool cut;               /* something lies beyond it */
 } omen_walk;
-
-/* Asked once for each node that is near enough to matter. */
-typedef struct omen_walk_filter {
-    bool (*may)(void *arg, uint32_t row);
-    void *arg;
-} omen_walk_filter;
 
 void omen_walk_init(omen_walk *w, omen_mem *m);
 /* Room for a graph of so many nodes, ef and want; kept for later. OMEN_ERR_MEMORY. */
@@ -74,7 +69,7 @@ void omen_walk_deinit(omen_walk *w);
 
 /* A search: begin, add where to start, run. Query code in w->u. The reach (slack 0 from begin on) may be set after begin; near is at least 1 and, with a filter, at most
  * want. point: NULL ranks codes for a query; else distances from that row. */
-void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_walk_filter *filter);
+void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter);
 /* Nodes not seen yet come into the pool. count at most OMEN_GRAPH_M_MAX. */
 void omen_walk_add(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point, const uint32_t *nodes, uint32_t count);
 void omen_walk_run(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point);

@@ -1,6 +1,7 @@
 #include "query/ann.h"
 
 #include "column/element.h"
+#include "index/may.h"
 
 /* Hits whose last says how far a walk goes, at least: as the audits do. */
 #define NEAR 10u
@@ -29,11 +30,12 @@ void omen_ann_deinit(omen_ann *a) {
 
 static omen_status begin(omen_ann *a, omen_error *err) {
     const omen_ann_source *s = &a->sources[a->source];
-    omen_index_query q = {.vector = a->vector, .want = s->want, .effort = s->effort, .slack = s->slack, .near = OMEN_MAX(a->top->k, NEAR), .dead = s->dead};
+    omen_index_query q = {.vector = a->vector, .want = s->want, .effort = s->effort, .slack = s->slack, .near = OMEN_MAX(a->top->k, NEAR), .dead = s->dead, .accept = s->accept};
     a->begun_ns = a->host->ticks_ns(a->host->ctx);
     a->searched = false;
     a->hit_count = a->at = a->stale = 0;
     /* Few candidates do where the distances say when to end; once they do not, there have to be some to choose from. */
+    if (s->widened == 0) a->sources[a->source].may = omen_may_count(&(omen_may){s->accept, s->dead}, s->rows->rows);
     if (s->widened == 0) a->sources[a->source].planned = s->slack != 0 ? OMEN_MAX(s->want, 2 * a->top->k) : s->want;
     return omen_index_search_begin(s->index, &q, &a->search, err);
 }
@@ -122,7 +124,7 @@ static void give_up(omen_ann *a) {
 static bool widen(omen_ann *a) {
     omen_ann_source *s = &a->sources[a->source];
     const omen_index_options *o = omen_index_options_of(s->index);
-    uint32_t live = s->rows->rows - (s->dead == NULL ? 0 : s->dead->ones), most = o->kind == OMEN_INDEX_IVF ? o->lists : s->rows->rows;
+    uint32_t live = s->may, most = o->kind == OMEN_INDEX_IVF ? o->lists : s->rows->rows;
     bool all = a->hit_count >= live || (s->effort >= most && s->want >= live);
     bool short_of = a->top->count < a->top->k;
     uint32_t planned = s->slack != 0 ? OMEN_MIN(s->planned, a->hit_count) : s->planned; /* such a walk may end before it has as many as were wanted */

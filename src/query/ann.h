@@ -21,9 +21,11 @@ typedef struct omen_ann_source {
     uint32_t number;           /* of the source, for the candidates */
     omen_index *index;
     const omen_bits *dead;
+    const omen_bits *accept;   /* the filter: rows that may be answered; NULL: all. Its ones are counted right */
     uint32_t effort, slack, want; /* as the search began; what it became once it is done */
     uint32_t planned;          /* want, before it was widened */
     uint32_t widened;          /* times that too few of the candidates lived */
+    uint32_t may;              /* rows that may be answered */
     uint32_t candidates, ranked;
     bool gave_up;              /* not enough hits with any effort worth making (all that lies near was deleted, say): scan the source */
     omen_index_work work;

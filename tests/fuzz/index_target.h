@@ -224,16 +224,12 @@ typedef struct asked {
     uint32_t slack; /* in */
 } asked;
 
-static bool every_third(void *arg, uint32_t row) {
-    (void)arg;
-    return row % 3 == 0;
-}
-
 static void ask(model *m, uint32_t effort, uint32_t want, const omen_bits *dead, bool filtered, asked *a) {
     uint32_t count, rows = m->source.rows, may = 0;
     omen_index_hit *hits;
     omen_index_work work = {0};
-    omen_index_query q = {.vector = m->vectors + effort % rows * m->bytes, .want = want, .effort = effort, .slack = a->slack, .near = 10, .dead = dead, .accept = filtered ? every_third : NULL};
+    omen_bits *every_third = filtered ? model_every(m, 3, 0) : NULL;
+    omen_index_query q = {.vector = m->vectors + effort % rows * m->bytes, .want = want, .effort = effort, .slack = a->slack, .near = 10, .dead = dead, .accept = every_third};
     omen_status s = model_search(m, &q, &hits, &count, &work);
     if (s == OMEN_ERR_CORRUPT && m->options.kind == OMEN_INDEX_DISK) a->damaged = true;
     else MUST(s == OMEN_OK || s == OMEN_ERR_MEMORY);
@@ -249,6 +245,7 @@ static void ask(model *m, uint32_t effort, uint32_t want, const omen_bits *dead,
     if (s == OMEN_OK && a->slack == 0 && effort >= rows && count < OMEN_MIN(want, may)) a->short_of = true;
     free(seen);
     free(hits);
+    omen_bits_unref(every_third);
 }
 
 /* What verifying says. */

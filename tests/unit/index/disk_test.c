@@ -19,11 +19,6 @@ static void shape_init(model *m, unsigned i, omen_index_kind kind) {
     m->options = (omen_index_options){.kind = kind, .m = 16, .ef_construction = 60};
 }
 
-static bool odd(void *arg, uint32_t row) {
-    (void)arg;
-    return row % 2 == 1;
-}
-
 static void set_pool(model *m, uint64_t bytes) {
     omen_pool_free(m->x.store.pool);
     REQUIRE_OK(omen_pool_new(&m->x.mem, &m->x.host->host, bytes, &m->x.store.pool));
@@ -83,6 +78,7 @@ TEST(answers_are_those_of_the_graph_in_memory) {
             REQUIRE_OK(model_open_index(&p.disk, NULL));
             CHECK_EQ_INT(omen_index_options_of(p.disk.index)->kind, OMEN_INDEX_DISK);
             omen_bits *dead = omen_bits_new(&p.disk.x.mem, shapes[i].rows);
+            omen_bits *odd = model_every(&p.disk, 2, 1);
             for (uint32_t r = 0; r < shapes[i].rows; r += 3) omen_bits_set(dead, r);
             for (uint32_t n = 0; n < 40; n++) {
                 const uint8_t *vector = p.vectors + test_rand_below(shapes[i].rows) * p.disk.bytes;
@@ -92,6 +88,7 @@ TEST(answers_are_those_of_the_graph_in_memory) {
                 compare(&p, &q);
             }
             omen_bits_unref(dead);
+            omen_bits_unref(odd);
             CHECK_OK(model_check(&p.disk, NULL));
             CHECK_STORAGE(p.disk.fs);
             close_index(&p.disk);
@@ -115,6 +112,7 @@ TEST(islands_are_reached) {
         REQUIRE_OK(model_open_index(&p.memory, NULL));
         fault_storage_set_pending(p.disk.fs, 30);
         REQUIRE_OK(model_open_index(&p.disk, NULL));
+        omen_bits *odd = model_every(&p.disk, 2, 1);
         for (uint32_t n = 0; n < 20; n++) {
             omen_index_query q = {.vector = model_floats(&p.disk, n * 100), .want = n < 10 ? 20 : 2000 + 50 * n, .effort = 10 + n * 40, .accept = n % 3 == 1 ? odd : NULL};
             uint32_t count;
@@ -124,6 +122,7 @@ TEST(islands_are_reached) {
             CHECK_EQ_UINT(count, OMEN_MIN(q.want, p.disk.source.rows / (q.accept != NULL ? 2 : 1)));
             free(hits);
         }
+        omen_bits_unref(odd);
         pair_deinit(&p);
     }
 }
@@ -166,6 +165,7 @@ TEST(searches_overlap) {
     set_pool(&p.disk, SMALL_POOL);
     REQUIRE_OK(model_open_index(&p.disk, NULL));
     fault_storage_set_pending(p.disk.fs, 70);
+    omen_bits *odd = model_every(&p.disk, 2, 1);
     for (unsigned round = 0; round < 30; round++) {
         omen_index_query q[6];
         bool done[6] = {false};
@@ -193,6 +193,7 @@ TEST(searches_overlap) {
             omen_index_search_end(searches[i]);
         }
     }
+    omen_bits_unref(odd);
     CHECK_STORAGE(p.disk.fs);
     pair_deinit(&p);
 }

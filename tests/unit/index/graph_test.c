@@ -226,14 +226,6 @@ TEST(kernel_sets_do_not_show_in_the_file) {
 
 /* ---- filters ---- */
 
-typedef struct rule { uint32_t each; unsigned asked; } rule;
-
-static bool some(void *arg, uint32_t row) {
-    rule *r = arg;
-    r->asked++;
-    return row % r->each == 0;
-}
-
 TEST(dead_and_refused_rows_are_not_answered) {
     for (unsigned i = 0; i < OMEN_ARRAY_LEN(kinds); i++) {
         model m;
@@ -245,23 +237,22 @@ TEST(dead_and_refused_rows_are_not_answered) {
             if (test_rand_below(3) == 0) omen_bits_set(dead, r);
         static const uint32_t each[] = {0, 2, 50};
         for (unsigned n = 0; n < 12; n++) {
-            rule own = {each[n / 2 % 3], 0};
-            uint32_t count, may = 0, missed = 0, want = n < 6 ? 10 : m.source.rows + 3;
+            uint32_t one_in = each[n / 2 % 3], count, may = 0, missed = 0, want = n < 6 ? 10 : m.source.rows + 3;
             omen_index_hit *hits;
             omen_index_query q = {.vector = m.vectors + test_rand_below(m.source.rows) * m.bytes, .want = want, .effort = 40};
             q.dead = n % 2 == 1 ? dead : NULL;
-            q.accept = own.each == 0 ? NULL : some;
-            q.arg = &own;
+            omen_bits *accept = one_in == 0 ? NULL : model_every(&m, one_in, 0);
+            q.accept = accept;
             uint8_t *answerable = calloc(m.source.rows, 1);
-            for (uint32_t r = 0; r < m.source.rows; r++) may += answerable[r] = (own.each == 0 || r % own.each == 0) && !omen_bits_test(q.dead, r);
+            for (uint32_t r = 0; r < m.source.rows; r++) may += answerable[r] = (one_in == 0 || r % one_in == 0) && !omen_bits_test(q.dead, r);
             REQUIRE_OK(model_search(&m, &q, &hits, &count, NULL));
             CHECK(hits_sound(&m, hits, count));
-            CHECK(own.each == 0 || own.asked != 0);
             for (uint32_t h = 0; h < count; h++) CHECK(answerable[hits[h].row]);
             CHECK_EQ_UINT(count, want < may ? want : may);
             for (uint32_t h = 0; h < count; h++) answerable[hits[h].row] = 0;
             for (uint32_t r = 0; r < m.source.rows; r++) missed += answerable[r];
             CHECK_EQ_UINT(missed, may - count);
+            omen_bits_unref(accept);
             free(answerable);
             free(hits);
         }
@@ -287,14 +278,14 @@ TEST(a_filter_that_refuses_most_rows) {
     build_and_open(&m);
     uint32_t found = 0, all = 0;
     uint8_t *query = malloc(m.bytes);
+    omen_bits *accept = model_every(&m, 40, 0);
     for (unsigned n = 0; n < 20; n++) {
-        rule own = {40, 0};
         uint32_t count, k = 0;
         omen_index_hit *hits;
         model_near *truth = malloc(m.source.rows * sizeof *truth);
         query_near(&m, (uint32_t)test_rand_below(m.source.rows), query);
         uint32_t rows = model_nearest(&m, query, NULL, 0, m.source.rows, truth);
-        omen_index_query q = {.vector = query, .want = 30, .effort = 100, .accept = some, .arg = &own};
+        omen_index_query q = {.vector = query, .want = 30, .effort = 100, .accept = accept};
         REQUIRE_OK(model_search(&m, &q, &hits, &count, NULL));
         CHECK_EQ_UINT(count, 30);
         for (uint32_t i = 0; i < rows && k < 10; i++) {
@@ -307,6 +298,7 @@ TEST(a_filter_that_refuses_most_rows) {
         free(hits);
     }
     if (!CHECK(found * 100 >= all * 95)) printf("        found %u of %u\n", found, all);
+    omen_bits_unref(accept);
     free(query);
     CHECK_EQ_UINT(model_deinit(&m), 0);
 }

@@ -174,6 +174,13 @@ static inline void model_fill_once(model *m, uint8_t **vectors, uint32_t cluster
     memcpy(m->vectors, *vectors, m->source.rows * m->bytes);
 }
 
+/* A filter: rows whose remainder by `each` is `rest`. */
+static inline omen_bits *model_every(model *m, uint32_t each, uint32_t rest) {
+    omen_bits *b = omen_bits_new(&m->x.mem, m->source.rows);
+    for (uint32_t r = rest; r < m->source.rows; r += each) omen_bits_set(b, r);
+    return b;
+}
+
 /* One search to its end; hits are the caller's to free. */
 static inline omen_status model_search(model *m, const omen_index_query *q, omen_index_hit **hits, uint32_t *count, omen_index_work *work) {
     omen_index_search *s;

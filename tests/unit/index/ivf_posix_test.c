@@ -26,19 +26,14 @@ static void on_threads(void *ctx, size_t n, void (*fn)(void *arg, size_t i), voi
     for (size_t t = 0; t < THREADS; t++) pthread_join(threads[t], NULL);
 }
 
-static bool odd(void *arg, uint32_t row) {
-    (void)arg;
-    return row % 2 == 1;
-}
-
-typedef struct seeker { model *m; uint32_t first; uint64_t answers; } seeker;
+typedef struct seeker { model *m; const omen_bits *odd; uint32_t first; uint64_t answers; } seeker;
 
 static void *seek(void *p) {
     seeker *s = p;
     for (uint32_t i = 0; i < 200; i++) {
         uint32_t row = (s->first + i * 13) % s->m->source.rows, count;
         omen_index_search *search;
-        omen_index_query q = {.vector = s->m->vectors + row * s->m->bytes, .want = 5 + i % 3 * 50, .effort = 1 + i % 7, .accept = i % 2 == 0 ? odd : NULL};
+        omen_index_query q = {.vector = s->m->vectors + row * s->m->bytes, .want = 5 + i % 3 * 50, .effort = 1 + i % 7, .accept = i % 2 == 0 ? s->odd : NULL};
         if (omen_index_search_begin(s->m->index, &q, &search, NULL) != OMEN_OK || omen_index_search_step(search, NULL) != OMEN_OK) abort();
         const omen_index_hit *hits = omen_index_search_hits(search, &count, NULL);
         for (uint32_t h = 0; h < count; h++) s->answers = (s->answers ^ hits[h].row ^ (uint64_t)(uint32_t)hits[h].rank << 32) * UINT64_C(0x100000001b3);
@@ -77,8 +72,9 @@ TEST(searches_on_many_threads) {
     model_fill(&m, 40, 24, 0.5f);
     REQUIRE_OK(model_build(&m, NULL));
     REQUIRE_OK(model_open_index(&m, NULL));
+    omen_bits *odd = model_every(&m, 2, 1);
     for (uint32_t t = 0; t < THREADS; t++) {
-        alone[t] = seekers[t] = (seeker){&m, t * 100, 0};
+        alone[t] = seekers[t] = (seeker){&m, odd, t * 100, 0};
         seek(&alone[t]);
     }
     for (uint32_t t = 0; t < THREADS; t++) REQUIRE(pthread_create(&threads[t], NULL, seek, &seekers[t]) == 0);
@@ -86,6 +82,7 @@ TEST(searches_on_many_threads) {
         pthread_join(threads[t], NULL);
         CHECK(alone[t].answers != 0 && seekers[t].answers == alone[t].answers);
     }
+    omen_bits_unref(odd);
     CHECK_EQ_UINT(model_deinit(&m), 0);
 }
 

@@ -1,0 +1,20 @@
+/* may.h - which rows a search may answer: what a filter chose and was not deleted. */
+#ifndef OMEN_INDEX_MAY_H
+#define OMEN_INDEX_MAY_H
+
+#include "base/bits.h"
+
+typedef struct omen_may {
+    const omen_bits *accept; /* NULL: all */
+    const omen_bits *dead;   /* NULL: none */
+} omen_may;
+
+static inline bool omen_may_answer(const omen_may *f, uint32_t row) {
+    return (f->accept == NULL || (f->accept->words[row >> 6] >> (row & 63) & 1) != 0) && !omen_bits_test(f->dead, row);
+}
+/* How many of `rows` rows those are. */
+uint32_t omen_may_count(const omen_may *f, uint32_t rows);
+/* Whether all rows may be answered. */
+static inline bool omen_may_all(const omen_may *f) { return f->accept == NULL && (f->dead == NULL || f->dead->ones == 0); }
+
+#endif
