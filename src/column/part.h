@@ -13,6 +13,7 @@
  *   KEY_HASH_ROWS  u32 x rows: the row of each hash (equal hashes: ascending rows)
  *   DOC_OFFSETS    u64 x (rows + 1), the first 0                 } an Arrow LargeBinary array once
  *   DOC_BYTES      JSON texts, back to back, zstd                } decompressed
+ *   TEXT_...       inverted indexes of text and sparse fields (text/postings.h)
  *   COLUMNS, COLUMN_STATISTICS, COLUMN_DATA   what the documents hold, by path, in typed arrays (columns_format.h); absent when no row has a document
  *   VECTORS f      rows vectors of field f in the form of its element (element.h), back to back (of f32: an Arrow FixedSizeList); blocks hold
  *                  whole rows
@@ -62,11 +63,20 @@ typedef struct omen_part_indexing {
     _Atomic uint64_t needs[2];  /* memory that a graph, and lists, turned out to need when there was less; 0: not known */
 } omen_part_indexing;
 
+/* What a room above keeps with an open part: made of the documents (text/part_text.h). */
+typedef struct omen_part_extra_ops {
+    void (*free)(void *extra);
+    /* As omen_part_verify; *place, NULL at first, goes through verify_free. */
+    omen_status (*verify)(void *extra, void **place, omen_error *err);
+    void (*verify_free)(void *extra, void *place);
+} omen_part_extra_ops;
+
 typedef struct omen_part {
     omen_store *store;
     omen_segment *segment;
     _Atomic uint32_t refs;
     bool opened;  /* the segment is; META may still be pending */
+    bool complete; /* omen_part_open is done */
     omen_part_indexing indexing[OMEN_MAX_VECTOR_FIELDS];
     bool unlink;  /* the file goes when the last reference does (set by the database after the manifest forgot it) */
     uint64_t origin; /* number of the oldest segment that its rows were in since the database was opened; 0: it was there then */
@@ -77,9 +87,11 @@ typedef struct omen_part {
     const omen_section *vectors[OMEN_MAX_VECTOR_FIELDS], *norms[OMEN_MAX_VECTOR_FIELDS];
     const omen_section *tombstones; /* NULL: none */
     struct omen_columns *columns;   /* what the documents hold, by path (columns.h); NULL: no row has a document */
+    void *extra;                    /* NULL: nothing */
+    const omen_part_extra_ops *extra_ops;
 } omen_part;
 
-/* Opens a part and checks that its sections fit `fields` and each other. Step: repeat on PENDING with the same *out (NULL at first).
+/* Opens a part and checks that its sections fit `fields` and each other. Step: repeat on PENDING with the same *out (NULL at first); once it is open, nothing happens.
  * One reference. OMEN_ERR_CORRUPT, _IO, _MEMORY. */
 omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const omen_part_field *fields, uint32_t field_count,
                            omen_part **out, omen_error *err);
@@ -155,6 +167,15 @@ typedef struct omen_part_writer omen_part_writer;
 omen_status omen_part_writer_new(omen_store *st, uint64_t number, const omen_part_field *fields, uint32_t field_count,
                                  const omen_row_source *source, const omen_tombstone_target *targets, uint32_t target_count,
                                  omen_part_writer **out, omen_error *err);
+/* Sections that a room above makes of the documents. row is told each document ("" is none) once, in order; then write is called until *done and writes whole
+ * sections. They do not pend. */
+typedef struct omen_part_extra_writer {
+    void *ctx;
+    omen_status (*row)(void *ctx, uint32_t row, omen_str document, omen_error *err);
+    omen_status (*write)(void *ctx, omen_segment_writer *out, uint32_t rows, bool *done, omen_error *err);
+} omen_part_extra_writer;
+/* Before the first step. */
+void omen_part_writer_extra(omen_part_writer *w, const omen_part_extra_writer *x);
 /* Writes about a block's worth. *done: the segment is complete and durable, *info is filled. Step: repeat until done. */
 omen_status omen_part_writer_step(omen_part_writer *w, omen_segment_info *info, bool *done, omen_error *err);
 void omen_part_writer_free(omen_part_writer *w);

@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "column/part.h"
 
-typedef enum stage { BLOCKS, ROWS, HASHES, ORDER, DONE } stage;
+typedef enum stage { BLOCKS, ROWS, HASHES, ORDER, EXTRA, DONE } stage;
 
 struct omen_part_check {
     stage stage;
@@ -15,6 +15,7 @@ struct omen_part_check {
     omen_bits *seen;
     omen_buf doc;
     omen_part_doc_place doc_place;
+    void *extra; /* place in what rooms above keep */
 };
 
 static omen_status damaged(const omen_part *p, omen_error *err, const char *what, uint32_t row) {
@@ -100,6 +101,10 @@ omen_status omen_part_verify(omen_part *p, omen_part_check **place, omen_error *
     }
     if (c->stage == ORDER) {
         for (; c->row < p->rows; c->row++) OMEN_TRY(check_order(p, c, err));
+        c->stage = EXTRA;
+    }
+    if (c->stage == EXTRA) {
+        if (p->extra != NULL) OMEN_TRY(p->extra_ops->verify(p->extra, &c->extra, err));
         c->stage = DONE;
     }
     return OMEN_OK;
@@ -108,6 +113,7 @@ omen_status omen_part_verify(omen_part *p, omen_part_check **place, omen_error *
 void omen_part_check_free(omen_part *p, omen_part_check *c) {
     if (c == NULL) return;
     omen_segment_check_deinit(p->segment, &c->blocks);
+    if (c->extra != NULL) p->extra_ops->verify_free(p->extra, c->extra);
     omen_bits_unref(c->seen);
     omen_buf_deinit(&c->doc);
     omen_free(p->store->mem, c, sizeof *c);

@@ -78,6 +78,7 @@ omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const 
         atomic_init(&p->refs, 1);
         *out = p;
     }
+    if (p->complete) return OMEN_OK;
     omen_status s = p->opened ? OMEN_OK : omen_segment_open(st, info, &p->segment, err);
     if (s == OMEN_OK) p->opened = true;
     if (s == OMEN_OK) s = read_meta(p, fields, field_count, err);
@@ -89,6 +90,7 @@ omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const 
         omen_free(st->mem, p, sizeof *p);
         *out = NULL;
     }
+    if (s == OMEN_OK) p->complete = true;
     return s;
 }
 
@@ -108,6 +110,7 @@ void omen_part_keep(omen_part *p, uint32_t field, bool vectors) {
 bool omen_part_unref(omen_part *p) {
     if (p == NULL || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1) return false;
     bool unlink = p->unlink;
+    if (p->extra != NULL) p->extra_ops->free(p->extra);
     omen_columns_free(p->columns);
     omen_segment_close(p->segment);
     omen_free(p->store->mem, p, sizeof *p);

@@ -7,7 +7,7 @@
 /* Bytes written, about, before a step returns. */
 #define STEP_BYTES (1u << 20)
 
-typedef enum stage { CREATE, META, KEYS, KEY_SECTIONS, DOCS, DOC_OFFSETS, COLUMNS, VECTORS, NORMS, TOMBSTONES, FINISH, DONE } stage;
+typedef enum stage { CREATE, META, KEYS, KEY_SECTIONS, DOCS, DOC_OFFSETS, COLUMNS, EXTRA, VECTORS, NORMS, TOMBSTONES, FINISH, DONE } stage;
 
 struct omen_part_writer {
     omen_store *store;
@@ -27,6 +27,7 @@ struct omen_part_writer {
     uint32_t *order;
     omen_buf doc_offsets;     /* u64 */
     omen_columns_builder *columns;
+    omen_part_extra_writer extra; /* row NULL: none */
 };
 
 omen_status omen_part_writer_new(omen_store *st, uint64_t number, const omen_part_field *fields, uint32_t field_count,
@@ -48,6 +49,8 @@ omen_status omen_part_writer_new(omen_store *st, uint64_t number, const omen_par
     *out = w;
     return OMEN_OK;
 }
+
+void omen_part_writer_extra(omen_part_writer *w, const omen_part_extra_writer *x) { w->extra = *x; }
 
 void omen_part_writer_free(omen_part_writer *w) {
     if (w == NULL) return;
@@ -159,6 +162,7 @@ static omen_status write_docs(omen_part_writer *w, omen_error *err) {
         uint64_t last = omen_get64(w->doc_offsets.data + w->doc_offsets.len - 8);
         if (omen_buf_append_u64(&w->doc_offsets, last + doc.len) != OMEN_OK) return out_of_memory(err);
         OMEN_TRY(omen_segment_section_write(w->out, doc.data, doc.len, err));
+        if (w->extra.row != NULL) OMEN_TRY(w->extra.row(w->extra.ctx, w->row, doc, err));
         written += doc.len + 64;
         w->row++;
     }
@@ -260,6 +264,12 @@ omen_status omen_part_writer_step(omen_part_writer *w, omen_segment_info *info, 
             bool written = false;
             if (omen_get64(w->doc_offsets.data + w->doc_offsets.len - 8) != 0) OMEN_TRY(write_columns(w, &written, err));
             else written = true; /* no row has a document */
+            if (written) w->stage = EXTRA;
+            return OMEN_OK;
+        }
+        case EXTRA: {
+            bool written = true;
+            if (w->extra.write != NULL) OMEN_TRY(w->extra.write(w->extra.ctx, w->out, rows, &written, err));
             if (written) w->stage = w->field_count != 0 ? VECTORS : TOMBSTONES;
             return OMEN_OK;
         }

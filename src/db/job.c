@@ -63,6 +63,7 @@ void omen_job_abandon(omen_db *db) {
     drop_parts(job);
     if (job->kind == OMEN_JOB_INDEX) atomic_store(&db->store.resident.coming, 0);
     omen_part_writer_free(job->writer);
+    omen_part_text_writer_free(job->text_writer);
     omen_merge_place_free(job);
     drop_index(job);
     for (uint32_t i = 0; i < job->coll_count; i++) {
@@ -139,7 +140,9 @@ static void next_coll(omen_job *job) {
     job->written = false;
     omen_merge_place_free(job);
     omen_part_writer_free(job->writer);
+    omen_part_text_writer_free(job->text_writer);
     job->writer = NULL;
+    job->text_writer = NULL;
 }
 
 static omen_status select_rows(omen_job *job, omen_error *err) {
@@ -162,8 +165,13 @@ static omen_status write_part(omen_job *job, omen_error *err) {
     if (job->writer == NULL) {
         if (job->kind == OMEN_JOB_FLUSH) omen_flush_source(job, c);
         else OMEN_TRY(omen_merge_source(job, c, err));
+        if (s->text != NULL && job->text_writer == NULL) OMEN_TRY(omen_part_text_writer_new(s->text, &job->text_writer, err));
         OMEN_TRY(omen_part_writer_new(&db->store, db->next_file, s->fields, s->schema.vector_count, &job->source, c->targets, c->target_count, &job->writer, err));
         db->next_file++;
+        if (s->text != NULL) {
+            omen_part_extra_writer hook = omen_part_text_writer_hook(job->text_writer);
+            omen_part_writer_extra(job->writer, &hook);
+        }
     }
     bool done;
     OMEN_TRY(omen_part_writer_step(job->writer, &job->info, &done, err));
@@ -194,8 +202,7 @@ static omen_status open_index(omen_job *job, omen_error *err) {
 static omen_status open_part(omen_job *job, omen_error *err) {
     if (job->kind == OMEN_JOB_INDEX) return open_index(job, err);
     omen_job_coll *c = &job->colls[job->coll];
-    const omen_schema_copy *s = &c->v->coll->schema;
-    OMEN_TRY(omen_part_open(&job->db->store, &job->info, s->fields, s->schema.vector_count, &c->part, err));
+    OMEN_TRY(omen_schema_open_part(&c->v->coll->schema, &job->db->store, &job->info, &c->part, err));
     c->part->origin = job->info.number;
     for (uint32_t p = c->from; p < c->to; p++) c->part->origin = OMEN_MIN(c->part->origin, c->v->parts[p].part->origin);
     next_coll(job);

@@ -59,6 +59,7 @@ struct omen_job {
     omen_row_source source;
     struct omen_merge_place *merge;
     omen_part_writer *writer;
+    omen_part_text_writer *text_writer; /* NULL: no text or sparse fields */
     omen_segment_info info;
     bool written;
     uint64_t first_file;        /* the first segment that the job may write */

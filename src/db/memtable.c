@@ -24,14 +24,24 @@ struct omen_memtable {
     omen_chunks row_entry; /* u32 */
     omen_chunks vectors[OMEN_MAX_VECTOR_FIELDS];
     omen_chunks norms[OMEN_MAX_VECTOR_FIELDS]; /* cosine fields */
+    omen_text_fields *text_fields; /* NULL: none */
+    struct table_text *text;       /* with the fields; NULL: none */
     _Atomic(index_table *) index;
     uint32_t ids; /* distinct, in the index */
     _Atomic uint64_t bytes;
     _Atomic uint32_t published_entries, published_rows;
 };
 
+/* Text and sparse fields. Indexes are made when the first document comes; rows before it have no terms. */
+typedef struct table_text {
+    uint64_t staged; /* terms of the rows being prepared */
+    _Atomic(omen_text_memory *) of[];
+} table_text;
+
 static uint32_t field_count(const omen_memtable *t) { return t->field_count; }
 static size_t row_bytes(const omen_memtable *t, uint32_t f) { return omen_element_bytes(t->fields[f].element, t->fields[f].dimensions); }
+
+static size_t text_bytes(const omen_memtable *t) { return sizeof *t->text + t->text_fields->count * sizeof *t->text->of; }
 
 omen_memtable *omen_memtable_new(omen_mem *m, const omen_schema_copy *schema) {
     omen_memtable *t = omen_alloc_zero(m, sizeof *t);
@@ -47,7 +57,12 @@ omen_memtable *omen_memtable_new(omen_mem *m, const omen_schema_copy *schema) {
         omen_chunks_init(&t->vectors[f], m, row_bytes(t, f), 4 * CHUNK_FIRST, CHUNK_CAP);
         omen_chunks_init(&t->norms[f], m, sizeof(float), CHUNK_FIRST / 4, CHUNK_CAP);
     }
-    return t;
+    if (schema->text == NULL) return t;
+    t->text_fields = omen_text_fields_ref(schema->text);
+    t->text = omen_alloc_zero(m, text_bytes(t));
+    if (t->text != NULL) return t;
+    omen_memtable_unref(t);
+    return NULL;
 }
 
 omen_memtable *omen_memtable_ref(omen_memtable *t) {
@@ -71,6 +86,11 @@ void omen_memtable_unref(omen_memtable *t) {
         omen_chunks_deinit(&t->vectors[f]);
         omen_chunks_deinit(&t->norms[f]);
     }
+    if (t->text != NULL) {
+        for (uint32_t i = 0; i < t->text_fields->count; i++) omen_text_memory_free(atomic_load_explicit(&t->text->of[i], memory_order_relaxed));
+        omen_free(t->mem, t->text, text_bytes(t));
+    }
+    omen_text_fields_unref(t->text_fields);
     omen_arena_deinit(&t->arena);
     omen_free(t->mem, t, sizeof *t);
 }
@@ -122,8 +142,82 @@ static omen_status prepare(omen_memtable *t, const omen_rows *rows, bool erase, 
     return OMEN_OK;
 }
 
+/* ---- text ---- */
+
+static omen_text_memory *text_of(const omen_memtable *t, uint32_t field) { return atomic_load_explicit(&t->text->of[field], memory_order_relaxed); }
+
+static omen_status add_word(void *ctx, uint32_t field, const void *term, size_t len, uint32_t position) {
+    omen_memtable *t = ctx;
+    t->text->staged++;
+    return omen_text_memory_add(text_of(t, field), term, len, position);
+}
+
+static omen_status add_weight(void *ctx, uint32_t field, uint32_t index, float weight) {
+    omen_memtable *t = ctx;
+    t->text->staged++;
+    return omen_text_memory_add_weight(text_of(t, field), index, weight);
+}
+
+/* A row of every index; `document` may be empty. */
+static omen_status stage_row(omen_memtable *t, omen_text_reader *reader, omen_str document, omen_error *err) {
+    const omen_text_sink sink = {t, add_word, add_weight};
+    uint32_t row;
+    for (uint32_t f = 0; f < t->text_fields->count; f++)
+        if (text_of(t, f) != NULL) OMEN_TRY(omen_text_memory_row(text_of(t, f), &row));
+    if (document.len != 0) OMEN_TRY(omen_text_reader_read(reader, document, UINT32_MAX, true, &sink, err));
+    for (uint32_t f = 0; f < t->text_fields->count; f++)
+        if (text_of(t, f) != NULL) OMEN_TRY(omen_text_memory_end(text_of(t, f)));
+    return OMEN_OK;
+}
+
+static void give_up_text(omen_memtable *t) {
+    t->text->staged = 0;
+    for (uint32_t f = 0; f < t->text_fields->count; f++)
+        if (text_of(t, f) != NULL) omen_text_memory_give_up(text_of(t, f));
+}
+
+/* Indexes for the table, before its first row. */
+static omen_status begin_text(omen_memtable *t, omen_text_reader *reader, omen_error *err) {
+    if (t->row_entry.count != 0) return OMEN_OK;
+    for (uint32_t f = 0; f < t->text_fields->count; f++) {
+        omen_postings_options o = omen_text_reader_postings(reader, f);
+        omen_text_memory *x;
+        if (!omen_text_reader_available(reader, f) || text_of(t, f) != NULL) continue;
+        omen_status s = omen_text_memory_new(t->mem, &o, &x);
+        if (s != OMEN_OK) return omen_fail(err, s, "out of memory");
+        atomic_store_explicit(&t->text->of[f], x, memory_order_release);
+    }
+    return OMEN_OK;
+}
+
+static omen_status prepare_text(omen_memtable *t, const omen_rows *rows, omen_error *err) {
+    omen_text_reader *reader;
+    omen_status s = omen_text_fields_writer(t->text_fields, &reader, err);
+    if (s == OMEN_OK) s = begin_text(t, reader, err);
+    if (s != OMEN_OK) return s;
+    give_up_text(t); /* of a batch that was prepared and not committed */
+    for (uint32_t i = 0; i < rows->count && s == OMEN_OK; i++) s = stage_row(t, reader, omen_rows_doc(rows, i), err);
+    if (s != OMEN_OK) give_up_text(t);
+    return s;
+}
+
+static void commit_text(omen_memtable *t) {
+    for (uint32_t f = 0; f < t->text_fields->count; f++)
+        if (text_of(t, f) != NULL) omen_text_memory_commit(text_of(t, f));
+    t->bytes += 16 * t->text->staged;
+    t->text->staged = 0;
+}
+
+const omen_text_memory *omen_memtable_text(const omen_memtable *t, uint32_t field) {
+    return t->text == NULL || field >= t->text_fields->count ? NULL : atomic_load_explicit(&t->text->of[field], memory_order_acquire);
+}
+
 omen_status omen_memtable_prepare(omen_memtable *t, const omen_rows *rows, bool erase, omen_memtable_batch *out, omen_error *err) {
     omen_status st = prepare(t, rows, erase, out);
+    if (st == OMEN_OK && !erase && t->text != NULL) {
+        st = prepare_text(t, rows, err);
+        if (st != OMEN_OK && st != OMEN_ERR_MEMORY) return st;
+    }
     if (st == OMEN_OK) return OMEN_OK;
     return omen_fail(err, st, "out of memory for %u records; flush, use smaller batches, or raise the memory limit", rows->count);
 }
@@ -191,6 +285,7 @@ void omen_memtable_commit(omen_memtable *t, const omen_memtable_batch *b, bool e
             if (t->fields[f].metric == OMEN_METRIC_COSINE) push_rows(&t->norms[f], r->norms[f], r->count);
             t->bytes += (uint64_t)r->count * row_bytes(t, f);
         }
+        if (t->text != NULL) commit_text(t);
     }
     for (uint32_t i = 0; i < r->count; i++) {
         if (!erase) *(uint32_t *)omen_chunks_push(&t->row_entry) = t->entries.count;

@@ -250,7 +250,7 @@ static omen_status open_parts(omen_open_op *op, omen_error *err) {
         for (; op->part < c->part_count; op->part++) {
             omen_part_state *state = &op->version->colls[op->coll]->parts[op->part];
             if (state->part == NULL) {
-                OMEN_TRY(omen_part_open(&db->store, &c->parts[op->part].info, c->coll->schema.fields, c->coll->schema.schema.vector_count, &op->opening, err));
+                OMEN_TRY(omen_schema_open_part(&c->coll->schema, &db->store, &c->parts[op->part].info, &op->opening, err));
                 state->part = op->opening;
                 op->opening = NULL;
             }

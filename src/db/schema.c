@@ -1,7 +1,5 @@
 #include "db/schema.h"
 
-#include "text/stem.h"
-
 static bool name_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
@@ -186,6 +184,23 @@ static omen_status copy_fields(omen_schema_copy *c, const omen_schema *s, omen_e
     return OMEN_OK;
 }
 
+/* What indexing needs to know of the text and sparse fields. */
+static omen_status describe_text(omen_schema_copy *c, omen_mem *m, omen_error *err) {
+    omen_text_description of[OMEN_MAX_TEXT_FIELDS] = {0};
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < c->schema.text_count; i++) {
+        const omen_text_field *f = &c->texts[i];
+        const omen_language *l = omen_language_find(f->language.data, f->language.len); /* NULL: "none" */
+        of[n++] = (omen_text_description){.path = f->name, .weight = f->weight,
+                                          .analyzer = {.language = l, .no_stem = l == NULL, .stop_words = l != NULL && (f->flags & OMEN_TEXT_KEEP_STOP) == 0,
+                                                       .keep_accents = (f->flags & OMEN_TEXT_KEEP_ACCENTS) != 0}};
+    }
+    for (uint32_t i = 0; i < c->schema.sparse_count; i++) of[n++] = (omen_text_description){.path = c->sparse[i], .weight = 1.0f, .sparse = true};
+    if (n == 0) return OMEN_OK;
+    c->text = omen_text_fields_new(m, of, n);
+    return c->text != NULL ? OMEN_OK : omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+}
+
 omen_status omen_schema_copy_init(omen_schema_copy *c, omen_mem *m, const omen_schema *s, omen_error *err) {
     memset(c, 0, sizeof *c);
     omen_arena_init(&c->names, m, 256);
@@ -194,11 +209,15 @@ omen_status omen_schema_copy_init(omen_schema_copy *c, omen_mem *m, const omen_s
     c->schema.texts = c->texts;
     c->schema.sparse = c->sparse;
     omen_status st = copy_fields(c, s, err);
+    if (st == OMEN_OK) st = describe_text(c, m, err);
     if (st != OMEN_OK) omen_schema_copy_deinit(c);
     return st;
 }
 
-void omen_schema_copy_deinit(omen_schema_copy *c) { omen_arena_deinit(&c->names); }
+void omen_schema_copy_deinit(omen_schema_copy *c) {
+    omen_text_fields_unref(c->text);
+    omen_arena_deinit(&c->names);
+}
 
 omen_status omen_schema_match(const omen_schema *have, const omen_schema *wanted, omen_str collection, omen_error *err) {
     int n = (int)collection.len;
@@ -340,6 +359,15 @@ omen_status omen_schema_field(const omen_schema *s, omen_str name, uint32_t *out
     }
     return omen_fail(err, OMEN_ERR_INVALID, "the collection has no vector field \"%.*s\"; its first is \"%.*s\"", (int)wanted.len, wanted.data,
                      (int)s->vectors[0].name.len, s->vectors[0].name.data);
+}
+
+omen_status omen_schema_open_part(const omen_schema_copy *s, omen_store *st, const omen_segment_info *info, omen_part **out, omen_error *err) {
+    OMEN_TRY(omen_part_open(st, info, s->fields, s->schema.vector_count, out, err));
+    omen_status status = s->text == NULL ? OMEN_OK : omen_part_text_open(*out, s->text->count, err);
+    if (status == OMEN_OK || status == OMEN_PENDING) return status;
+    omen_part_unref(*out);
+    *out = NULL;
+    return status;
 }
 
 static void write_index(const omen_index_options *o, omen_jw *w) {

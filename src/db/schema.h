@@ -12,7 +12,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "column/part.h"
+#include "text/part_text.h"
 
 #define OMEN_MAX_TEXT_FIELDS 64u /* text and sparse fields together */
 
@@ -22,6 +22,7 @@ typedef struct omen_schema_copy {
     omen_text_field texts[OMEN_MAX_TEXT_FIELDS];
     omen_str sparse[OMEN_MAX_TEXT_FIELDS];
     omen_part_field fields[OMEN_MAX_VECTOR_FIELDS];
+    omen_text_fields *text; /* text fields, then sparse ones; NULL: there are none */
     omen_arena names;
 } omen_schema_copy;
 
@@ -37,6 +38,8 @@ omen_status omen_schema_encode(const omen_schema *s, omen_buf *out);
 omen_status omen_schema_decode(omen_schema_copy *c, omen_mem *m, const uint8_t *data, size_t len, size_t *used, omen_error *err);
 /* Index of a vector field by name ("" is the only field, or "vector"); OMEN_ERR_INVALID. */
 omen_status omen_schema_field(const omen_schema *s, omen_str name, uint32_t *out, omen_error *err);
+/* Opens a part of a collection with this schema, its inverted indexes too: as omen_part_open. */
+omen_status omen_schema_open_part(const omen_schema_copy *s, omen_store *st, const omen_segment_info *info, omen_part **out, omen_error *err);
 const char *omen_metric_name(omen_metric m); /* "l2", "ip", "cosine", "hamming" */
 const char *omen_element_name(omen_element e); /* "f32", "f16", "i8", "bit" */
 bool omen_element_parse(omen_str name, omen_element *out);
