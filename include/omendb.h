@@ -216,6 +216,10 @@ OMEN_API omen_status omen_insert(omen_collection *c, const omen_batch *batch);
 OMEN_API omen_status omen_update(omen_collection *c, const omen_batch *batch);
 /* *deleted (optional): how many of the ids were there. Ids that are not there are no error. */
 OMEN_API omen_status omen_delete(omen_collection *c, const omen_id *ids, size_t count, size_t *deleted);
+/* Deletes, or updates (RFC 7396: `patch` is merged into each document), the records that a filter (as in omen_query) selects at that moment: no other write comes
+ * between. One atomic batch; more than OMEN_MAX_BATCH records are OMEN_ERR_TOO_LARGE. *count (optional): how many they were. Errors as of omen_write and of filters. */
+OMEN_API omen_status omen_delete_where(omen_collection *c, omen_str filter, size_t *count);
+OMEN_API omen_status omen_update_where(omen_collection *c, omen_str filter, omen_str patch, size_t *count);
 /* As omen_write, but returns as soon as the batch is visible; *commit is for omen_wait. */
 OMEN_API omen_status omen_write_begin(omen_collection *c, omen_write_mode mode, const omen_batch *batch, uint64_t *commit);
 /* Returns when the commit is durable as the options say. */
@@ -238,11 +242,13 @@ typedef struct omen_query {
     uint32_t nprobe;     /* IVF: lists to look into; 0: from recall */
     uint8_t exact;       /* 1: no index */
     uint8_t reserved_[3];
+    omen_str filter;     /* only records whose document matches: a Mongo-style object, {"year": {"$gte": 2020}}, or an SQL-like string, year >= 2020; empty: all */
+    omen_str options;    /* a JSON object with everything else that a search may ask for: text, fusion, facets, groups and so on (docs/QUERIES.md); empty: nothing */
 } omen_query;
 
 OMEN_API void omen_query_init(omen_query *q);
 /* The k nearest live records, nearest first, ties by id; distances are exact always. Which rows are looked at is the index's
- * business (see omen_index_kind and recall), but min(k, live records) hits come back always. Free with omen_results_free. */
+ * business (see omen_index_kind and recall), but min(k, live records that the filter selects) hits come back always. Free with omen_results_free. */
 OMEN_API omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **out);
 /* How a search would be answered, as JSON: for each source of rows (table, segment) its rows, index, why that one, effort, and what it did: candidates,
  * distances, blocks read, microseconds. Runs the search. Same protocol as omen_metrics. */
@@ -251,7 +257,9 @@ OMEN_API omen_status omen_explain(omen_collection *c, const omen_query *q, char 
 OMEN_API omen_status omen_get(omen_collection *c, const omen_id *ids, size_t count, uint32_t include, omen_results **out);
 /* All live records in id order after `after` (NULL: from the start), at most `limit`: a page of a scroll. */
 OMEN_API omen_status omen_scroll(omen_collection *c, const omen_id *after, size_t limit, uint32_t include, omen_results **out);
+OMEN_API omen_status omen_scroll_where(omen_collection *c, omen_str filter, const omen_id *after, size_t limit, uint32_t include, omen_results **out);
 OMEN_API omen_status omen_count(omen_collection *c, uint64_t *out);
+OMEN_API omen_status omen_count_where(omen_collection *c, omen_str filter, uint64_t *out);
 
 OMEN_API size_t omen_results_count(const omen_results *r);
 OMEN_API int omen_results_found(const omen_results *r, size_t i);

@@ -174,6 +174,23 @@ omen_status omen_delete(omen_collection *c, const omen_id *ids, size_t count, si
     return write_rows(c, OMEN_KIND_DELETE, NULL, ids, count, true, NULL, deleted);
 }
 
+static omen_status write_where(omen_collection *c, omen_write_kind kind, omen_str filter, omen_str patch, size_t *count) {
+    omen_error err = {0};
+    omen_write_op *op;
+    if (c == NULL) return told(OMEN_ERR_INVALID, NULL);
+    omen_status s = omen_write_op_new(c->db, c->coll, kind, &op, &err);
+    if (s != OMEN_OK) return told_of(c->db, s, &err);
+    s = omen_write_op_where(op, filter, patch, &err);
+    if (s == OMEN_OK) s = omen_write_op_check(op, &err);
+    if (s == OMEN_OK) DRIVE(c->db->host, s, omen_write_op_step(op, true, &err), &err);
+    if (s == OMEN_OK && count != NULL) *count = (size_t)omen_write_op_count(op);
+    omen_write_op_free(op);
+    return told_of(c->db, s, &err);
+}
+
+omen_status omen_delete_where(omen_collection *c, omen_str filter, size_t *count) { return write_where(c, OMEN_KIND_DELETE, filter, (omen_str){"", 0}, count); }
+omen_status omen_update_where(omen_collection *c, omen_str filter, omen_str patch, size_t *count) { return write_where(c, OMEN_KIND_UPDATE, filter, patch, count); }
+
 omen_status omen_wait(omen_db *db, uint64_t commit) {
     omen_error err = {0};
     omen_status s;
@@ -227,6 +244,10 @@ omen_status omen_get(omen_collection *c, const omen_id *ids, size_t count, uint3
 }
 
 omen_status omen_scroll(omen_collection *c, const omen_id *after, size_t limit, uint32_t include, omen_results **out) {
+    return omen_scroll_where(c, (omen_str){"", 0}, after, limit, include, out);
+}
+
+omen_status omen_scroll_where(omen_collection *c, omen_str filter, const omen_id *after, size_t limit, uint32_t include, omen_results **out) {
     omen_error err = {0};
     omen_read_op *op;
     uint8_t bytes[OMEN_KEY_MAX];
@@ -236,15 +257,19 @@ omen_status omen_scroll(omen_collection *c, const omen_id *after, size_t limit, 
     omen_status s = after == NULL ? OMEN_OK : omen_key_encode(after, bytes, &key, &err);
     if (s == OMEN_OK) s = omen_read_op_new(c->db, c->coll, OMEN_READ_SCROLL, include, &op, &err);
     if (s != OMEN_OK) return told_of(c->db, s, &err);
-    return finish_read(op, omen_read_op_scroll(op, key, limit, &err), out, NULL, &err);
+    s = omen_read_op_filter(op, filter, &err);
+    if (s == OMEN_OK) s = omen_read_op_scroll(op, key, limit, &err);
+    return finish_read(op, s, out, NULL, &err);
 }
 
-omen_status omen_count(omen_collection *c, uint64_t *out) {
+omen_status omen_count(omen_collection *c, uint64_t *out) { return omen_count_where(c, (omen_str){"", 0}, out); }
+
+omen_status omen_count_where(omen_collection *c, omen_str filter, uint64_t *out) {
     omen_error err = {0};
     omen_read_op *op;
     if (c == NULL || out == NULL) return told(OMEN_ERR_INVALID, NULL);
     omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_COUNT, 0, &op, &err);
-    return s == OMEN_OK ? finish_read(op, s, NULL, out, &err) : told_of(c->db, s, &err);
+    return s == OMEN_OK ? finish_read(op, omen_read_op_filter(op, filter, &err), NULL, out, &err) : told_of(c->db, s, &err);
 }
 
 omen_status omen_check(omen_db *db) {

@@ -187,6 +187,8 @@ omen_rows *omen_write_op_rows(omen_write_op *op);
 omen_status omen_write_op_collection(omen_write_op *op, omen_str name, const omen_schema *schema, omen_error *err);
 /* For INDEX: the field ("": the only or default one) and what its index is to be; checks both. */
 omen_status omen_write_op_index(omen_write_op *op, omen_str field, const omen_index_options *options, omen_error *err);
+/* For DELETE and UPDATE instead of rows: what a filter selects when the write's turn comes; patch: of an UPDATE. Both are copied and checked. */
+omen_status omen_write_op_where(omen_write_op *op, omen_str filter, omen_str patch, omen_error *err);
 /* Checks the rows. Nothing has changed when it fails. */
 omen_status omen_write_op_check(omen_write_op *op, omen_error *err);
 /* Step until visible (wait_durable false) or durable as the options say. Repeat on PENDING. */

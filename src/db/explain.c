@@ -44,9 +44,15 @@ void omen_index_write_json(const omen_index *x, omen_jw *w) {
     omen_jw_object_end(w);
 }
 
-static const omen_ann_source *ann_of(const omen_read_op *op, uint32_t number) {
-    for (uint32_t i = 0; i < op->ann.source_count; i++)
-        if (op->ann_sources[i].number == number) return &op->ann_sources[i];
+static const omen_ann_source *ann_of(const omen_vector_leg *l, uint32_t number) {
+    for (uint32_t i = 0; i < l->ann.source_count; i++)
+        if (l->ann_sources[i].number == number) return &l->ann_sources[i];
+    return NULL;
+}
+
+static const omen_match_source *matches_of(const omen_vector_leg *l, uint32_t number) {
+    for (uint32_t i = 0; i < l->matches.source_count; i++)
+        if (l->match_sources[i].number == number) return &l->match_sources[i];
     return NULL;
 }
 
@@ -72,35 +78,48 @@ static void write_index(const omen_ann_source *s, omen_jw *w) {
     put(w, "microseconds", s->ns / 1000);
 }
 
-static void write_part(omen_read_op *op, uint32_t p, omen_jw *w) {
-    const omen_part_state *state = &op->v->parts[p];
-    const omen_ann_source *s = ann_of(op, op->v->table_count + p);
-    omen_index_choice choice = omen_indexing_choice(op->db, op->v, state, op->field);
+static void write_part(const omen_vector_leg *l, uint32_t p, omen_jw *w) {
+    const omen_part_state *state = &l->v->parts[p];
+    uint32_t field = l->ask.field;
+    const omen_ann_source *s = ann_of(l, l->v->table_count + p);
+    const omen_match_source *m = matches_of(l, l->v->table_count + p);
+    omen_index_choice choice = omen_indexing_choice(l->db, l->v, state, field);
     omen_jw_object(w);
     omen_jw_key(w, "source");
     omen_jw_cstr(w, omen_segment_file_name(omen_segment_info_of(state->part->segment)->number).text);
     put(w, "rows", state->part->rows);
     put(w, "deletedRows", state->dead == NULL ? 0 : state->dead->ones);
+    if (l->select != NULL) {
+        const omen_select_part *x = &l->select->parts[p];
+        omen_jw_key(w, "estimatedMatches");
+        omen_jw_f64(w, x->estimate);
+        put(w, "matches", x->may->ones);
+        put(w, "documentsToAsk", x->ask == NULL ? 0 : x->ask->ones);
+    }
     if (s != NULL) {
         write_index(s, w);
         omen_jw_key(w, "why");
-        omen_jw_cstr(w, op->v->coll->schema.schema.vectors[op->field].index.kind == OMEN_INDEX_AUTO ? omen_index_reason(omen_index_options_of(s->index)->kind) : "asked for by name");
+        omen_jw_cstr(w, l->v->coll->schema.schema.vectors[field].index.kind == OMEN_INDEX_AUTO ? omen_index_reason(omen_index_options_of(s->index)->kind) : "asked for by name");
+    } else if (m != NULL) {
+        omen_jw_key(w, "index");
+        omen_jw_cstr(w, "matches");
+        put(w, "microseconds", m->ns / 1000);
+        omen_jw_key(w, "why");
+        omen_jw_cstr(w, "so few rows match the filter that comparing those alone is best");
     } else {
         omen_jw_key(w, "index");
         omen_jw_cstr(w, "flat");
         omen_jw_key(w, "why");
-        bool has = omen_part_index(state, op->field) != NULL;
+        bool has = omen_part_index(state, field) != NULL;
         omen_jw_cstr(w, has ? "exact search was asked for, or so many hits that comparing every row is better" : choice.options.kind == OMEN_INDEX_FLAT ? choice.why : "its index is not built yet");
     }
     omen_jw_object_end(w);
 }
 
-void omen_explain_write(omen_read_op *op, omen_jw *w) {
-    const omen_coll_version *v = op->v;
-    omen_jw_object(w);
-    put(w, "k", op->k);
+void omen_vector_leg_explain(const omen_vector_leg *l, omen_jw *w) {
+    const omen_coll_version *v = l->v;
     omen_jw_key(w, "recall");
-    omen_jw_f64(w, op->recall);
+    omen_jw_f64(w, l->recall);
     omen_jw_key(w, "sources");
     omen_jw_array(w);
     for (uint32_t t = 0; t < v->table_count; t++) {
@@ -114,11 +133,30 @@ void omen_explain_write(omen_read_op *op, omen_jw *w) {
         omen_jw_cstr(w, "rows that are not in a segment yet are all compared");
         omen_jw_object_end(w);
     }
-    for (uint32_t p = 0; p < v->part_count; p++) write_part(op, p, w);
+    for (uint32_t p = 0; p < v->part_count; p++) write_part(l, p, w);
     omen_jw_array_end(w);
-    put(w, "exactDistances", op->exact.distances);
-    put(w, "exactMicroseconds", op->exact_ns / 1000);
-    put(w, "hits", op->exact.top.count);
+    put(w, "exactDistances", l->exact.distances + l->matches.distances);
+    put(w, "exactMicroseconds", l->exact_ns / 1000);
+}
+
+static void write_filter(const omen_select *s, omen_jw *w) {
+    omen_jw_key(w, "filter");
+    omen_jw_object(w);
+    omen_jw_key(w, "estimatedMatches");
+    omen_jw_f64(w, omen_select_estimate(s));
+    put(w, "columnBlocks", s->looked);
+    put(w, "columnBlocksSkipped", s->skipped);
+    put(w, "documents", s->asked);
+    put(w, "microseconds", s->ns / 1000);
+    omen_jw_object_end(w);
+}
+
+void omen_explain_write(omen_read_op *op, omen_jw *w) {
+    omen_jw_object(w);
+    put(w, "k", op->k);
+    if (op->select != NULL) write_filter(op->select, w);
+    omen_vector_leg_explain(&op->leg, w);
+    put(w, "hits", op->results->count);
     put(w, "microseconds", (op->db->host->ticks_ns(op->db->host->ctx) - op->begun_ns) / 1000);
     omen_jw_object_end(w);
 }

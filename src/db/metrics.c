@@ -7,12 +7,12 @@ void omen_metrics_add(omen_metrics_registry *r, const omen_metrics_source *sourc
     r->sources[r->count++] = *source;
 }
 
-static void *cell(const omen_metrics_source *s, const omen_series *row) { return (uint8_t *)s->base + row->offset; }
+static void *cell(const omen_metrics_source *s, const omen_metric_series *row) { return (uint8_t *)s->base + row->offset; }
 
 void omen_metrics_zero(const omen_metrics_registry *r) {
     for (size_t i = 0; i < r->count; i++) {
         for (size_t k = 0; k < r->sources[i].count; k++) {
-            const omen_series *row = &r->sources[i].series[k];
+            const omen_metric_series *row = &r->sources[i].series[k];
             void *at = cell(&r->sources[i], row);
             if (row->type == OMEN_TYPE_COUNTER) atomic_store_explicit(&((omen_counter *)at)->value, 0, memory_order_relaxed);
             if (row->type != OMEN_TYPE_HISTOGRAM) continue;
@@ -84,12 +84,12 @@ typedef struct writer {
 } writer;
 
 /* Calls `each` (NULL: nothing) for every series of a family that has a value, over all sources; answers how many there are. */
-static size_t each_series(writer *w, const char *family, void (*each)(writer *w, const omen_metrics_source *s, const omen_series *row)) {
+static size_t each_series(writer *w, const char *family, void (*each)(writer *w, const omen_metrics_source *s, const omen_metric_series *row)) {
     size_t n = 0;
     for (size_t i = 0; i < w->registry->count; i++) {
         const omen_metrics_source *s = &w->registry->sources[i];
         for (size_t k = 0; k < s->count; k++) {
-            const omen_series *row = &s->series[k];
+            const omen_metric_series *row = &s->series[k];
             if (strcmp(row->family, family) != 0) continue;
             if ((row->type == OMEN_TYPE_GAUGE || row->type == OMEN_TYPE_RATIO) && omen_gauge_get(cell(s, row)) == OMEN_GAUGE_NONE) continue;
             n++;
@@ -100,7 +100,7 @@ static size_t each_series(writer *w, const char *family, void (*each)(writer *w,
 }
 
 /* Calls `each` once for every family that has a series, in the order of first appearance. */
-static void each_family(writer *w, void (*each)(writer *w, const omen_series *first)) {
+static void each_family(writer *w, void (*each)(writer *w, const omen_metric_series *first)) {
     for (size_t i = 0; i < w->registry->count; i++) {
         const omen_metrics_source *s = &w->registry->sources[i];
         for (size_t k = 0; k < s->count; k++) {
@@ -163,7 +163,7 @@ static omen_status put_external(void *arg, omen_str key, const omen_json_val *v)
     return OMEN_OK;
 }
 
-static void sample(writer *w, const omen_metrics_source *s, const omen_series *row, const char *suffix, const char *le) {
+static void sample(writer *w, const omen_metrics_source *s, const omen_metric_series *row, const char *suffix, const char *le) {
     str(w, row->family);
     str(w, suffix);
     w->comma = false;
@@ -174,7 +174,7 @@ static void sample(writer *w, const omen_metrics_source *s, const omen_series *r
     str(w, w->comma ? "} " : " ");
 }
 
-static void put_histogram(writer *w, const omen_metrics_source *s, const omen_series *row) {
+static void put_histogram(writer *w, const omen_metrics_source *s, const omen_metric_series *row) {
     const omen_histogram *h = cell(s, row);
     uint64_t counts[OMEN_HIST_BUCKETS], total = read_histogram(h, counts), below = 0;
     /* One bound for each power of two: a quarter of the lines, and the sub-buckets remain for the quantiles of JSON. */
@@ -198,7 +198,7 @@ static void put_histogram(writer *w, const omen_metrics_source *s, const omen_se
     str(w, "\n");
 }
 
-static void put_sample(writer *w, const omen_metrics_source *s, const omen_series *row) {
+static void put_sample(writer *w, const omen_metrics_source *s, const omen_metric_series *row) {
     if (row->type == OMEN_TYPE_HISTOGRAM) {
         put_histogram(w, s, row);
         return;
@@ -218,7 +218,7 @@ static void put_sample(writer *w, const omen_metrics_source *s, const omen_serie
     str(w, "\n");
 }
 
-static void put_family(writer *w, const omen_series *first) {
+static void put_family(writer *w, const omen_metric_series *first) {
     static const char *const types[] = {"counter", "gauge", "histogram", "gauge"};
     str(w, "# HELP ");
     str(w, first->family);
@@ -242,7 +242,7 @@ static omen_status json_label(void *arg, omen_str key, const omen_json_val *v) {
     return OMEN_OK;
 }
 
-static void json_labels(writer *w, const omen_metrics_source *s, const omen_series *row) {
+static void json_labels(writer *w, const omen_metrics_source *s, const omen_metric_series *row) {
     omen_jw *j = &w->json;
     omen_jw_key(j, "labels");
     omen_jw_object(j);
@@ -283,7 +283,7 @@ static void json_histogram(omen_jw *j, const omen_histogram *h) {
     omen_jw_array_end(j);
 }
 
-static void json_series(writer *w, const omen_metrics_source *s, const omen_series *row) {
+static void json_series(writer *w, const omen_metrics_source *s, const omen_metric_series *row) {
     omen_jw *j = &w->json;
     omen_jw_object(j);
     json_labels(w, s, row);
@@ -298,7 +298,7 @@ static void json_series(writer *w, const omen_metrics_source *s, const omen_seri
     omen_jw_object_end(j);
 }
 
-static void json_family(writer *w, const omen_series *first) {
+static void json_family(writer *w, const omen_metric_series *first) {
     static const char *const types[] = {"counter", "gauge", "histogram", "gauge"};
     omen_jw *j = &w->json;
     omen_jw_key(j, first->family);

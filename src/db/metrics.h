@@ -43,15 +43,15 @@ typedef enum omen_metric_type { OMEN_TYPE_COUNTER, OMEN_TYPE_GAUGE, OMEN_TYPE_HI
 #define OMEN_GAUGE_NONE INT64_MIN
 
 /* One series of a source: where it lies in the struct, and its constant label. Rows of one family follow each other. */
-typedef struct omen_series {
+typedef struct omen_metric_series {
     const char *family, *help;
     omen_metric_type type;
     size_t offset;
     const char *label, *value; /* NULL: none */
-} omen_series;
+} omen_metric_series;
 
 typedef struct omen_metrics_source {
-    const omen_series *series;
+    const omen_metric_series *series;
     size_t count;
     void *base;
     const char *label, *value; /* of the source: its db_id, tier, ...; NULL: none */
@@ -64,7 +64,7 @@ typedef struct omen_metrics_registry {
     size_t count;
 } omen_metrics_registry;
 
-extern const omen_series omen_engine_series[], omen_pool_series[], omen_log_series[];
+extern const omen_metric_series omen_engine_series[], omen_pool_series[], omen_log_series[];
 extern const size_t omen_engine_series_count, omen_pool_series_count, omen_log_series_count;
 
 void omen_metrics_init(omen_metrics_registry *r, omen_mem *m);

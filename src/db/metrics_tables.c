@@ -9,7 +9,7 @@
 static const char queries[] = "Reads answered, by kind.", query_duration[] = "Time from a read's begin to its answer, by kind.",
                   failures[] = "Calls that failed, by the class of their status.";
 
-const omen_series omen_engine_series[] = {
+const omen_metric_series omen_engine_series[] = {
     {"omendb_engine_queries_total", queries, OMEN_TYPE_COUNTER, E(queries[0]), "kind", "get"},
     {"omendb_engine_queries_total", queries, OMEN_TYPE_COUNTER, E(queries[1]), "kind", "scroll"},
     {"omendb_engine_queries_total", queries, OMEN_TYPE_COUNTER, E(queries[2]), "kind", "search"},
@@ -55,7 +55,7 @@ const omen_series omen_engine_series[] = {
 };
 const size_t omen_engine_series_count = OMEN_ARRAY_LEN(omen_engine_series);
 
-const omen_series omen_pool_series[] = {
+const omen_metric_series omen_pool_series[] = {
     {"omendb_blocks_hits_total", "Blocks found in the pool.", OMEN_TYPE_COUNTER, P(hits), NULL, NULL},
     {"omendb_blocks_misses_total", "Blocks that had to be read.", OMEN_TYPE_COUNTER, P(misses), NULL, NULL},
     {"omendb_blocks_evictions_total", "Blocks evicted for the byte budget.", OMEN_TYPE_COUNTER, P(evictions), NULL, NULL},
@@ -67,7 +67,7 @@ const omen_series omen_pool_series[] = {
 };
 const size_t omen_pool_series_count = OMEN_ARRAY_LEN(omen_pool_series);
 
-const omen_series omen_log_series[] = {
+const omen_metric_series omen_log_series[] = {
     {"omendb_log_frames_total", "Frames appended to the log.", OMEN_TYPE_COUNTER, L(frames), NULL, NULL},
     {"omendb_log_bytes_total", "Bytes appended to the log.", OMEN_TYPE_COUNTER, L(bytes), NULL, NULL},
     {"omendb_log_syncs_total", "Syncs of the log.", OMEN_TYPE_COUNTER, L(syncs), NULL, NULL},

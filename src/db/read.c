@@ -34,8 +34,8 @@ omen_status omen_read_op_new(omen_db *db, omen_coll *coll, omen_read_kind kind, 
 void omen_read_op_free(omen_read_op *op) {
     if (op == NULL) return;
     omen_db *db = op->db;
-    omen_ann_deinit(&op->ann);
-    omen_exact_deinit(&op->exact);
+    omen_vector_leg_deinit(&op->leg);
+    omen_select_free(op->select);
     omen_scroll_free(op);
     if (op->check != NULL) omen_part_check_free(op->snapshot.version->colls[op->check_coll]->parts[op->check_part].part, op->check);
     if (op->index_check != NULL) omen_index_check_free(omen_part_index(&op->snapshot.version->colls[op->check_coll]->parts[op->check_part], op->check_field), op->index_check);
@@ -52,9 +52,18 @@ omen_results *omen_read_op_take(omen_read_op *op) {
     return r;
 }
 
+omen_status omen_read_op_filter(omen_read_op *op, omen_str filter, omen_error *err) {
+    if (filter.len == 0) return OMEN_OK;
+    return omen_select_new(&op->db->mem, &op->snapshot, op->v, filter, &op->select, err);
+}
+
 omen_status omen_read_op_get(omen_read_op *op, omen_error *err) { return omen_rows_check_ids(&op->ids, &op->db->mem, &op->arena, true, err); }
 
 omen_status omen_read_op_step(omen_read_op *op, omen_error *err) {
+    if (op->select != NULL && !op->selected) {
+        OMEN_TRY(omen_select_step(op->select, err));
+        op->selected = true;
+    }
     static omen_status (*const steps[])(omen_read_op *, omen_error *) = {[OMEN_READ_GET] = omen_get_step,       [OMEN_READ_SCROLL] = omen_scroll_step,
                                                                         [OMEN_READ_SEARCH] = omen_search_step, [OMEN_READ_COUNT] = omen_count_step,
                                                                         [OMEN_READ_CHECK] = omen_check_step};
@@ -87,6 +96,11 @@ omen_status omen_get_step(omen_read_op *op, omen_error *err) {
  * older one it replaces in a part. */
 omen_status omen_count_step(omen_read_op *op, omen_error *err) {
     const omen_coll_version *v = op->v;
+    if (op->select != NULL) {
+        OMEN_TRY(omen_select_settle(op->select, err));
+        op->count = omen_select_count(op->select);
+        return OMEN_OK;
+    }
     if (!op->placed) {
         for (uint32_t p = 0; p < v->part_count; p++) op->count += v->parts[p].part->rows - (v->parts[p].dead == NULL ? 0 : v->parts[p].dead->ones);
         op->placed = true;

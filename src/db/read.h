@@ -2,9 +2,7 @@
 #ifndef OMEN_DB_READ_H
 #define OMEN_DB_READ_H
 
-#include "db/db.h"
-#include "query/ann.h"
-#include "query/exact.h"
+#include "db/leg_vector.h"
 #include "query/results.h"
 
 /* Appends the document and vectors of one record to results, in steps (fetch.c). */
@@ -41,21 +39,14 @@ struct omen_read_op {
     /* SCROLL */
     struct omen_scroll_place *scroll;
     size_t limit;
+    /* SEARCH, SCROLL, COUNT: the filter's; NULL: none was given */
+    omen_select *select;
+    bool selected;
     /* SEARCH */
     uint32_t field, k;
-    void *query;
-    omen_ranker ranker;
-    struct omen_scan_ctx *scan;
-    omen_scan_source *sources;
-    uint32_t source_count;
-    omen_exact exact;
-    omen_ann ann;
-    omen_ann_source *ann_sources;
-    float *floats;    /* the query as indexes take it, where that is another form than the caller's */
-    float recall;     /* 0 to 1 */
-    uint64_t exact_ns;
-    bool scanned, proposed; /* what has no index was; what has one was asked */
-    bool searching, searched;
+    float max_distance; /* ranking values beyond are no hits; infinite: all are */
+    omen_vector_leg leg;
+    bool searched;
     /* COUNT */
     uint64_t count;
     uint32_t table;
@@ -70,6 +61,8 @@ struct omen_read_op {
 
 /* Begins a read of a collection (NULL for CHECK); takes the snapshot. OMEN_ERR_CLOSED when it was dropped. */
 omen_status omen_read_op_new(omen_db *db, omen_coll *coll, omen_read_kind kind, uint32_t include, omen_read_op **out, omen_error *err);
+/* SEARCH, SCROLL, COUNT, before their own: only records that the filter selects. Empty: all. Errors as of omen_select_new. */
+omen_status omen_read_op_filter(omen_read_op *op, omen_str filter, omen_error *err);
 /* GET: fills op->ids through omen_rows_from_ids or from columns, then checks. SCROLL: after may be an empty key. SEARCH: copies the query. */
 omen_status omen_read_op_get(omen_read_op *op, omen_error *err);
 omen_status omen_read_op_scroll(omen_read_op *op, omen_key after, size_t limit, omen_error *err);

@@ -19,6 +19,7 @@ typedef struct omen_scroll_place {
     part_cursor *parts;
     table_key *keys;    /* records of the tables, in order of id */
     uint32_t key_count, key_cap, key;
+    uint32_t asked;     /* of the keys, those whose documents the filter saw */
 } omen_scroll_place;
 
 void omen_scroll_free(omen_read_op *op) {
@@ -87,6 +88,9 @@ static omen_status load(omen_read_op *op, uint32_t p, omen_error *err) {
         omen_key key;
         OMEN_TRY(omen_part_ordered(s->part, c->position, &c->row, err));
         if (omen_bits_test(s->dead, c->row)) continue;
+        bool match = true;
+        if (op->select != NULL) OMEN_TRY(omen_select_row(op->select, p, c->row, &match, err));
+        if (!match) continue;
         OMEN_TRY(omen_part_key(s->part, c->row, c->key, &key, err));
         if (omen_snapshot_replaced(&op->snapshot, op->v, UINT32_MAX, key, omen_key_hash(key))) continue;
         c->key_len = key.len;
@@ -110,12 +114,19 @@ static omen_status next_record(omen_read_op *op, omen_key *key, bool *there, ome
             *key = k;
         }
     }
+    while (op->select != NULL && s->key < s->key_count && s->asked == s->key) {
+        bool match;
+        OMEN_TRY(omen_select_entry(op->select, s->keys[s->key].entry, &match, err));
+        s->key += !match;
+        s->asked++;
+    }
     const table_key *t = s->key < s->key_count ? &s->keys[s->key] : NULL;
     *there = best != UINT32_MAX || t != NULL;
     if (t != NULL && (best == UINT32_MAX || omen_key_compare(omen_entry_key(t->entry), *key) < 0)) {
         *key = omen_entry_key(t->entry);
         op->place = (omen_place){.entry = t->entry, .row = t->table};
         s->key++;
+        s->asked = s->key;
     } else if (best != UINT32_MAX) {
         op->place = (omen_place){.part = &op->v->parts[best], .row = s->parts[best].row};
         s->parts[best].loaded = false;

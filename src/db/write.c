@@ -59,6 +59,7 @@ omen_status omen_write_op_check(omen_write_op *op, omen_error *err) {
     omen_db *db = op->db;
     if (db->options.read_only) return omen_fail(err, OMEN_ERR_READ_ONLY, "the database is open for reading only; open it without read_only to write");
     OMEN_TRY(omen_poisoned(db, err));
+    if (op->where != NULL) return OMEN_OK;
     if (op->kind == OMEN_KIND_DELETE) return omen_rows_check_ids(&op->rows, &db->mem, &op->arena, true, err);
     if (op->coll == NULL) return OMEN_OK;
     return omen_rows_check(&op->rows, &db->mem, &op->arena, &op->coll->schema.schema, op->kind == OMEN_KIND_UPDATE, err);
@@ -90,6 +91,7 @@ void omen_write_op_free(omen_write_op *op) {
     omen_lock_take(&db->write_lock);
     leave(db, &op->turn);
     omen_lock_drop(&db->write_lock);
+    omen_where_free(op);
     omen_snapshot_release(&op->snapshot);
     omen_coll_unref(op->coll);
     omen_coll_unref(op->taken);
@@ -405,6 +407,7 @@ static omen_status take_turn(omen_write_op *op, bool *help, omen_error *err) {
     }
     if (op->kind != OMEN_KIND_CREATE || !db->options.read_only) OMEN_TRY(omen_poisoned(db, err));
     if (!op->read) {
+        if (op->where != NULL) OMEN_TRY(omen_where_step(op, err));
         OMEN_TRY(read_stage(op, err));
         op->read = true;
     }

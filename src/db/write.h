@@ -20,6 +20,9 @@ struct omen_write_op {
     /* INDEX */
     uint32_t index_field;
     omen_index_options index;
+    /* DELETE and UPDATE by filter */
+    struct omen_where *where; /* NULL: the rows are given, or selected already */
+    omen_str filter, patch;
     /* place */
     omen_turn turn;
     bool read, rotated, appended;
@@ -51,6 +54,10 @@ omen_status omen_collection_add(omen_db *db, omen_coll *coll, omen_error *err);
 omen_status omen_collection_remove(omen_db *db, uint32_t id, omen_error *err);
 /* The same collection with `field` indexed as `o` says. *out (may be NULL) is a reference. OMEN_ERR_CLOSED when it is not there. */
 omen_status omen_collection_reindex(omen_db *db, uint32_t id, uint32_t field, const omen_index_options *o, omen_coll **out, omen_error *err);
+
+/* Selects the rows of a write by filter (where.c). Its turn has come. Step: repeat on PENDING. */
+omen_status omen_where_step(omen_write_op *op, omen_error *err);
+void omen_where_free(omen_write_op *op);
 
 /* Freezing (rotate.c). The write lock is held. */
 bool omen_rotate_due(omen_db *db);

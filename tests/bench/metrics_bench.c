@@ -27,7 +27,7 @@ __attribute__((noinline)) void measured_search(omen_collection *c, const omen_qu
 
 static int size(void) {
     size_t structs = sizeof(omen_engine_metrics) + sizeof(omen_pool_metrics) + sizeof(omen_log_metrics);
-    size_t tables = (omen_engine_series_count + omen_pool_series_count + omen_log_series_count) * sizeof(omen_series);
+    size_t tables = (omen_engine_series_count + omen_pool_series_count + omen_log_series_count) * sizeof(omen_metric_series);
     printf("{\"structs\":%zu,\"tables\":%zu,\"scrape\":%zu}\n", structs, tables, sizeof(omen_metrics_registry) + OMEN_HIST_BUCKETS * sizeof(uint64_t));
     return 0;
 }

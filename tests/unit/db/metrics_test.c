@@ -12,7 +12,7 @@ typedef struct toy {
     omen_histogram wait;
 } toy;
 
-static const omen_series toy_series[] = {
+static const omen_metric_series toy_series[] = {
     {"toy_lookups_total", "Lookups, by outcome.", OMEN_TYPE_COUNTER, offsetof(toy, hits), "outcome", "hit"},
     {"toy_lookups_total", "Lookups, by outcome.", OMEN_TYPE_COUNTER, offsetof(toy, misses), "outcome", "miss"},
     {"toy_level", "A level.", OMEN_TYPE_GAUGE, offsetof(toy, level), NULL, NULL},
@@ -276,11 +276,11 @@ TEST(out_of_memory_is_told) {
 
 /* ---- the tables of the product ---- */
 
-static bool in_table(const omen_series *rows, size_t count, size_t size, size_t limit) {
+static bool in_table(const omen_metric_series *rows, size_t count, size_t size, size_t limit) {
     static const size_t sizes[] = {sizeof(omen_counter), sizeof(omen_gauge), sizeof(omen_histogram), sizeof(omen_gauge)};
     bool ok = true;
     for (size_t i = 0; i < count; i++) {
-        const omen_series *r = &rows[i];
+        const omen_metric_series *r = &rows[i];
         size_t len = strlen(r->family);
         bool total = len > 6 && strcmp(r->family + len - 6, "_total") == 0, timed = len > 8 && strcmp(r->family + len - 8, "_seconds") == 0;
         ok &= CHECK(strncmp(r->family, "omendb_", 7) == 0 && strlen(r->help) > 4);
@@ -291,7 +291,7 @@ static bool in_table(const omen_series *rows, size_t count, size_t size, size_t 
         /* The text writes help as it is: it must need no escaping. */
         ok &= CHECK(strpbrk(r->help, "\\\n") == NULL);
         for (size_t k = 0; k < i; k++) {
-            const omen_series *o = &rows[k];
+            const omen_metric_series *o = &rows[k];
             ok &= CHECK(o->offset + sizes[o->type] <= r->offset || r->offset + sizes[r->type] <= o->offset);
             if (strcmp(o->family, r->family) != 0) continue;
             ok &= CHECK(strcmp(o->help, r->help) == 0 && o->type == r->type && r->label != NULL);
@@ -313,7 +313,7 @@ TEST(tables_are_complete) {
 
 TEST(all_of_it_takes_less_than_50_kb) {
     size_t held = sizeof(omen_engine_metrics) + sizeof(omen_pool_metrics) + sizeof(omen_log_metrics), scraped = sizeof(omen_metrics_registry),
-           tables = (omen_engine_series_count + omen_pool_series_count + omen_log_series_count) * sizeof(omen_series);
+           tables = (omen_engine_series_count + omen_pool_series_count + omen_log_series_count) * sizeof(omen_metric_series);
     printf("     metrics take %zu bytes for each database, %zu once, %zu during a scrape\n", held, tables, scraped);
     CHECK(held + scraped + tables < 50000);
 }

@@ -1,0 +1,203 @@
+#include "db/select.h"
+
+#include "column/columns.h"
+
+/* Blocks of columns between two looks at the clock of whoever steps. */
+#define BLOCKS 64u
+
+static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory selecting records by a filter"); }
+
+omen_status omen_select_new(omen_mem *m, const omen_snapshot *snapshot, const omen_coll_version *v, omen_str filter, omen_select **out, omen_error *err) {
+    omen_select *s = omen_alloc_zero(m, sizeof *s);
+    if (s == NULL) return out_of_memory(err);
+    *s = (omen_select){.mem = m, .snapshot = snapshot, .v = v, .fresh = true, .doc_row = UINT32_MAX};
+    omen_buf_init(&s->doc, m);
+    for (uint32_t t = 0; t < v->table_count; t++) s->fresh = s->fresh && omen_memtable_entries(v->tables[t].table) == 0;
+    omen_status st = omen_filter_compile(m, filter, &s->filter, err);
+    if (st == OMEN_OK && v->part_count != 0) {
+        s->parts = omen_alloc_zero(m, v->part_count * sizeof *s->parts);
+        if (s->parts == NULL) st = out_of_memory(err);
+    }
+    if (st != OMEN_OK) {
+        omen_select_free(s);
+        return st;
+    }
+    *out = s;
+    return OMEN_OK;
+}
+
+void omen_select_free(omen_select *s) {
+    if (s == NULL) return;
+    for (uint32_t p = 0; s->parts != NULL && p < s->v->part_count; p++) {
+        omen_columns_eval_free(s->parts[p].eval);
+        omen_bits_unref(s->parts[p].may);
+        omen_bits_unref(s->parts[p].ask);
+    }
+    for (uint32_t t = 0; t < OMEN_MAX_TABLES; t++) omen_bits_unref(s->tables[t]);
+    if (s->parts != NULL) omen_free(s->mem, s->parts, s->v->part_count * sizeof *s->parts);
+    omen_filter_free(s->mem, s->filter);
+    omen_buf_deinit(&s->doc);
+    omen_free(s->mem, s, sizeof *s);
+}
+
+/* ---- columns ---- */
+
+static void clear(omen_bits *b, uint32_t i) {
+    b->words[i >> 6] &= ~(UINT64_C(1) << (i & 63));
+    b->ones--;
+}
+
+/* may becomes everything that may match, without what is dead; ask goes when nothing has to be asked. */
+static void combine(omen_select_part *x, const omen_bits *dead) {
+    x->may->ones = x->ask->ones = 0;
+    for (uint32_t w = 0; w < (x->may->count + 63) / 64; w++) {
+        uint64_t live = dead == NULL ? UINT64_MAX : ~dead->words[w];
+        x->ask->words[w] &= live;
+        x->may->words[w] = (x->may->words[w] & live) | x->ask->words[w];
+        x->may->ones += (uint32_t)__builtin_popcountll(x->may->words[w]);
+        x->ask->ones += (uint32_t)__builtin_popcountll(x->ask->words[w]);
+    }
+    if (x->ask->ones != 0) return;
+    omen_bits_unref(x->ask);
+    x->ask = NULL;
+}
+
+/* A part without columns has no documents: its rows are all alike. */
+static void without_columns(omen_select *s, omen_select_part *x, uint32_t rows) {
+    if (!omen_filter_matches(s->filter, NULL)) return;
+    x->estimate = rows;
+    for (uint32_t w = 0; w < rows / 64; w++) x->may->words[w] = UINT64_MAX;
+    if (rows % 64 != 0) x->may->words[rows / 64] = (UINT64_C(1) << rows % 64) - 1;
+}
+
+static omen_status step_part(omen_select *s, omen_error *err) {
+    const omen_part_state *p = &s->v->parts[s->part];
+    omen_select_part *x = &s->parts[s->part];
+    if (x->may == NULL) {
+        x->may = omen_bits_new(s->mem, p->part->rows);
+        x->ask = omen_bits_new(s->mem, p->part->rows);
+        if (x->may == NULL || x->ask == NULL) return out_of_memory(err);
+        if (p->part->columns == NULL) without_columns(s, x, p->part->rows);
+    }
+    if (p->part->columns != NULL) {
+        if (x->eval == NULL) OMEN_TRY(omen_columns_eval_new(p->part->columns, s->filter, &x->eval, err));
+        OMEN_TRY(omen_columns_eval_estimate(x->eval, &x->estimate, err));
+        for (bool done = false; !done;) OMEN_TRY(omen_columns_eval_step(x->eval, BLOCKS, x->may, x->ask, &done, err));
+        uint64_t looked, skipped;
+        omen_columns_eval_counts(x->eval, &looked, &skipped);
+        s->looked += looked;
+        s->skipped += skipped;
+        omen_columns_eval_free(x->eval);
+        x->eval = NULL;
+    }
+    combine(x, p->dead);
+    return OMEN_OK;
+}
+
+omen_status omen_select_step(omen_select *s, omen_error *err) {
+    const omen_host *host = s->mem->host;
+    uint64_t from = host->ticks_ns(host->ctx);
+    omen_status st = OMEN_OK;
+    while (!s->settling && st == OMEN_OK && s->part < s->v->part_count) {
+        st = step_part(s, err);
+        s->part += st == OMEN_OK;
+    }
+    s->ns += host->ticks_ns(host->ctx) - from;
+    return st;
+}
+
+double omen_select_estimate(const omen_select *s) {
+    double rows = 0;
+    for (uint32_t t = 0; t < s->v->table_count; t++) rows += omen_memtable_rows(s->v->tables[t].table);
+    for (uint32_t p = 0; p < s->v->part_count; p++) rows += s->parts[p].estimate;
+    return rows;
+}
+
+/* ---- documents ---- */
+
+static omen_status ask(omen_select *s, omen_str text, bool *match, omen_error *err) {
+    omen_json *json = NULL;
+    s->asked++;
+    if (text.len != 0) OMEN_TRY(omen_json_parse(s->mem, text, &json, err));
+    *match = omen_filter_matches(s->filter, json == NULL ? NULL : omen_json_root(json));
+    omen_json_free(json);
+    return OMEN_OK;
+}
+
+omen_status omen_select_entry(omen_select *s, const omen_entry *e, bool *match, omen_error *err) { return ask(s, (omen_str){e->doc, e->doc_len}, match, err); }
+
+omen_status omen_select_row(omen_select *s, uint32_t part, uint32_t row, bool *match, omen_error *err) {
+    *match = omen_bits_test(s->parts[part].may, row);
+    if (!*match || !omen_bits_test(s->parts[part].ask, row)) return OMEN_OK;
+    if (s->doc_part != part || s->doc_row != row) {
+        s->doc.len = 0;
+        memset(&s->doc_place, 0, sizeof s->doc_place);
+        s->doc_part = part;
+        s->doc_row = row;
+    }
+    OMEN_TRY(omen_part_doc(s->v->parts[part].part, row, &s->doc_place, &s->doc, err));
+    s->doc_row = UINT32_MAX;
+    return ask(s, (omen_str){(const char *)s->doc.data, s->doc.len}, match, err);
+}
+
+/* ---- everybody ---- */
+
+static omen_status settle_table(omen_select *s, uint32_t number, omen_error *err) {
+    const omen_memtable *t = s->v->tables[number].table;
+    uint32_t rows = omen_memtable_rows(t);
+    s->tables[number] = omen_bits_new(s->mem, rows);
+    if (s->tables[number] == NULL) return out_of_memory(err);
+    for (uint32_t row = 0; row < rows; row++) {
+        const omen_entry *e = omen_memtable_row_entry(t, row);
+        bool match;
+        if (!omen_entry_current(e, s->snapshot->lsn) || omen_snapshot_replaced(s->snapshot, s->v, number, omen_entry_key(e), e->hash)) continue;
+        OMEN_TRY(omen_select_entry(s, e, &match, err));
+        if (match) omen_bits_set(s->tables[number], row);
+    }
+    return OMEN_OK;
+}
+
+static omen_status settle_part(omen_select *s, omen_error *err) {
+    omen_select_part *x = &s->parts[s->part];
+    omen_part *p = s->v->parts[s->part].part;
+    if (x->ask == NULL && s->fresh) return OMEN_OK;
+    for (; s->row < p->rows; s->row++) {
+        if (x->may->words[s->row >> 6] == 0) {
+            s->row |= 63;
+            continue;
+        }
+        bool match;
+        OMEN_TRY(omen_select_row(s, s->part, s->row, &match, err));
+        if (match && !s->fresh) {
+            uint8_t bytes[OMEN_KEY_MAX];
+            omen_key key;
+            omen_status st = omen_part_key(p, s->row, bytes, &key, err);
+            if (st == OMEN_PENDING && omen_bits_test(x->ask, s->row)) { /* what the document said is not asked again */
+                x->ask->words[s->row >> 6] &= ~(UINT64_C(1) << (s->row & 63));
+            }
+            OMEN_TRY(st);
+            match = !omen_snapshot_replaced(s->snapshot, s->v, UINT32_MAX, key, omen_key_hash(key));
+        }
+        if (!match && omen_bits_test(x->may, s->row)) clear(x->may, s->row);
+    }
+    omen_bits_unref(x->ask);
+    x->ask = NULL;
+    return OMEN_OK;
+}
+
+omen_status omen_select_settle(omen_select *s, omen_error *err) {
+    if (!s->settling) {
+        s->settling = true;
+        s->part = s->row = 0;
+        for (uint32_t t = 0; t < s->v->table_count; t++) OMEN_TRY(settle_table(s, t, err));
+    }
+    for (; s->part < s->v->part_count; s->part++, s->row = 0) OMEN_TRY(settle_part(s, err));
+    return OMEN_OK;
+}
+
+uint64_t omen_select_count(const omen_select *s) {
+    uint64_t n = 0;
+    for (uint32_t t = 0; t < s->v->table_count; t++) n += s->tables[t]->ones;
+    for (uint32_t p = 0; p < s->v->part_count; p++) n += s->parts[p].may->ones;
+    return n;
+}
