@@ -1,0 +1,420 @@
+/* Facets count what a walk over the documents counts: by columns, by documents, in one part or in several. */
+#include "facets_model.h"
+
+#include "column/facets.h"
+#include "column/facets_sum.h"
+#include "column/filter_build.h"
+
+static omen_str str(const char *s) { return (omen_str){s, strlen(s)}; }
+
+static const char *const paths[] = {"n", "year", "price", "colour", "at", "flag", "tags", "scores", "title", "any", "any.a", "any.c\\.d", "any.e\\\\f", "o", "o.k", "o.any", "o.any.b", "rare", "place", "place.lon", "nowhere", "n.x"};
+
+/* ---- by walking ---- */
+
+typedef struct range { const char *from, *to; bool time; } range; /* JSON; NULL: open */
+static const range ranges[] = {{NULL, "0", false}, {"-5", "10.5", false}, {"9007199254740992", NULL, false}, {"0.25", "1995", false}, {"-1e300", "9223372036854775808", false},
+                               {"\"2010-01-01\"", "\"2020-06-01T02:00:00+02:00\"", true}, {NULL, "{\"$date\":\"2015-01-01T00:00:00Z\"}", true}, {"3", "4", false}};
+
+typedef struct counted { omen_filter_value v; uint32_t row; uint64_t count; } counted;
+
+static omen_filter_value constant_of(const omen_value *v) {
+    switch (v->kind) {
+    case OMEN_VALUE_BOOL: return omen_value_bool(v->i != 0);
+    case OMEN_VALUE_INT: return omen_value_int(v->i);
+    case OMEN_VALUE_FLOAT: return omen_value_double(v->d);
+    case OMEN_VALUE_STRING: return omen_value_str(v->text);
+    default: return omen_value_null();
+    }
+}
+
+static int by_value_and_row(const void *a, const void *b) {
+    const counted *x = a, *y = b;
+    int c = omen_filter_order(NULL, &x->v, &y->v);
+    return c != 0 ? c : (x->row > y->row) - (x->row < y->row);
+}
+
+static int by_count(const void *a, const void *b) {
+    const counted *x = a, *y = b;
+    if (x->count != y->count) return x->count < y->count ? 1 : -1;
+    return omen_filter_order(NULL, &x->v, &y->v);
+}
+
+static void print_constant(omen_jw *w, const omen_filter_value *v) {
+    switch ((omen_filter_type)v->type) {
+    case OMEN_FILTER_BOOL: omen_jw_bool(w, v->as.i != 0); break;
+    case OMEN_FILTER_INT: omen_jw_i64(w, v->as.i); break;
+    case OMEN_FILTER_DOUBLE: omen_jw_f64(w, v->as.d); break;
+    case OMEN_FILTER_STRING: omen_jw_str(w, (omen_str){(const char *)(uintptr_t)v->as.offset, v->len}); break;
+    default: omen_jw_null(w);
+    }
+}
+
+/* Distinct values and counts; answers how many. */
+static uint32_t tally(counted *all, uint32_t n) {
+    uint32_t out = 0, last_row = UINT32_MAX;
+    if (n != 0) qsort(all, n, sizeof *all, by_value_and_row);
+    for (uint32_t i = 0; i < n; i++) {
+        if (out == 0 || omen_filter_order(NULL, &all[out - 1].v, &all[i].v) != 0) {
+            all[out] = all[i];
+            all[out++].count = 0;
+            last_row = UINT32_MAX;
+        }
+        all[out - 1].count += all[i].row != last_row;
+        last_row = all[i].row;
+    }
+    return out;
+}
+
+/* What a facet is expected to say of the rows: the same JSON, but for stats. */
+typedef struct due {
+    model *m;
+    omen_json **docs;
+    const omen_bits *accept, *dead;
+    const char *path;
+    int64_t interval; /* of numbers that are integers; 0: no histogram */
+    uint32_t limit;
+} due;
+
+static bool chosen(const due *d, uint32_t row) { return (d->accept == NULL || omen_bits_test(d->accept, row)) && !omen_bits_test(d->dead, row); }
+
+static bool in_range(const omen_filter_value *v, const range *r, omen_mem *m) {
+    omen_json *j;
+    char text[200];
+    bool in = true;
+    omen_filter_value x = *v;
+    if (r->time) {
+        x.type = OMEN_FILTER_TIME;
+        if (v->type != OMEN_FILTER_STRING || !omen_time_parse((omen_str){(const char *)(uintptr_t)v->as.offset, v->len}, &x.as.i)) return false;
+    } else if (v->type != OMEN_FILTER_INT && v->type != OMEN_FILTER_DOUBLE) {
+        return false;
+    }
+    snprintf(text, sizeof text, "[%s,%s]", r->from == NULL ? "null" : r->from, r->to == NULL ? "null" : r->to);
+    if (omen_json_parse(m, str(text), &j, NULL) != OMEN_OK) return false;
+    for (int side = 0; side < 2; side++) {
+        const omen_json_val *e = omen_json_at(omen_json_root(j), (size_t)side), *date = omen_json_get(e, "$date");
+        omen_value bound = omen_value_of(date != NULL ? date : e);
+        omen_filter_value c = constant_of(&bound);
+        if (c.type == OMEN_FILTER_NULL) continue;
+        if (r->time) {
+            int64_t t = 0;
+            CHECK(omen_time_parse(bound.text, &t));
+            c = omen_value_time(t);
+        }
+        int order = omen_filter_order(NULL, &x, &c);
+        in = in && (side == 0 ? order >= 0 : order < 0);
+    }
+    omen_json_free(j);
+    return in;
+}
+
+static void expect(const due *d, omen_jw *w) {
+    omen_value_path path;
+    counted *all = NULL;
+    uint32_t n = 0, cap = 0;
+    uint64_t missing = 0, counts[OMEN_ARRAY_LEN(ranges)] = {0};
+    CHECK_OK(omen_value_path_read(&d->m->x.mem, str(d->path), &path, NULL));
+    for (uint32_t row = 0; row < d->m->rows; row++) {
+        if (!chosen(d, row)) continue;
+        const omen_json_val *v = omen_value_path_reach(&path, d->docs[row] == NULL ? NULL : omen_json_root(d->docs[row]));
+        size_t elements = v != NULL && omen_json_is_array(v) ? omen_json_count(v) : 1;
+        bool null = v == NULL || omen_json_is_null(v), hit[OMEN_ARRAY_LEN(ranges)] = {0};
+        for (size_t i = 0; i < elements && v != NULL; i++) {
+            const omen_json_val *e = omen_json_is_array(v) ? omen_json_at(v, i) : v;
+            if (omen_json_is_null(e)) null = true;
+            omen_value value = omen_value_of(e);
+            if (omen_json_is_null(e) || omen_json_is_array(e) || omen_json_is_object(e)) continue;
+            if (n == cap) all = realloc(all, (cap = cap * 2 + 64) * sizeof *all);
+            all[n++] = (counted){constant_of(&value), row, 0};
+            for (size_t r = 0; r < OMEN_ARRAY_LEN(ranges); r++) hit[r] = hit[r] || in_range(&all[n - 1].v, &ranges[r], &d->m->x.mem);
+        }
+        for (size_t r = 0; r < OMEN_ARRAY_LEN(ranges); r++) counts[r] += hit[r];
+        missing += null;
+    }
+    counted *buckets = malloc((n + 1) * sizeof *buckets);
+    uint32_t in_buckets = 0, outside = 0, last_outside = UINT32_MAX;
+    for (uint32_t i = 0; i < n && d->interval != 0; i++) {
+        omen_filter_value v = all[i].v;
+        int64_t whole, bucket;
+        if (v.type != OMEN_FILTER_INT && v.type != OMEN_FILTER_DOUBLE) continue;
+        bool inside = v.type == OMEN_FILTER_INT || (v.as.d >= -0x1p63 && v.as.d < 0x1p63);
+        whole = v.type == OMEN_FILTER_INT ? v.as.i : inside ? (int64_t)v.as.d : 0;
+        if (v.type == OMEN_FILTER_DOUBLE && (double)whole > v.as.d) whole--;
+        for (bucket = whole / d->interval; (__int128)bucket * d->interval > whole; bucket--) {}
+        inside = inside && bucket < INT64_C(9007199254740992) && bucket > -INT64_C(9007199254740992);
+        if (inside) {
+            buckets[in_buckets++] = (counted){omen_value_int(bucket), all[i].row, 0};
+        } else if (all[i].row != last_outside) {
+            outside++;
+            last_outside = all[i].row;
+        }
+    }
+    in_buckets = tally(buckets, in_buckets);
+    n = tally(all, n);
+    if (n != 0) qsort(all, n, sizeof *all, by_count);
+    omen_jw_object(w);
+    omen_jw_key(w, "values");
+    omen_jw_array(w);
+    for (uint32_t i = 0; i < OMEN_MIN(n, d->limit); i++) {
+        omen_jw_object(w);
+        omen_jw_key(w, "value");
+        print_constant(w, &all[i].v);
+        omen_jw_key(w, "count");
+        omen_jw_u64(w, all[i].count);
+        omen_jw_object_end(w);
+    }
+    omen_jw_array_end(w);
+    omen_jw_key(w, "ranges");
+    omen_jw_array(w);
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(ranges); i++) omen_jw_u64(w, counts[i]);
+    omen_jw_array_end(w);
+    omen_jw_key(w, "histogram");
+    omen_jw_array(w);
+    for (uint32_t i = 0; i < in_buckets; i++) {
+        __int128 from = (__int128)buckets[i].v.as.i * d->interval;
+        omen_jw_object(w);
+        omen_jw_key(w, "from");
+        if (from >= INT64_MIN) omen_jw_i64(w, (int64_t)from);
+        else omen_jw_f64(w, (double)from);
+        omen_jw_key(w, "to");
+        if (from + d->interval <= INT64_MAX) omen_jw_i64(w, (int64_t)(from + d->interval));
+        else omen_jw_f64(w, (double)(from + d->interval));
+        omen_jw_key(w, "count");
+        omen_jw_u64(w, buckets[i].count);
+        omen_jw_object_end(w);
+    }
+    omen_jw_array_end(w);
+    omen_jw_key(w, "outside");
+    omen_jw_u64(w, outside);
+    omen_jw_key(w, "missing");
+    omen_jw_u64(w, missing);
+    omen_jw_key(w, "distinct");
+    omen_jw_u64(w, n);
+    omen_jw_object_end(w);
+    free(buckets);
+    free(all);
+    omen_value_path_deinit(&path);
+}
+
+/* The answer in the form of `expect`: ranges as their counts alone, "outside" always, no stats. */
+static void shape(const omen_json_val *v, omen_buf *out) {
+    omen_jw w;
+    omen_jw_begin(&w, out);
+    omen_jw_object(&w);
+    static const char *const keys[] = {"values", "ranges", "histogram", "outside", "missing", "distinct"};
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(keys); i++) {
+        const omen_json_val *e = omen_json_get(v, keys[i]);
+        omen_buf text;
+        omen_buf_init(&text, out->mem);
+        omen_jw_key(&w, keys[i]);
+        if (i == 1) {
+            omen_jw_array(&w);
+            for (size_t k = 0; k < omen_json_count(e); k++) {
+                uint64_t n = 0;
+                CHECK(omen_json_u64(omen_json_get(omen_json_at(e, k), "count"), &n));
+                omen_jw_u64(&w, n);
+            }
+            omen_jw_array_end(&w);
+        } else if (e == NULL) {
+            omen_jw_u64(&w, 0);
+        } else {
+            CHECK_OK(omen_json_print(e, &text));
+            omen_jw_raw(&w, (omen_str){(char *)text.data, text.len});
+        }
+        omen_buf_deinit(&text);
+    }
+    omen_jw_object_end(&w);
+    CHECK_OK(omen_jw_end(&w));
+    CHECK_OK(omen_buf_append(out, "", 1));
+}
+
+/* ---- counting ---- */
+
+static omen_facets_request *request_of(omen_mem *m, const char *text) {
+    omen_json *j;
+    omen_facets_request *r = NULL;
+    omen_error err = {0};
+    if (!CHECK_OK(omen_json_parse(m, str(text), &j, NULL))) return NULL;
+    if (!CHECK_OK(omen_facets_request_read(m, omen_json_root(j), &r, &err))) printf("    %s\n", err.text);
+    omen_json_free(j);
+    return r;
+}
+
+static omen_status count_part(omen_facets *f, model *m, omen_json **docs, const omen_columns *c, const omen_bits *accept, const omen_bits *dead, uint32_t *asked, omen_error *err) {
+    omen_facets_part *p = NULL;
+    bool done = false;
+    omen_status s = omen_facets_part_new(f, c, m->rows, accept, dead, &p, err);
+    while (s == OMEN_OK && !done) STEP(s, omen_facets_part_step(p, 1 + (uint32_t)test_rand_below(4), &done, err));
+    for (uint32_t row; s == OMEN_OK && (row = omen_facets_part_next(p)) != UINT32_MAX;) {
+        CHECK(omen_facets_part_left(p) != 0);
+        ++*asked;
+        s = omen_facets_part_doc(p, row, docs[row] == NULL ? NULL : omen_json_root(docs[row]), err);
+    }
+    if (s == OMEN_OK) CHECK_EQ_UINT(omen_facets_part_left(p), 0);
+    omen_facets_part_free(p);
+    return s;
+}
+
+static omen_status answer(omen_facets *f, omen_buf *out) {
+    omen_jw w;
+    omen_jw_begin(&w, out);
+    omen_status s = omen_facets_write(f, &w, NULL);
+    if (s == OMEN_OK) s = omen_jw_end(&w);
+    return s == OMEN_OK ? omen_buf_append(out, "", 1) : s;
+}
+
+static omen_json **parse_all(model *m) {
+    omen_json **docs = calloc(m->rows + 1, sizeof *docs);
+    for (uint32_t i = 0; i < m->rows; i++)
+        if (m->docs[i][0] != 0) CHECK_OK(omen_json_parse(&m->x.mem, str(m->docs[i]), &docs[i], NULL));
+    return docs;
+}
+
+static void free_all(model *m, omen_json **docs) {
+    for (uint32_t i = 0; i < m->rows; i++) omen_json_free(docs[i]);
+    free(docs);
+}
+
+static void say_ranges(words *t) {
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(ranges); i++) {
+        say(t, "%s{", i == 0 ? "" : ",");
+        if (ranges[i].from != NULL) say(t, "\"from\":%s", ranges[i].from);
+        if (ranges[i].to != NULL) say(t, "%s\"to\":%s", ranges[i].from != NULL ? "," : "", ranges[i].to);
+        say(t, "}");
+    }
+}
+
+/* Facets of all paths; the paths' own numbers as names. */
+static char *request_text(const int64_t *interval, uint32_t limit, uint32_t first, uint32_t count) {
+    words t = {0};
+    say(&t, "{");
+    for (uint32_t i = first; i < first + count; i++) {
+        say(&t, "%s\"%u\":{\"path\":\"", i == first ? "" : ",", (unsigned)i);
+        for (const char *c = paths[i]; *c != 0; c++) say(&t, "%s%c", *c == '\\' ? "\\" : "", *c);
+        say(&t, "\",\"values\":true,\"limit\":%u,\"stats\":true,\"ranges\":[", (unsigned)limit);
+        say_ranges(&t);
+        say(&t, "]%s", interval == NULL ? "}" : "");
+        if (interval != NULL) say(&t, ",\"histogram\":{\"interval\":%lld}}", (long long)*interval);
+    }
+    say(&t, "}");
+    return t.p;
+}
+
+static omen_bits *random_bits(omen_mem *m, uint32_t rows, uint32_t percent) {
+    omen_bits *b = omen_bits_new(m, rows);
+    uint32_t run = 0;
+    bool on = false;
+    for (uint32_t i = 0; b != NULL && i < rows; i++, run -= run != 0) {
+        if (run == 0) {
+            on = test_rand_below(100) < percent;
+            run = test_rand_below(20) == 0 ? 300 : 1;
+        }
+        if (on) omen_bits_set(b, i);
+    }
+    return b;
+}
+
+static void run(uint32_t rows, unsigned pending, int rounds, bool numbers_only) {
+    model m;
+    uint64_t asked_all = 0, all = 0;
+    model_init(&m, rows, pending, 1 << 20);
+    for (uint32_t i = 0; i < rows; i++) {
+        if (!numbers_only) {
+            m.docs[i] = random_doc(i);
+            continue;
+        }
+        words t = {0}; /* one path with arrays of both sorts of numbers, and long arrays */
+        say(&t, "{\"any\":[");
+        uint64_t n = test_rand_below(200) == 0 ? 9000 : test_rand_below(6);
+        for (uint64_t k = 0; k < n; k++) say(&t, k == 0 ? "%d%s" : ",%d%s", (int)test_rand_below(8), test_rand_below(4) ? "" : test_rand_below(2) ? ".0" : ".5");
+        say(&t, "]}");
+        m.docs[i] = t.p;
+    }
+    REQUIRE_OK(model_build(&m, NULL));
+    REQUIRE_OK(model_open(&m, NULL));
+    omen_json **docs = parse_all(&m);
+    for (int round = 0; round < rounds; round++) {
+        static const int64_t intervals[] = {1, 7, 10, 1000, INT64_C(1) << 40, INT64_C(7000000000000000000)};
+        int64_t interval = intervals[test_rand_below(OMEN_ARRAY_LEN(intervals))];
+        uint32_t limit = test_rand_below(2) ? 65536 : (uint32_t)test_rand_below(5), asked = 0;
+        omen_bits *accept = test_rand_below(2) ? NULL : random_bits(&m.x.mem, rows, 60), *dead = test_rand_below(2) ? NULL : random_bits(&m.x.mem, rows, 20);
+        char *text = request_text(&interval, limit, 0, OMEN_ARRAY_LEN(paths));
+        omen_facets_request *r = request_of(&m.x.mem, text);
+        free(text);
+        REQUIRE(r != NULL);
+        omen_facets *f, *by_docs, *half, *bare;
+        omen_buf out[4];
+        omen_error err = {0};
+        for (int i = 0; i < 4; i++) omen_buf_init(&out[i], &m.x.mem);
+        REQUIRE_OK(omen_facets_new(&m.x.mem, r, &f, NULL));
+        REQUIRE_OK(omen_facets_new(&m.x.mem, r, &by_docs, NULL));
+        REQUIRE_OK(omen_facets_new(&m.x.mem, r, &half, NULL));
+        REQUIRE_OK(omen_facets_new(&m.x.mem, r, &bare, NULL));
+        omen_status s = count_part(f, &m, docs, m.columns, accept, dead, &asked, &err);
+        if (!CHECK_OK(s)) printf("    %s\n", err.text);
+        asked_all += asked;
+        all += rows;
+        CHECK_OK(answer(f, &out[0]));
+        /* The same by documents alone, in two halves; backwards, so that no order is the same. */
+        due d = {&m, docs, accept, dead, NULL, interval, limit};
+        for (uint32_t i = rows; i-- > 0;)
+            if (chosen(&d, i)) CHECK_OK(omen_facets_doc(test_rand_below(2) ? by_docs : half, docs[i] == NULL ? NULL : omen_json_root(docs[i]), NULL));
+        CHECK_OK(omen_facets_merge(by_docs, half, NULL));
+        CHECK_OK(answer(by_docs, &out[1]));
+        CHECK_EQ_STR((char *)out[0].data, (char *)out[1].data);
+        /* And of a part without columns, and counted twice. */
+        asked = 0;
+        CHECK_OK(count_part(bare, &m, docs, NULL, accept, dead, &asked, NULL));
+        CHECK_OK(answer(bare, &out[2]));
+        CHECK_EQ_STR((char *)out[0].data, (char *)out[2].data);
+        omen_json *j;
+        REQUIRE_OK(omen_json_parse(&m.x.mem, str((char *)out[0].data), &j, NULL));
+        for (uint32_t i = 0; i < OMEN_ARRAY_LEN(paths); i++) {
+            if (numbers_only && strcmp(paths[i], "any") != 0) continue;
+            omen_buf want, got;
+            omen_jw w;
+            char name[8];
+            omen_buf_init(&want, &m.x.mem);
+            omen_buf_init(&got, &m.x.mem);
+            d.path = paths[i];
+            omen_jw_begin(&w, &want);
+            expect(&d, &w);
+            CHECK_OK(omen_jw_end(&w));
+            CHECK_OK(omen_buf_append(&want, "", 1));
+            snprintf(name, sizeof name, "%u", (unsigned)i);
+            shape(omen_json_get(omen_json_root(j), name), &got);
+            if (!CHECK_EQ_STR((char *)got.data, (char *)want.data)) printf("    of %s\n", paths[i]);
+            omen_buf_deinit(&want);
+            omen_buf_deinit(&got);
+        }
+        omen_json_free(j);
+        for (int i = 0; i < 4; i++) omen_buf_deinit(&out[i]);
+        omen_facets_free(f);
+        omen_facets_free(by_docs);
+        omen_facets_free(half);
+        omen_facets_free(bare);
+        omen_facets_request_free(r);
+        omen_bits_unref(accept);
+        omen_bits_unref(dead);
+    }
+    CHECK_EQ_INT(omen_pool_metrics_of(m.x.store.pool)->pinned.value, 0);
+    if (getenv("OMEN_TEST_VERBOSE") != NULL) printf("    %u rows: %.1f %% were asked of documents\n", rows, all == 0 ? 0.0 : 100.0 * (double)asked_all / (double)all);
+    free_all(&m, docs);
+    model_deinit(&m);
+}
+
+TEST(columns_count_what_documents_count) {
+    run(0, 0, 2, false);
+    for (int i = 0; i < 40; i++) run(1 + (uint32_t)test_rand_below(4), 0, 2, false);
+    run(300, 0, 10, false);
+    run(4097, 0, 2, false);
+    run(9000, 0, 1, false);
+}
+
+TEST(arrays_of_integers_and_floats_count_once) { run(700, 0, 4, true); }
+
+TEST(columns_count_it_when_everything_pends) {
+    run(1200, 40, 2, false);
+    run(300, 40, 1, true);
+}
+
+TEST_MAIN()
