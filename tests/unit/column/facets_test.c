@@ -2,7 +2,6 @@
 #include "facets_model.h"
 
 #include "column/facets.h"
-#include "column/facets_sum.h"
 #include "column/filter_build.h"
 
 static omen_str str(const char *s) { return (omen_str){s, strlen(s)}; }
@@ -66,16 +65,16 @@ static uint32_t tally(counted *all, uint32_t n) {
 }
 
 /* What a facet is expected to say of the rows: the same JSON, but for stats. */
-typedef struct due {
+typedef struct facts {
     model *m;
     omen_json **docs;
     const omen_bits *accept, *dead;
     const char *path;
     int64_t interval; /* of numbers that are integers; 0: no histogram */
     uint32_t limit;
-} due;
+} facts;
 
-static bool chosen(const due *d, uint32_t row) { return (d->accept == NULL || omen_bits_test(d->accept, row)) && !omen_bits_test(d->dead, row); }
+static bool chosen(const facts *d, uint32_t row) { return (d->accept == NULL || omen_bits_test(d->accept, row)) && !omen_bits_test(d->dead, row); }
 
 static bool in_range(const omen_filter_value *v, const range *r, omen_mem *m) {
     omen_json *j;
@@ -107,7 +106,7 @@ static bool in_range(const omen_filter_value *v, const range *r, omen_mem *m) {
     return in;
 }
 
-static void expect(const due *d, omen_jw *w) {
+static void expect(const facts *d, omen_jw *w) {
     omen_value_path path;
     counted *all = NULL;
     uint32_t n = 0, cap = 0;
@@ -355,7 +354,7 @@ static void run(uint32_t rows, unsigned pending, int rounds, bool numbers_only) 
         all += rows;
         CHECK_OK(answer(f, &out[0]));
         /* The same by documents alone, in two halves; backwards, so that no order is the same. */
-        due d = {&m, docs, accept, dead, NULL, interval, limit};
+        facts d = {&m, docs, accept, dead, NULL, interval, limit};
         for (uint32_t i = rows; i-- > 0;)
             if (chosen(&d, i)) CHECK_OK(omen_facets_doc(test_rand_below(2) ? by_docs : half, docs[i] == NULL ? NULL : omen_json_root(docs[i]), NULL));
         CHECK_OK(omen_facets_merge(by_docs, half, NULL));
@@ -415,6 +414,317 @@ TEST(arrays_of_integers_and_floats_count_once) { run(700, 0, 4, true); }
 TEST(columns_count_it_when_everything_pends) {
     run(1200, 40, 2, false);
     run(300, 40, 1, true);
+}
+
+/* ---- what is said of times, by hand ---- */
+
+static char *counts_of(omen_mem *m, const char *request, const char *const *docs, size_t count) {
+    omen_facets_request *r = request_of(m, request);
+    omen_facets *f = NULL;
+    omen_buf out;
+    omen_buf_init(&out, m);
+    CHECK_OK(r == NULL ? OMEN_ERR_INTERNAL : omen_facets_new(m, r, &f, NULL));
+    for (size_t i = 0; i < count && f != NULL; i++) {
+        omen_json *j;
+        CHECK_OK(omen_json_parse(m, str(docs[i]), &j, NULL));
+        CHECK_OK(omen_facets_doc(f, omen_json_root(j), NULL));
+        omen_json_free(j);
+    }
+    if (f != NULL) CHECK_OK(answer(f, &out));
+    char *text = strdup(out.data == NULL ? "" : (char *)out.data);
+    omen_buf_deinit(&out);
+    omen_facets_free(f);
+    omen_facets_request_free(r);
+    return text;
+}
+
+TEST(answers_read_as_they_are_described) {
+    fault_storage *fs = fault_storage_new(1);
+    fixture x;
+    fixture_init(&x, fs, 1, 1 << 20);
+    static const char *const docs[] = {
+        "{\"at\":\"1970-01-01T00:00:00Z\",\"tags\":[\"a\",\"b\",\"a\",null],\"p\":3,\"q\":0.25}",
+        "{\"at\":\"1969-12-31T23:59:59.999999Z\",\"tags\":\"a\",\"p\":3.0,\"q\":-0.25}",
+        "{\"at\":[\"2024-02-29T12:00:00+02:00\",\"2024-02-29\",\"no time\"],\"tags\":[],\"p\":\"3\",\"q\":1e300}",
+        "{\"at\":\"0000-03-01\",\"tags\":{\"x\":1},\"p\":[true,3,3.0,\"3\",[3]],\"q\":0.5}",
+        "{\"at\":\"2000-12-31T23:59:59.5Z\",\"p\":null,\"q\":-0.0}",
+        "{\"at\":7}",
+    };
+    static const struct { const char *request, *due; } cases[] = {
+        {"[\"tags\",\"p\"]", "{\"tags\":{\"values\":[{\"value\":\"a\",\"count\":2},{\"value\":\"b\",\"count\":1}],\"missing\":3,\"distinct\":2},"
+                             "\"p\":{\"values\":[{\"value\":3,\"count\":3},{\"value\":\"3\",\"count\":2},{\"value\":true,\"count\":1}],\"missing\":2,\"distinct\":3}}"},
+        {"{\"t\":{\"path\":\"tags\",\"limit\":1}}", "{\"t\":{\"values\":[{\"value\":\"a\",\"count\":2}],\"missing\":3,\"distinct\":2}}"},
+        {"{\"p\":{\"stats\":true}}", "{\"p\":{\"stats\":{\"count\":4,\"min\":3,\"max\":3,\"sum\":12,\"mean\":3.0},\"missing\":2}}"},
+        {"{\"none\":{\"stats\":true}}", "{\"none\":{\"stats\":{\"count\":0,\"min\":null,\"max\":null,\"sum\":0,\"mean\":null},\"missing\":6}}"},
+        {"{\"q\":{\"histogram\":{\"interval\":0.5}}}", "{\"q\":{\"histogram\":[{\"from\":-0.5,\"to\":0.0,\"count\":1},{\"from\":0.0,\"to\":0.5,\"count\":2},{\"from\":0.5,\"to\":1.0,\"count\":1}],\"outside\":1,\"missing\":1}}"},
+        {"{\"at\":{\"histogram\":{\"interval\":\"day\"}}}",
+         "{\"at\":{\"histogram\":[{\"from\":\"0000-03-01T00:00:00Z\",\"to\":\"0000-03-02T00:00:00Z\",\"count\":1},{\"from\":\"1969-12-31T00:00:00Z\",\"to\":\"1970-01-01T00:00:00Z\",\"count\":1},"
+         "{\"from\":\"1970-01-01T00:00:00Z\",\"to\":\"1970-01-02T00:00:00Z\",\"count\":1},{\"from\":\"2000-12-31T00:00:00Z\",\"to\":\"2001-01-01T00:00:00Z\",\"count\":1},"
+         "{\"from\":\"2024-02-29T00:00:00Z\",\"to\":\"2024-03-01T00:00:00Z\",\"count\":1}],\"missing\":0}}"},
+        {"{\"at\":{\"histogram\":{\"interval\":\"week\"},\"ranges\":[{\"from\":\"2000-12-31T23:59:59.5Z\"},{\"to\":{\"$date\":\"1970-01-01\"}}]}}",
+         "{\"at\":{\"ranges\":[{\"from\":\"2000-12-31T23:59:59.500000Z\",\"count\":2},{\"to\":\"1970-01-01T00:00:00Z\",\"count\":2}],"
+         "\"histogram\":[{\"from\":\"0000-02-28T00:00:00Z\",\"to\":\"0000-03-06T00:00:00Z\",\"count\":1},{\"from\":\"1969-12-29T00:00:00Z\",\"to\":\"1970-01-05T00:00:00Z\",\"count\":2},"
+         "{\"from\":\"2000-12-25T00:00:00Z\",\"to\":\"2001-01-01T00:00:00Z\",\"count\":1},{\"from\":\"2024-02-26T00:00:00Z\",\"to\":\"2024-03-04T00:00:00Z\",\"count\":1}],\"missing\":0}}"},
+        {"{\"at\":{\"histogram\":{\"interval\":\"100 years\"}}}",
+         "{\"at\":{\"histogram\":[{\"from\":null,\"to\":\"0070-01-01T00:00:00Z\",\"count\":1},{\"from\":\"1870-01-01T00:00:00Z\",\"to\":\"1970-01-01T00:00:00Z\",\"count\":1},"
+         "{\"from\":\"1970-01-01T00:00:00Z\",\"to\":\"2070-01-01T00:00:00Z\",\"count\":3}],\"missing\":0}}"},
+        {"{\"at\":{\"histogram\":{\"interval\":\"quarter\"}}}",
+         "{\"at\":{\"histogram\":[{\"from\":\"0000-01-01T00:00:00Z\",\"to\":\"0000-04-01T00:00:00Z\",\"count\":1},{\"from\":\"1969-10-01T00:00:00Z\",\"to\":\"1970-01-01T00:00:00Z\",\"count\":1},"
+         "{\"from\":\"1970-01-01T00:00:00Z\",\"to\":\"1970-04-01T00:00:00Z\",\"count\":1},{\"from\":\"2000-10-01T00:00:00Z\",\"to\":\"2001-01-01T00:00:00Z\",\"count\":1},"
+         "{\"from\":\"2024-01-01T00:00:00Z\",\"to\":\"2024-04-01T00:00:00Z\",\"count\":1}],\"missing\":0}}"},
+        {"{}", "{}"},
+    };
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(cases); i++) {
+        char *got = counts_of(&x.mem, cases[i].request, docs, OMEN_ARRAY_LEN(docs));
+        CHECK_EQ_STR(got, cases[i].due);
+        free(got);
+    }
+    CHECK_EQ_UINT(fixture_deinit(&x), 0);
+    fault_storage_free(fs);
+}
+
+/* Every day of 800 years, by a calendar that counts. */
+TEST(days_months_and_weeks_are_those_of_the_calendar) {
+    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    fault_storage *fs = fault_storage_new(1);
+    fixture x;
+    fixture_init(&x, fs, 1, 1 << 20);
+    int year = 1600, month = 1, day = 1;
+    for (int n = 0; n < 292194; n++) {
+        if (n % 97 == 0 || day == 1 || day >= 28) {
+            char doc[64], due[400];
+            bool last = month == 12;
+            snprintf(doc, sizeof doc, "{\"at\":\"%04d-%02d-%02dT23:59:59.999999Z\"}", year, month, day);
+            snprintf(due, sizeof due, "{\"at\":{\"histogram\":[{\"from\":\"%04d-%02d-01T00:00:00Z\",\"to\":\"%04d-%02d-01T00:00:00Z\",\"count\":1}],\"missing\":0}}", year, month, year + last, last ? 1 : month + 1);
+            if (n % 7 == 0 || day == 1) {
+                char *got = counts_of(&x.mem, "{\"at\":{\"histogram\":{\"interval\":\"month\"}}}", (const char *const[]){doc}, 1);
+                CHECK_EQ_STR(got, due);
+                free(got);
+            }
+        }
+        bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        if (++day > lengths[month - 1] + (month == 2 && leap)) {
+            day = 1;
+            if (++month > 12) {
+                month = 1;
+                year++;
+            }
+        }
+    }
+    CHECK_EQ_UINT(fixture_deinit(&x), 0);
+    fault_storage_free(fs);
+}
+
+/* ---- requests ---- */
+
+TEST(requests_that_cannot_be_are_refused) {
+    static const char *const bad[] = {
+        "1", "null", "\"tags\"", "[1]", "[\"a\",\"a\"]", "[\"\"]", "[\"a..b\"]", "{\"a\":1}", "{\"a\":[]}", "{\"a\":null}", "{\"\":{}}", "{\"a\":{\"path\":7}}", "{\"a\":{\"path\":\"x.\"}}",
+        "{\"a\":{\"what\":1}}", "{\"a\":{\"limit\":-1}}", "{\"a\":{\"limit\":1.5}}", "{\"a\":{\"limit\":1048577}}", "{\"a\":{\"limit\":65537}}", "{\"a\":{\"limit\":6,\"max_values\":5}}", "{\"a\":{\"max_values\":0}}",
+        "{\"a\":{\"max_values\":1048577}}", "{\"a\":{\"values\":1}}", "{\"a\":{\"stats\":{}}}", "{\"a\":{\"ranges\":[]}}", "{\"a\":{\"ranges\":{}}}", "{\"a\":{\"ranges\":[1]}}", "{\"a\":{\"ranges\":[{}]}}",
+        "{\"a\":{\"ranges\":[{\"from\":1,\"to\":1}]}}", "{\"a\":{\"ranges\":[{\"from\":2,\"to\":1.5}]}}", "{\"a\":{\"ranges\":[{\"from\":0,\"to\":-0.0}]}}", "{\"a\":{\"ranges\":[{\"from\":1,\"until\":2}]}}",
+        "{\"a\":{\"ranges\":[{\"from\":\"x\"}]}}", "{\"a\":{\"ranges\":[{\"from\":true}]}}", "{\"a\":{\"ranges\":[{\"from\":null}]}}", "{\"a\":{\"ranges\":[{\"from\":1,\"to\":\"2020-01-01\"}]}}",
+        "{\"a\":{\"ranges\":[{\"from\":{\"$date\":1}}]}}", "{\"a\":{\"ranges\":[{\"from\":{\"$date\":\"2020-01-01\",\"b\":1}}]}}", "{\"a\":{\"ranges\":[{\"from\":\"2020-01-01\",\"to\":\"2020-01-01T00:00:00Z\"}]}}",
+        "{\"a\":{\"histogram\":{}}}", "{\"a\":{\"histogram\":7}}", "{\"a\":{\"histogram\":{\"interval\":0}}}", "{\"a\":{\"histogram\":{\"interval\":-1}}}", "{\"a\":{\"histogram\":{\"interval\":null}}}",
+        "{\"a\":{\"histogram\":{\"interval\":\"\"}}}", "{\"a\":{\"histogram\":{\"interval\":\"0 days\"}}}", "{\"a\":{\"histogram\":{\"interval\":\"10000 days\"}}}", "{\"a\":{\"histogram\":{\"interval\":\"5days\"}}}",
+        "{\"a\":{\"histogram\":{\"interval\":\"5\"}}}", "{\"a\":{\"histogram\":{\"interval\":\"5 \"}}}", "{\"a\":{\"histogram\":{\"interval\":\"s\"}}}", "{\"a\":{\"histogram\":{\"interval\":\"fortnight\"}}}",
+        "{\"a\":{\"histogram\":{\"interval\":1,\"offset\":2}}}",
+    };
+    fault_storage *fs = fault_storage_new(1);
+    fixture x;
+    fixture_init(&x, fs, 1, 1 << 20);
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(bad); i++) {
+        omen_json *j;
+        omen_facets_request *r = NULL;
+        omen_error err = {0};
+        REQUIRE_OK(omen_json_parse(&x.mem, str(bad[i]), &j, NULL));
+        if (!CHECK_STATUS(omen_facets_request_read(&x.mem, omen_json_root(j), &r, &err), OMEN_ERR_INVALID)) printf("    %s\n", bad[i]);
+        CHECK(r == NULL && strncmp(err.text, "facets: ", 8) == 0 && strlen(err.text) > 12);
+        omen_json_free(j);
+    }
+    /* As many as may be, and one more: facets, then ranges. */
+    for (int what = 0; what < 4; what++) {
+        words t = {0};
+        say(&t, what < 2 ? "[" : "{\"a\":{\"ranges\":[");
+        for (int i = 0, n = (what < 2 ? 64 : 256) + what % 2; i < n; i++) say(&t, what < 2 ? "%s\"f%d\"" : "%s{\"from\":%d}", i == 0 ? "" : ",", i);
+        say(&t, what < 2 ? "]" : "]}}");
+        omen_json *j;
+        omen_facets_request *r = NULL;
+        REQUIRE_OK(omen_json_parse(&x.mem, str(t.p), &j, NULL));
+        CHECK_STATUS(omen_facets_request_read(&x.mem, omen_json_root(j), &r, NULL), what % 2 == 0 ? OMEN_OK : what == 1 ? OMEN_ERR_TOO_LARGE : OMEN_ERR_INVALID);
+        omen_facets_request_free(r);
+        omen_json_free(j);
+        free(t.p);
+    }
+    CHECK_EQ_UINT(fixture_deinit(&x), 0);
+    fault_storage_free(fs);
+}
+
+TEST(more_values_than_may_be_are_an_error) {
+    model m;
+    uint32_t rows = 3000;
+    model_init(&m, rows, 0, 1 << 20);
+    for (uint32_t i = 0; i < rows; i++) {
+        words t = {0};
+        say(&t, "{\"w\":\"word %u\",\"i\":%u,\"f\":%u.5,\"l\":[%u]}", (unsigned)i, (unsigned)i * 1000, (unsigned)i, (unsigned)i);
+        m.docs[i] = t.p;
+    }
+    REQUIRE_OK(model_build(&m, NULL));
+    REQUIRE_OK(model_open(&m, NULL));
+    omen_json **docs = parse_all(&m);
+    for (int i = 0; i < 4; i++)
+        for (int more = 0; more < 2; more++)
+            for (int histogram = 0; histogram < 2 - (i == 0); histogram++) {
+                char text[200];
+                uint32_t asked = 0;
+                omen_facets *f;
+                omen_error err = {0};
+                snprintf(text, sizeof text, "{\"x\":{\"path\":\"%c\",\"max_values\":%u%s}}", "wifl"[i], (unsigned)rows - more, histogram ? ",\"histogram\":{\"interval\":1}" : "");
+                omen_facets_request *r = request_of(&m.x.mem, text);
+                REQUIRE(r != NULL);
+                REQUIRE_OK(omen_facets_new(&m.x.mem, r, &f, NULL));
+                CHECK_STATUS(count_part(f, &m, docs, m.columns, NULL, NULL, &asked, &err), more ? OMEN_ERR_LIMIT : OMEN_OK);
+                CHECK(!more || strstr(err.text, "2999") != NULL);
+                CHECK_EQ_UINT(asked, 0);
+                omen_facets_free(f);
+                omen_facets_request_free(r);
+            }
+    free_all(&m, docs);
+    model_deinit(&m);
+}
+
+/* ---- what goes wrong ---- */
+
+TEST(wrong_contents_are_harmless) {
+    model m;
+    uint32_t refused = 0;
+    model_init(&m, 300, 0, 1 << 20);
+    for (uint32_t i = 0; i < m.rows; i++) m.docs[i] = random_doc(i);
+    REQUIRE_OK(model_build(&m, NULL));
+    REQUIRE_OK(model_open(&m, NULL));
+    omen_json **docs = parse_all(&m);
+    static const int64_t interval = 10;
+    for (int round = 0; round < 200; round++) {
+        model d;
+        REQUIRE_OK(model_damage(&m, &d));
+        omen_status s = model_open(&d, NULL);
+        CHECK(s == OMEN_OK || s == OMEN_ERR_CORRUPT || s == OMEN_ERR_VERSION);
+        for (uint32_t i = 0; i < OMEN_ARRAY_LEN(paths) && s == OMEN_OK; i++) {
+            char *text = i % 2 == 0 ? request_text(&interval, 5, i, 1) : strdup("{\"at\":{\"values\":true,\"histogram\":{\"interval\":\"9999 years\"}},\"o.any\":{\"histogram\":{\"interval\":\"second\"}}}");
+            omen_facets_request *r = request_of(&d.x.mem, text);
+            omen_facets *f;
+            omen_buf out;
+            uint32_t asked = 0;
+            REQUIRE(r != NULL);
+            REQUIRE_OK(omen_facets_new(&d.x.mem, r, &f, NULL));
+            omen_status c = count_part(f, &d, docs, d.columns, NULL, NULL, &asked, NULL);
+            CHECK(c == OMEN_OK || c == OMEN_ERR_CORRUPT);
+            refused += c != OMEN_OK;
+            omen_buf_init(&out, &d.x.mem);
+            CHECK_OK(answer(f, &out));
+            omen_buf_deinit(&out);
+            omen_facets_free(f);
+            omen_facets_request_free(r);
+            free(text);
+        }
+        model_damage_deinit(&d);
+    }
+    CHECK(refused != 0);
+    free_all(&m, docs);
+    model_deinit(&m);
+}
+
+TEST(faults_while_counting_are_said) {
+    model m;
+    model_init(&m, 5000, 0, 1 << 20);
+    for (uint32_t i = 0; i < m.rows; i++) m.docs[i] = random_doc(i);
+    REQUIRE_OK(model_build(&m, NULL));
+    omen_json **docs = parse_all(&m);
+    for (int what = 0; what < 2; what++) {
+        omen_status s = OMEN_ERR_INTERNAL;
+        uint32_t failed = 0, asked = 0;
+        for (uint64_t n = 1; s != OMEN_OK && n < 2000; n++) {
+            omen_columns_free(m.columns);
+            omen_segment_close(m.segment);
+            m.columns = NULL;
+            m.segment = NULL;
+            REQUIRE_OK(model_open(&m, NULL));
+            omen_json *j;
+            omen_facets_request *r = NULL;
+            omen_facets *f = NULL, *g = NULL;
+            omen_buf out;
+            omen_buf_init(&out, &m.x.mem);
+            REQUIRE_OK(omen_json_parse(&m.x.mem, str("{\"any\":{\"values\":true,\"ranges\":[{\"from\":1}],\"stats\":true},\"title\":{},\"tags\":{},\"colour\":{},\"flag\":{},\"at\":{\"histogram\":{\"interval\":\"month\"}}}"), &j, NULL));
+            if (what == 0) fault_host_fail_alloc_at(m.x.host, n, true);
+            else fault_storage_fail_at(m.fs, n, OMEN_ERR_IO, true);
+            s = omen_facets_request_read(&m.x.mem, omen_json_root(j), &r, NULL);
+            if (s == OMEN_OK) s = omen_facets_new(&m.x.mem, r, &f, NULL);
+            if (s == OMEN_OK) s = omen_facets_new(&m.x.mem, r, &g, NULL);
+            if (s == OMEN_OK) s = count_part(f, &m, docs, m.columns, NULL, NULL, &asked, NULL);
+            if (s == OMEN_OK) s = omen_facets_merge(g, f, NULL);
+            if (s == OMEN_OK) s = answer(g, &out);
+            CHECK(s == OMEN_OK || s == (what == 0 ? OMEN_ERR_MEMORY : OMEN_ERR_IO));
+            failed += s != OMEN_OK;
+            if (what == 0) fault_host_fail_alloc_at(m.x.host, 0, false);
+            else fault_storage_fail_at(m.fs, 0, OMEN_OK, false);
+            omen_facets_free(f);
+            omen_facets_free(g);
+            omen_facets_request_free(r);
+            omen_json_free(j);
+            omen_buf_deinit(&out);
+            CHECK_EQ_INT(omen_pool_metrics_of(m.x.store.pool)->pinned.value, 0);
+        }
+        CHECK_OK(s);
+        CHECK(failed > 3);
+    }
+    free_all(&m, docs);
+    model_deinit(&m);
+}
+
+TEST(a_large_part_is_counted_without_its_documents) {
+    model m;
+    uint32_t rows = 100000, asked = 0;
+    uint64_t due[50] = {0};
+    model_init(&m, rows, 0, 8 << 20);
+    omen_bits *accept = random_bits(&m.x.mem, rows, 50);
+    for (uint32_t i = 0; i < rows; i++) {
+        words t = {0};
+        uint32_t k = (uint32_t)test_rand_below(50), l = (uint32_t)test_rand_below(50);
+        say(&t, "{\"word\":\"w%02u\",\"list\":[\"w%02u\",\"w%02u\"]}", (unsigned)k, (unsigned)k, (unsigned)l);
+        m.docs[i] = t.p;
+        if (omen_bits_test(accept, i)) due[k]++;
+    }
+    REQUIRE_OK(model_build(&m, NULL));
+    REQUIRE_OK(model_open(&m, NULL));
+    omen_facets_request *r = request_of(&m.x.mem, "{\"word\":{\"limit\":50},\"list\":{\"limit\":50}}");
+    omen_facets *f;
+    omen_buf out;
+    omen_json *j;
+    REQUIRE(r != NULL);
+    omen_buf_init(&out, &m.x.mem);
+    REQUIRE_OK(omen_facets_new(&m.x.mem, r, &f, NULL));
+    REQUIRE_OK(count_part(f, &m, NULL, m.columns, accept, NULL, &asked, NULL));
+    CHECK_EQ_UINT(asked, 0);
+    REQUIRE_OK(answer(f, &out));
+    REQUIRE_OK(omen_json_parse(&m.x.mem, str((char *)out.data), &j, NULL));
+    const omen_json_val *values = omen_json_get(omen_json_get(omen_json_root(j), "word"), "values");
+    CHECK_EQ_UINT(omen_json_count(values), 50);
+    uint64_t last = UINT64_MAX;
+    for (size_t i = 0; i < omen_json_count(values); i++) {
+        omen_str name;
+        uint64_t n;
+        REQUIRE(omen_json_str(omen_json_get(omen_json_at(values, i), "value"), &name) && name.len == 3);
+        REQUIRE(omen_json_u64(omen_json_get(omen_json_at(values, i), "count"), &n));
+        CHECK_EQ_UINT(n, due[(name.data[1] - '0') * 10 + name.data[2] - '0']);
+        CHECK(n <= last);
+        last = n;
+    }
+    omen_json_free(j);
+    omen_buf_deinit(&out);
+    omen_facets_free(f);
+    omen_facets_request_free(r);
+    omen_bits_unref(accept);
+    model_deinit(&m);
 }
 
 TEST_MAIN()
