@@ -74,6 +74,9 @@ void omen_text_search_free(omen_text_search *s) {
 
 const omen_text_work *omen_text_search_work(const omen_text_search *s) { return &s->work; }
 
+/* Whether rows must have an item, which is one of its own. */
+static bool is_must(const omen_text_query *q, uint32_t i) { return q->items[i].occur == OMEN_TEXT_MUST && !q->items[i].also; }
+
 static bool present(const omen_text_search *s, const omen_text_clause *c) {
     bool all = true;
     for (uint32_t i = 0; i < c->count && all; i++) all = omen_text_leaf_at(s->plan, c->first + i)->refs[s->source_index].df != 0;
@@ -82,7 +85,7 @@ static bool present(const omen_text_search *s, const omen_text_clause *c) {
 
 static omen_status add_member(omen_text_search *s, const omen_text_clause *c, omen_text_occur occur) {
     member *m = &s->members[s->member_count];
-    item_state *item = &s->items[c->item];
+    item_state *item = &s->items[c->unit];
     uint32_t df = UINT32_MAX;
     *m = (member){.clause = c, .count = c->count, .occur = occur, .weight = c->weight, .inverse = s->plan->fields[c->field].inverse, .weights = s->plan->fields[c->field].weights};
     m->lengths = s->lengths + (size_t)c->field * WINDOW;
@@ -118,14 +121,14 @@ static omen_status prepare(omen_text_search *s) {
     for (unsigned forbidden = 0; forbidden < 2; forbidden++) {
         for (uint32_t i = 0; i < n; i++) {
             const omen_text_clause *c = omen_text_clause_at(p, i);
-            omen_text_occur occur = q->items[c->item].occur;
+            omen_text_occur occur = q->items[c->unit].occur;
             if ((occur == OMEN_TEXT_MUST_NOT) == (forbidden != 0) && present(s, c)) OMEN_TRY(add_member(s, c, occur));
         }
         if (forbidden == 0) s->summed = s->member_count;
     }
     s->driver = UINT32_MAX;
     for (uint32_t i = 0; i < q->item_count; i++) {
-        if (q->items[i].occur != OMEN_TEXT_MUST) continue;
+        if (!is_must(q, i)) continue;
         s->must_count++;
         if (s->driver == UINT32_MAX || s->items[i].df < s->items[s->driver].df) s->driver = i;
     }
@@ -217,8 +220,8 @@ static bool every_must_here(omen_text_search *s) {
     bool all = true;
     if (s->must_count == 0) return true;
     for (uint32_t i = 0; i < s->plan->query->item_count; i++) s->items[i].here = false;
-    for (uint32_t i = 0; i < s->summed; i++) s->items[s->members[i].clause->item].here |= s->members[i].here;
-    for (uint32_t i = 0; i < s->plan->query->item_count && all; i++) all = s->plan->query->items[i].occur != OMEN_TEXT_MUST || s->items[i].here;
+    for (uint32_t i = 0; i < s->summed; i++) s->items[s->members[i].clause->unit].here |= s->members[i].here;
+    for (uint32_t i = 0; i < s->plan->query->item_count && all; i++) all = !is_must(s->plan->query, i) || s->items[i].here;
     return all;
 }
 
@@ -400,7 +403,7 @@ static omen_status collect(omen_text_search *s, omen_error *err) {
     uint32_t n = s->must_count != 0 ? s->summed : s->collected;
     for (; s->at < n; s->at++) {
         member *m = &s->members[s->at];
-        if (!m->here || (s->must_count != 0 && m->clause->item != s->driver)) continue;
+        if (!m->here || (s->must_count != 0 && m->clause->unit != s->driver)) continue;
         OMEN_TRY(m->count == 1 ? collect_term(s, m, s->must_count == 0, err) : collect_phrase(s, m, s->must_count == 0, err));
     }
     /* The item rows came from is asked about each of them, like all others. */
@@ -453,12 +456,12 @@ static omen_status finish_row(omen_text_search *s, bool *may, omen_error *err) {
         }
         OMEN_TRY(ask(s, m, s->row, &has, &count, err));
         if (!has) continue;
-        s->seen[m->clause->item] = s->row + 1;
+        s->seen[m->clause->unit] = s->row + 1;
         s->sum += part_of(m, s->row, count);
     }
     if (s->must_count != 0 && s->at == s->summed)
         for (uint32_t i = 0; i < s->plan->query->item_count; i++)
-            if (s->plan->query->items[i].occur == OMEN_TEXT_MUST && s->seen[i] != s->row + 1) return OMEN_OK;
+            if (is_must(s->plan->query, i) && s->seen[i] != s->row + 1) return OMEN_OK;
     if (score_of(s) < s->collector->threshold) return OMEN_OK;
     for (; s->at < s->member_count; s->at++) {
         bool has;

@@ -41,6 +41,7 @@ typedef struct omen_text_item {
     omen_text_kind kind;
     omen_text_occur occur;
     float boost;                 /* words: at least 0; indices of sparse vectors: their weight, of any sign */
+    bool also;                   /* not an item of its own but another way to have the one before: a row has that if it has either. The occurrence is that one's */
     uint64_t fields;             /* bit i: field i of the query; 0: all. Name them where a query has text and sparse fields; only WORD finds in the latter */
     const omen_text_word *words; /* one; phrases: at least one */
     uint32_t word_count;

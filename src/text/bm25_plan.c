@@ -44,6 +44,7 @@ static omen_status check(const omen_text_query *q, omen_error *err) {
         if (!(q->field_weights[i] >= 0) || !finite(q->field_weights[i])) return omen_fail(err, OMEN_ERR_INVALID, "the weight of a text field is a number of at least 0");
     for (uint32_t i = 0; i < q->item_count; i++) {
         const omen_text_item *t = &q->items[i];
+        if (t->also && i == 0) return omen_fail(err, OMEN_ERR_INVALID, "the first word of a text query has none before it");
         if (!finite(t->boost)) return omen_fail(err, OMEN_ERR_INVALID, "the boost of word %u of a text query is not a finite number", i);
         if (t->word_count == 0 || (t->kind != OMEN_TEXT_PHRASE && t->word_count != 1)) return omen_fail(err, OMEN_ERR_INVALID, "word %u of a text query is empty", i);
         if (t->kind == OMEN_TEXT_TYPO && t->edits > OMEN_TYPO_EDITS) return omen_fail(err, OMEN_ERR_INVALID, "a text query finds words with at most %u typos", OMEN_TYPO_EDITS);
@@ -129,7 +130,7 @@ static omen_status add_leaf(omen_text_plan *p, const uint8_t *term, uint32_t len
 }
 
 static omen_status add_clause(omen_text_plan *p, uint32_t count, uint32_t edits) {
-    omen_text_clause c = {.item = p->item, .field = p->field, .edits = edits, .order = omen_text_clause_count(p), .count = count};
+    omen_text_clause c = {.item = p->item, .unit = p->unit, .field = p->field, .edits = edits, .order = omen_text_clause_count(p), .count = count};
     c.first = (uint32_t)(p->leaves.len / sizeof(omen_text_leaf));
     return omen_buf_append(&p->clauses, &c, sizeof c);
 }
@@ -197,6 +198,7 @@ static omen_status stand_for(omen_text_plan *p, omen_error *err) {
     const omen_text_query *q = p->query;
     for (; p->item < q->item_count; p->item++, p->field = 0) {
         const omen_text_item *t = &q->items[p->item];
+        if (!t->also) p->unit = p->item;
         for (; p->field < q->field_count; p->field++) {
             if (t->fields != 0 && (t->fields >> p->field & 1) == 0) continue;
             if (p->fields[p->field].weights && t->kind != OMEN_TEXT_WORD) continue;

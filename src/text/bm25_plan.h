@@ -16,6 +16,7 @@ typedef struct omen_text_leaf {
 /* What is summed: a term, or a phrase, in a field. */
 typedef struct omen_text_clause {
     uint32_t item, field, edits, order;
+    uint32_t unit; /* the item it is a way to have: the last one up to `item` that is one of its own */
     uint32_t first, count; /* leaves */
     float weight;          /* W */
 } omen_text_clause;
@@ -30,7 +31,7 @@ struct omen_text_plan {
     struct { uint64_t rows_with, length; bool weights; float inverse[256]; } *fields;
     /* place */
     enum { PLAN_SCAN, PLAN_FIND, PLAN_WEIGH, PLAN_DONE } stage;
-    uint32_t item, field, source, leaf;
+    uint32_t item, field, source, leaf, unit;
     omen_terms_scan scan;
     bool scanning;
     omen_term_match match;
