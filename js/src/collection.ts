@@ -1,75 +1,29 @@
 /** A collection: records in, hits out. */
 import { columnsBatch, recordsBatch } from "./batch.js";
-import { asFloats, asOffsets, decodeId, decodeTexts, encodeIds } from "./columns.js";
+import { asOffsets, decodeId, decodeTexts, encodeIds } from "./columns.js";
 import type { Connection } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
 import { OmenError } from "./errors.js";
+import { decodeAll, decodeHits, parseDocument } from "./hits.js";
+import type { Explanation, Hit, Hits, SearchOptions, SearchQuery, UpdateWhere, Where } from "./queries.js";
+import { checkOptions, checkTopK, effort, fieldOf, filterRequest, includes, isPlain, planQuery, rerankOf, reranked } from "./query.js";
 import { indexRequest, schemaAnswer } from "./schema.js";
 import type {
   AnyMetadata,
   CallOptions,
   CollectionSchema,
-  Hit,
   Id,
-  Include,
   InputColumns,
   InputRecord,
-  Explanation,
   IndexOptions,
   ReadOptions,
   ScrollOptions,
-  SearchQuery,
   StoredRecord,
   StoredVector,
   UpdateRecord,
 } from "./types.js";
-import { queryPart, rowOf, type Field as VectorFieldOf } from "./vectors.js";
+import { checkVector, queryPart, rowOf } from "./vectors.js";
 import type { Message, Part } from "./wire.js";
-
-const LATER = new Set(["text", "alpha", "filter", "fusion"]);
-
-/** Refuses what a call does not know, so that a misspelt or future option is not silently without effect. */
-function checkOptions(what: string, options: object | undefined, known: readonly string[]): void {
-  if (options === undefined) return;
-  if (typeof options !== "object" || options === null) throw new OmenError("OMEN_ERR_INVALID", `${what}: the options must be an object`);
-  for (const [name, value] of Object.entries(options)) {
-    if (known.includes(name) || value === undefined) continue;
-    if (LATER.has(name)) throw new OmenError("OMEN_ERR_UNSUPPORTED", `${what}: "${name}" is not offered by this version`);
-    throw new OmenError("OMEN_ERR_INVALID", `${what}: there is no option "${name}"; there are ${known.join(", ")}`);
-  }
-}
-
-/** The names of the protocol for what answers hold. */
-function includes(include: Include = ["metadata"]): string[] {
-  if (!Array.isArray(include)) throw new OmenError("OMEN_ERR_INVALID", 'include must be an array of "metadata" and "vector"');
-  return include.map((name: string) => {
-    if (name !== "metadata" && name !== "vector") throw new OmenError("OMEN_ERR_INVALID", `include names "${name}"; there are "metadata" and "vector"`);
-    return name === "metadata" ? "document" : "vector";
-  });
-}
-
-function parseDocument(text: string | undefined): object {
-  return text === undefined ? {} : (JSON.parse(text) as object);
-}
-
-const EFFORTS = ["recall", "ef", "efSearch", "nprobe", "exact"];
-
-/** The effort of a search, as requests have it. */
-function effort({ recall, ef, efSearch, nprobe, exact }: SearchQuery<string>): { [name: string]: unknown } {
-  const integer = (name: string, value: unknown, most: number): void => {
-    if (value === undefined || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most)) return;
-    throw new OmenError("OMEN_ERR_INVALID", `${name} is ${String(value)}; it must be an integer from 1 to ${most.toLocaleString("en")}`);
-  };
-  if (recall !== undefined && !(typeof recall === "number" && recall > 0 && recall <= 1)) {
-    throw new OmenError("OMEN_ERR_INVALID", `recall is ${String(recall)}; it must be a number above 0, at most 1: the share of the nearest to find`);
-  }
-  integer("ef", ef, 100_000);
-  integer("efSearch", efSearch, 100_000);
-  integer("nprobe", nprobe, 65_536);
-  if (ef !== undefined && efSearch !== undefined && ef !== efSearch) throw new OmenError("OMEN_ERR_INVALID", `ef is ${ef} and efSearch ${efSearch}; they are one setting, give either`);
-  if (exact !== undefined && typeof exact !== "boolean") throw new OmenError("OMEN_ERR_INVALID", `exact is ${String(exact)}; it must be true or false`);
-  return { recall, ef: ef ?? efSearch, nprobe, exact };
-}
 
 /**
  * Records of one shape, found by id and by nearness. Got from {@link Database.collection}. `Metadata` is the type of what records
@@ -106,8 +60,22 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
   /**
    * Changes records that are there, else `OMEN_ERR_NOT_FOUND`. A vector that is left out stays; metadata is merged (RFC 7396).
    */
-  update(records: readonly UpdateRecord<Metadata, Field>[] | InputColumns<object, Field>, options?: CallOptions): Promise<number> {
-    return this.#write("update", records, options);
+  update(records: readonly UpdateRecord<Metadata, Field>[] | InputColumns<object, Field>, options?: CallOptions): Promise<number>;
+  /**
+   * Changes the metadata of the records that a filter selects at that moment, all in one batch; resolves with how many they were.
+   * `update({ filter: "stock = 0", set: { sold: true } })`
+   */
+  update(where: UpdateWhere<Metadata>, options?: CallOptions): Promise<number>;
+  async update(records: readonly UpdateRecord<Metadata, Field>[] | InputColumns<object, Field> | UpdateWhere<Metadata>, options?: CallOptions): Promise<number> {
+    if (typeof records !== "object" || records === null || Array.isArray(records) || !("filter" in records || "set" in records)) return this.#write("update", records, options);
+    const { filter, set, signal } = records as UpdateWhere<Metadata>;
+    checkOptions("update", records, ["filter", "set", "signal"]);
+    checkOptions("update", options, ["signal"]);
+    if (typeof set !== "object" || set === null || Array.isArray(set)) throw new OmenError("OMEN_ERR_INVALID", "update: set must be an object of what becomes of the metadata: { sold: true }");
+    const other = Object.keys(set).find((name) => name === "id" || this.schema.vectors.some((field) => field.name === name));
+    if (other !== undefined) throw new OmenError("OMEN_ERR_INVALID", `update: set holds "${other}"; by filter only metadata is changed`);
+    const { json } = await this.#connection.write({ op: "updateWhere", collection: this.#handle, filter: filterRequest(filter), patch: set }, [], options?.signal ?? signal);
+    return Number(json["count"]);
   }
 
   /** The record with this id, or `undefined`. */
@@ -123,53 +91,61 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
   }
 
   /** Deletes records; resolves with how many of the ids were there. Ids that are not there are no error. */
-  async delete(ids: Id | readonly Id[], options?: CallOptions): Promise<number> {
+  delete(ids: Id | readonly Id[], options?: CallOptions): Promise<number>;
+  /** Deletes the records that a filter selects at that moment, all in one batch; resolves with how many they were. */
+  delete(where: Where<Metadata>, options?: CallOptions): Promise<number>;
+  async delete(ids: Id | readonly Id[] | Where<Metadata>, options?: CallOptions): Promise<number> {
     checkOptions("delete", options, ["signal"]);
-    if (typeof ids === "object" && !Array.isArray(ids)) throw new OmenError("OMEN_ERR_UNSUPPORTED", "delete takes ids; deleting by filter is not offered by this version");
+    if (typeof ids === "object" && ids !== null && !Array.isArray(ids)) {
+      const { filter, signal } = ids as Where<Metadata>;
+      checkOptions("delete", ids, ["filter", "signal"]);
+      const { json } = await this.#connection.write({ op: "deleteWhere", collection: this.#handle, filter: filterRequest(filter) }, [], options?.signal ?? signal);
+      return Number(json["deleted"]);
+    }
     const many = Array.isArray(ids) ? (ids as readonly Id[]) : [ids as Id];
     const parts = encodeIds(many.length, (i) => many[i]!);
     const { json } = await this.#connection.write({ op: "delete", collection: this.#handle, count: many.length }, parts, options?.signal);
     return Number(json["deleted"]);
   }
 
-  /** How many records there are. */
-  async count(options?: CallOptions): Promise<number> {
-    checkOptions("count", options, ["signal"]);
-    const { json } = await this.#call({ op: "count" }, [], options?.signal);
+  /** How many records there are, or how many a filter selects. */
+  async count(options?: Partial<Where<Metadata>>): Promise<number> {
+    checkOptions("count", options, ["filter", "signal"]);
+    const filter = options?.filter === undefined ? {} : { filter: filterRequest(options.filter) };
+    const { json } = await this.#call({ op: "count", ...filter }, [], options?.signal);
     return Number(json["count"]);
   }
 
   /**
-   * The nearest records, nearest first, ties by id; distances are exact always. An index may miss some of the nearest: `recall` says
-   * how many are to be found, `exact: true` that all are.
-   * @throws OmenError `OMEN_ERR_DIMENSION`, `_NOT_FINITE`, `_ZERO_VECTOR`, `_INVALID`
+   * The best records, best first, ties by id: the nearest to a vector, those that have words, or both (docs/QUERIES.md). Distances are
+   * exact always. An index may miss some of the nearest: `recall` says how many are to be found, `exact: true` that all are.
+   * @throws OmenError `OMEN_ERR_DIMENSION`, `_NOT_FINITE`, `_ZERO_VECTOR`, `_INVALID`, `_DEADLINE`
    */
-  async search(query: SearchQuery<Field>): Promise<Hit<Metadata, Stored>[]> {
-    const searched = this.#searched("search", query);
-    const { json, parts } = await this.#query("search", query, searched);
-    const [idOffsets, ids, distances, scores, documentOffsets, documents, rows] = parts as [Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array];
-    const count = Number(json["count"]);
-    const at = asOffsets(idOffsets);
-    const distance = asFloats(distances);
-    const score = asFloats(scores);
-    const texts = documents.length === 0 ? [] : decodeTexts(asOffsets(documentOffsets), documents);
-    const hits: Hit<Metadata, Stored>[] = [];
-    for (let i = 0; i < count; i++) {
-      const hit: Hit<Metadata, Stored> = { id: decodeId(ids, at[i]!, at[i + 1]!), score: score[i]!, distance: distance[i]!, metadata: parseDocument(texts[i]) as Metadata };
-      if (rows !== undefined && rows.length > 0) hit.vector = rowOf(rows, searched, i) as Stored;
-      hits.push(hit);
-    }
-    return hits;
+  async search(query: SearchQuery<Field, Metadata, Stored>): Promise<Hits<Metadata, Stored>> {
+    if (!isPlain("search", query)) return this.#searchAll(query);
+    const searched = fieldOf(this.schema, this.name, query.field);
+    const request = { op: "search", k: checkTopK(query.topK), field: searched.name, include: includes(query.include), ...effort(query) };
+    return decodeHits<Metadata, Stored>(await this.#call(request, [queryPart(query.vector, searched, this.name)], query.signal), searched);
+  }
+
+  /** Several searches at once; their answers in the same order. When one fails, the first failure is thrown. */
+  searchMany(queries: readonly SearchQuery<Field, Metadata, Stored>[]): Promise<Hits<Metadata, Stored>[]> {
+    if (!Array.isArray(queries)) return Promise.reject(new OmenError("OMEN_ERR_INVALID", "searchMany takes an array of queries"));
+    return Promise.all(queries.map((query: SearchQuery<Field, Metadata, Stored>) => this.search(query)));
   }
 
   /**
-   * Runs a search and tells how it was answered: for each source of records (memory, segment) its index, why that one, the effort,
-   * and what it did.
+   * Runs a search and tells how it was answered: what became of its filter, and for each source of records (memory, segment) its
+   * index, why that one, the effort, and what it did.
    * @throws OmenError as {@link search}
    */
-  async explain(query: SearchQuery<Field>): Promise<Explanation> {
-    const { parts } = await this.#query("explain", query, this.#searched("explain", query));
-    return JSON.parse(new TextDecoder().decode(parts[0])) as Explanation;
+  async explain(query: SearchQuery<Field, Metadata, Stored>): Promise<Explanation> {
+    const plain = isPlain("explain", query);
+    const topK = checkTopK(query.topK);
+    if (plain) checkVector(query.vector, fieldOf(this.schema, this.name, query.field), () => "the query's vector", this.name);
+    const { request, parts } = planQuery(query, rerankOf(query.rerank, topK)?.candidates ?? topK, this.schema, this.name);
+    const answer = await this.#call({ op: "explain", ...request }, parts, query.signal);
+    return JSON.parse(new TextDecoder().decode(answer.parts[0])) as Explanation;
   }
 
   /**
@@ -179,25 +155,26 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
    */
   async setIndex(index: IndexOptions, field?: Field, options?: CallOptions): Promise<void> {
     checkOptions("setIndex", options, ["signal"]);
-    const { name } = this.#field(field);
+    const { name } = fieldOf(this.schema, this.name, field);
     const request = { op: "index", collection: this.#handle, field: name, index: indexRequest(index, name) };
     const { json } = await this.#connection.write(request, [], options?.signal);
     this.schema.vectors = schemaAnswer(json["schema"]).vectors;
   }
 
   /**
-   * All records in the order of their ids, read in batches. Each batch is a snapshot: a record that is there throughout is seen
+   * All records, or those that a filter selects, in the order of their ids, read in batches. Each batch is a snapshot: a record that is there throughout is seen
    * exactly once; one that is written or deleted meanwhile is seen when its turn comes after that.
    */
-  async *scroll(options?: ScrollOptions): AsyncGenerator<StoredRecord<Metadata, Field, Stored>, void, undefined> {
-    checkOptions("scroll", options, ["include", "signal", "batch", "after"]);
+  async *scroll(options?: ScrollOptions<Metadata>): AsyncGenerator<StoredRecord<Metadata, Field, Stored>, void, undefined> {
+    checkOptions("scroll", options, ["filter", "include", "signal", "batch", "after"]);
     const limit = options?.batch ?? 1000;
     if (!Number.isInteger(limit) || limit < 1) throw new OmenError("OMEN_ERR_INVALID", `batch is ${limit}; it must be an integer of at least 1`);
     const include = includes(options?.include);
+    const filter = options?.filter === undefined ? {} : { filter: filterRequest(options.filter) };
     let after = options?.after;
     for (;;) {
       const start: Part[] = after === undefined ? [] : encodeIds(1, () => after!);
-      const answer = await this.#call({ op: "scroll", limit, include }, start, options?.signal);
+      const answer = await this.#call({ op: "scroll", limit, include, ...filter }, start, options?.signal);
       const records = this.#records(answer) as StoredRecord<Metadata, Field, Stored>[];
       yield* records;
       if (records.length < limit) return;
@@ -214,27 +191,16 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
     await this.close();
   }
 
-  /** The vector field of this name, or the default one. */
-  #field(field: string | undefined): VectorFieldOf {
-    const { vectors } = this.schema;
-    const found = field === undefined ? (vectors.find(({ name }) => name === "vector") ?? (vectors.length === 1 ? vectors[0] : undefined)) : vectors.find(({ name }) => name === field);
-    if (found !== undefined) return found;
-    const names = vectors.map(({ name }) => `"${name}"`).join(", ");
-    throw new OmenError("OMEN_ERR_INVALID", `collection "${this.name}" has ${field === undefined ? "no single vector field" : `no vector field "${field}"`}; ${names === "" ? "it has none" : `field must be one of ${names}`}`);
-  }
-
-  /** The field that a query is for; refuses options that are none. */
-  #searched(what: string, query: SearchQuery<Field>): VectorFieldOf {
-    checkOptions(what, query ?? {}, ["vector", "topK", "field", "include", "signal", ...EFFORTS]);
-    const { topK = 10, field } = query;
-    if (!Number.isInteger(topK) || topK < 1 || topK > 100_000) throw new OmenError("OMEN_ERR_INVALID", `topK is ${topK}; it must be an integer from 1 to 100,000`);
-    return this.#field(field);
-  }
-
-  #query(op: "search" | "explain", query: SearchQuery<Field>, searched: VectorFieldOf): Promise<Message> {
-    const { vector, topK = 10, include, signal } = query;
-    const request = { op, k: topK, field: searched.name, include: includes(include), ...effort(query) };
-    return this.#call(request, [queryPart(vector, searched, this.name)], signal);
+  /** A search that asks for more than the nearest to one vector. */
+  async #searchAll(query: SearchOptions<Field, Metadata, Stored>): Promise<Hits<Metadata, Stored>> {
+    const topK = checkTopK(query.topK);
+    const reranking = rerankOf<Hit<Metadata, Stored>>(query.rerank, topK);
+    const { request, parts, searched } = planQuery(query, reranking?.candidates ?? topK, this.schema, this.name);
+    const hits = decodeAll<Metadata, Stored>(await this.#call({ op: "search", ...request }, parts, query.signal), searched);
+    if (reranking === undefined) return hits;
+    const best: Hits<Metadata, Stored> = await reranked(hits, topK, reranking);
+    if (hits.facets !== undefined) best.facets = hits.facets;
+    return best;
   }
 
   #call(request: { op: string; [key: string]: unknown }, parts: readonly Part[], signal?: AbortSignal): Promise<Message> {

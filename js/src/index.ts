@@ -4,4 +4,5 @@ export { Database } from "./database.js";
 export { ERRORS, OmenError, type ErrorCode } from "./errors.js";
 export type { Engine } from "./engine/engine.js";
 export type { MaybePromise, Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage/storage.js";
+export type * from "./queries.js";
 export type * from "./types.js";

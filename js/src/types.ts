@@ -1,4 +1,5 @@
 /** The types of the public interface. */
+import type { Filter } from "./queries.js";
 import type { StorageAdapter } from "./storage/storage.js";
 
 /**
@@ -129,19 +130,6 @@ export type StoredRecord<Metadata extends object = AnyMetadata, Field extends st
   [Name in Field]?: Stored;
 } & Metadata;
 
-/** A search's answer. */
-export interface Hit<Metadata extends object = AnyMetadata, Stored extends StoredVector = Float32Array> {
-  id: Id;
-  /** Larger is better: l2 = 1 / (1 + distance), ip = dot product, cosine = cosine, hamming = 1 - distance / dimensions. */
-  score: number;
-  /** The metric's own value, smaller is nearer: l2 = Euclidean, ip = -dot product, cosine = 1 - cosine, hamming = differing bits. */
-  distance: number;
-  /** The record's metadata; `{}` when it has none or it was not included. */
-  metadata: Metadata;
-  /** The vector of the searched field, where it was included. */
-  vector?: Stored;
-}
-
 /** What answers hold besides ids: `["metadata"]` when left out. */
 export type Include = readonly ("metadata" | "vector")[];
 
@@ -153,57 +141,6 @@ export interface CallOptions {
 
 export interface ReadOptions extends CallOptions {
   include?: Include;
-}
-
-export interface SearchQuery<Field extends string = "vector"> extends ReadOptions {
-  vector: Vector;
-  /** How many hits, 1 to 100,000; 10 when left out. More than there are records is fine. */
-  topK?: number;
-  /** The vector field to search; may be left out when there is only one. */
-  field?: Field;
-  /**
-   * Share of the true nearest to find, above 0 up to 1; 0.95 when left out. 1 searches exactly. Indexes know from a self-audit made
-   * while they were built what effort that takes.
-   */
-  recall?: number;
-  /** Graphs: candidates kept while walking, 1 to 100,000; at least `topK` are. Instead of `recall`. */
-  ef?: number;
-  /** The same as `ef`. */
-  efSearch?: number;
-  /** Indexes of kind `"ivf"`: lists to look into, 1 to 65,536. Instead of `recall`. */
-  nprobe?: number;
-  /** Compare every record. */
-  exact?: boolean;
-}
-
-/** What was done with one source of records, in memory or a segment. */
-export interface ExplainedSource {
-  /** `"memory"`, or the segment's file. */
-  source: string;
-  rows: number;
-  deletedRows?: number;
-  /** What answered for it: `"flat"` is every record. */
-  index: Exclude<IndexKind, "auto">;
-  /** Why that one. */
-  why: string;
-  /** The effort: `ef` of graphs where it was given, else `slack` (how much farther than the k-th nearest a walk goes on); `nprobe` of lists. */
-  ef?: number;
-  slack?: number;
-  nprobe?: number;
-  /** What it did: candidates, distances, blocks read, microseconds. */
-  [measure: string]: unknown;
-}
-
-/** How a search was answered. */
-export interface Explanation {
-  k: number;
-  recall: number;
-  sources: ExplainedSource[];
-  /** Distances of full vectors, outside indexes. */
-  exactDistances: number;
-  hits: number;
-  microseconds: number;
-  [measure: string]: unknown;
 }
 
 /** An index that is being built. */
@@ -224,7 +161,9 @@ export interface BuildOptions extends CallOptions {
   onProgress?: (progress: IndexProgress) => void;
 }
 
-export interface ScrollOptions extends ReadOptions {
+export interface ScrollOptions<Metadata extends object = AnyMetadata> extends ReadOptions {
+  /** Only records that this selects. */
+  filter?: Filter<Metadata>;
   /** Records read at a time; 1,000 when left out. */
   batch?: number;
   /** Begin after this id. */

@@ -44,8 +44,29 @@ export class Scratch {
   }
 }
 
+/** JSON with bigints as integers. */
+function stringify(json: object): string {
+  try {
+    return JSON.stringify(json);
+  } catch (error) {
+    let found = false;
+    const written = (mark?: string): string =>
+      JSON.stringify(json, (_, value: unknown) => {
+        if (typeof value !== "bigint") return value;
+        found = true;
+        return mark === undefined ? null : `${mark}${value}`;
+      });
+    // They are written as texts behind a mark that no other text has, which then loses its quotes.
+    const rest = written();
+    if (!found) throw error;
+    let mark = "#";
+    while (rest.includes(mark)) mark += "#";
+    return written(mark).replace(new RegExp(`"${mark}(-?\\d+)"`, "g"), "$1");
+  }
+}
+
 function encode(magic: number, status: number, json: object, parts: readonly Part[], scratch?: Scratch): Uint8Array<ArrayBuffer> {
-  const text = encoder.encode(JSON.stringify(json));
+  const text = encoder.encode(stringify(json));
   let size = roundUp(HEADER + PART * parts.length + text.length);
   const offsets: number[] = [];
   for (const part of parts) {
