@@ -1,6 +1,8 @@
 /* text_bench - what text search takes, and how good its answers are. Prints JSON lines.
  *   text_bench speed FILE [QUERIES] [SEED]      FILE: one document a line (tests/bench/text_data.sh); build, and top 10 of any of two to four words
  *   text_bench ndcg NAME CORPUS QUERIES QRELS [K1 B]   nDCG@10; JSON lines with _id, title, text (a name ending in .zst is opened with zstd), and a TSV of query, document, grade
+ *   text_bench hybrid NAME CORPUS QUERIES QRELS CORPUS_VECTORS QUERY_VECTORS [WORDS LIFT]   nDCG@10 of text and vectors (fvecs, exact cosine) together, by default settings and others.
+ *     WORDS: of each query only so many, a weaker text side; LIFT: each query's vector is moved so far towards documents that answer it, a stronger dense side
  */
 #include <math.h>
 #include <stdio.h>
@@ -8,12 +10,15 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "column/element.h"
 #include "fault_storage.h"
 #ifdef __wasi__
 #include "fault_host.h"
 #else
 #include "omendb_native.h"
 #endif
+#include "query/fuse.h"
+#include "query/rank.h"
 #include "text/analyze.h"
 #include "text/bm25.h"
 
@@ -278,7 +283,7 @@ typedef struct grade { omen_str query, document; double gain; } grade;
 
 static bool same(omen_str a, omen_str b) { return a.len == b.len && memcmp(a.data, b.data, a.len) == 0; }
 
-static double ndcg_of(const grade *g, uint32_t grades, omen_str query, const record *docs, const omen_text_hit *hits, uint32_t count, bool *graded) {
+static double ndcg_of(const grade *g, uint32_t grades, omen_str query, const record *docs, const uint32_t *rows, uint32_t count, bool *graded) {
     double best[1024], got = 0, ideal = 0;
     uint32_t n = 0;
     for (uint32_t i = 0; i < grades; i++)
@@ -288,65 +293,202 @@ static double ndcg_of(const grade *g, uint32_t grades, omen_str query, const rec
     for (uint32_t i = 0; i < n && i < 10; i++) ideal += best[n - 1 - i] / log2(i + 2.0);
     for (uint32_t h = 0; h < count && h < 10; h++)
         for (uint32_t i = 0; i < grades; i++)
-            if (same(g[i].query, query) && g[i].gain > 0 && same(g[i].document, docs[hits[h].row].id)) got += g[i].gain / log2(h + 2.0);
+            if (same(g[i].query, query) && g[i].gain > 0 && same(g[i].document, docs[rows[h]].id)) got += g[i].gain / log2(h + 2.0);
     return ideal == 0 ? 0 : got / ideal;
 }
 
-static int ndcg(char **argv, int argc) {
-    uint32_t docs, queries, grades = 0, lines_count;
-    record *d = records_of(argv[3], &docs), *q = records_of(argv[4], &queries);
+static grade *grades_of(const char *path, uint32_t *count) {
     size_t len;
-    char *text = read_all(argv[5], &len);
+    uint32_t lines_count;
+    char *text = read_all(path, &len);
     line *lines = lines_of(text, len, &lines_count);
     grade *g = calloc(lines_count, sizeof *g);
+    *count = 0;
     for (uint32_t i = 1; i < lines_count; i++) {
         const char *tab = memchr(lines[i].text, '\t', lines[i].len), *two = tab == NULL ? NULL : strchr(tab + 1, '\t');
-        if (two != NULL) g[grades++] = (grade){{lines[i].text, (size_t)(tab - lines[i].text)}, {tab + 1, (size_t)(two - tab - 1)}, atof(two + 1)};
+        if (two != NULL) g[(*count)++] = (grade){{lines[i].text, (size_t)(tab - lines[i].text)}, {tab + 1, (size_t)(two - tab - 1)}, atof(two + 1)};
     }
-    for (unsigned mode = 0; mode < 6; mode++) { /* title and text as one field; as two, with the title's weight */
-        bool one = mode % 3 == 0, stop = mode >= 3;
-        omen_analyzer *a = analyzer(stop);
-        omen_postings_options o = {.positions = true};
-        omen_postings_builder *b[2];
-        omen_segment_info info;
-        for (unsigned f = 0; f < 2; f++) must(omen_postings_builder_new(&mem, &o, &b[f]), "builder");
-        for (uint32_t i = 0; i < docs; i++) {
-            char *both = malloc(d[i].title.len + d[i].text.len + 2);
-            size_t n = d[i].title.len;
-            memcpy(both, d[i].title.data, n);
-            both[n++] = ' ';
-            memcpy(both + n, d[i].text.data, d[i].text.len);
-            if (one) add_text(b[0], a, i, both, n + d[i].text.len);
-            else {
-                add_text(b[0], a, i, d[i].title.data, d[i].title.len);
-                add_text(b[1], a, i, d[i].text.data, d[i].text.len);
-            }
-            free(both);
+    return g;
+}
+
+/* Title and text as one field; as two, with the title's weight. */
+typedef struct corpus {
+    omen_analyzer *analyzer;
+    omen_segment *seg;
+    omen_postings *postings[2];
+    omen_text_source_field fields[2];
+    omen_text_source source;
+    float weights[2];
+    bool one;
+} corpus;
+
+static void corpus_open(corpus *c, const record *d, uint32_t docs, bool one, float title, bool stop) {
+    omen_postings_options o = {.positions = true};
+    omen_postings_builder *b[2];
+    omen_segment_info info;
+    *c = (corpus){.analyzer = analyzer(stop), .weights = {one ? 1 : title, 1}, .one = one};
+    for (unsigned f = 0; f < 2; f++) must(omen_postings_builder_new(&mem, &o, &b[f]), "builder");
+    for (uint32_t i = 0; i < docs; i++) {
+        char *both = malloc(d[i].title.len + d[i].text.len + 2);
+        size_t n = d[i].title.len;
+        memcpy(both, d[i].title.data, n);
+        both[n++] = ' ';
+        memcpy(both + n, d[i].text.data, d[i].text.len);
+        if (one) add_text(b[0], c->analyzer, i, both, n + d[i].text.len);
+        else {
+            add_text(b[0], c->analyzer, i, d[i].title.data, d[i].title.len);
+            add_text(b[1], c->analyzer, i, d[i].text.data, d[i].text.len);
         }
-        omen_segment *seg = write_fields(b, one ? 1 : 2, docs, &info);
-        omen_postings *p[2] = {open_field(seg, 0), one ? NULL : open_field(seg, 1)};
-        omen_text_source_field fields[2] = {{.postings = p[0]}, {.postings = p[1]}};
-        omen_text_source source = {.fields = fields, .rows = docs};
-        float weights[2] = {mode % 3 == 2 ? 0.5f : 1, 1};
+        free(both);
+    }
+    c->seg = write_fields(b, one ? 1 : 2, docs, &info);
+    for (unsigned f = 0; f < 2; f++) {
+        omen_postings_builder_free(b[f]);
+        if (f == 0 || !one) c->fields[f].postings = c->postings[f] = open_field(c->seg, f);
+    }
+    c->source = (omen_text_source){.fields = c->fields, .rows = docs};
+}
+
+static void corpus_close(corpus *c) {
+    for (unsigned f = 0; f < 2; f++) omen_postings_close(c->postings[f]);
+    omen_segment_close(c->seg);
+    omen_analyzer_free(c->analyzer);
+}
+
+/* words: how many of the query's are taken, 0: all. */
+static uint32_t corpus_top(const corpus *c, omen_str text, uint32_t words, float k1, float b, omen_text_hit *hits, uint32_t k) {
+    static ask q;
+    ask_of(&q, c->analyzer, text.data, text.len);
+    omen_text_query query = {.items = q.items, .item_count = words != 0 && words < q.count ? words : q.count, .field_weights = c->weights, .field_count = c->one ? 1 : 2, .k1 = k1, .b = b};
+    return top(&c->source, &query, hits, k, NULL);
+}
+
+static int ndcg(char **argv, int argc) {
+    uint32_t docs, queries, grades;
+    record *d = records_of(argv[3], &docs), *q = records_of(argv[4], &queries);
+    grade *g = grades_of(argv[5], &grades);
+    for (unsigned mode = 0; mode < 6; mode++) {
+        bool one = mode % 3 == 0, stop = mode >= 3;
+        corpus c;
         double sum = 0;
         uint32_t n = 0;
+        corpus_open(&c, d, docs, one, mode % 3 == 2 ? 0.5f : 1, stop);
         for (uint32_t i = 0; i < queries; i++) {
-            static ask k;
             omen_text_hit hits[10];
+            uint32_t rows[10], count = corpus_top(&c, q[i].text, 0, argc > 7 ? (float)atof(argv[6]) : 1.2f, argc > 7 ? (float)atof(argv[7]) : 0.75f, hits, 10);
             bool graded;
-            ask_of(&k, a, q[i].text.data, q[i].text.len);
-            omen_text_query query = {.items = k.items, .item_count = k.count, .field_weights = weights, .field_count = one ? 1 : 2, .k1 = argc > 7 ? (float)atof(argv[6]) : 1.2f, .b = argc > 7 ? (float)atof(argv[7]) : 0.75f};
-            double v = ndcg_of(g, grades, q[i].id, d, hits, top(&source, &query, hits, 10, NULL), &graded);
-            sum += v;
+            for (uint32_t h = 0; h < count; h++) rows[h] = hits[h].row;
+            sum += ndcg_of(g, grades, q[i].id, d, rows, count, &graded);
             n += graded;
         }
-        printf("{\"figure\":\"ndcg.%s\",\"fields\":%u,\"title_weight\":%.1f,\"stop_words\":%s,\"queries\":%u,\"ndcg10\":%.4f}\n", argv[2], one ? 1u : 2u, one ? 1.0 : (double)weights[0], stop ? "true" : "false", n, sum / n);
-        for (unsigned f = 0; f < 2; f++) {
-            omen_postings_builder_free(b[f]);
-            omen_postings_close(p[f]);
+        printf("{\"figure\":\"ndcg.%s\",\"fields\":%u,\"title_weight\":%.1f,\"stop_words\":%s,\"queries\":%u,\"ndcg10\":%.4f}\n", argv[2], one ? 1u : 2u, (double)c.weights[0], stop ? "true" : "false", n, sum / n);
+        corpus_close(&c);
+    }
+    return 0;
+}
+
+/* ---- text and vectors ---- */
+
+typedef struct vectors { float *floats, *norms; uint32_t rows, dims; } vectors;
+
+static vectors vectors_of(const char *path) {
+    size_t len;
+    char *bytes = read_all(path, &len);
+    vectors v = {.dims = omen_get32(bytes)};
+    size_t row = 4 + (size_t)v.dims * 4;
+    v.rows = (uint32_t)(len / row);
+    v.floats = malloc((size_t)v.rows * (row - 4) + 64);
+    v.norms = malloc(v.rows * sizeof *v.norms);
+    if (v.floats == NULL || v.norms == NULL) exit(1);
+    for (uint32_t i = 0; i < v.rows; i++) {
+        memcpy(v.floats + (size_t)i * v.dims, bytes + i * row + 4, row - 4);
+        v.norms[i] = omen_element_norm(OMEN_ELEMENT_F32, v.floats + (size_t)i * v.dims, v.dims);
+    }
+    free(bytes);
+    return v;
+}
+
+static void set_candidate(omen_candidate *c, uint32_t row, float distance) {
+    *c = (omen_candidate){.distance = distance, .row = row, .key_len = 4, .small = {(uint8_t)(row >> 24), (uint8_t)(row >> 16), (uint8_t)(row >> 8), (uint8_t)row}};
+}
+
+static uint32_t nearest(const vectors *v, const float *query, omen_candidate *into, uint32_t k) {
+    static float *ranks;
+    omen_topk t;
+    omen_ranker r = omen_ranker_of(OMEN_METRIC_COSINE, OMEN_ELEMENT_F32, v->dims, query);
+    if (ranks == NULL && (ranks = malloc(v->rows * sizeof *ranks)) == NULL) exit(1);
+    omen_rank_rows(&r, v->floats, v->norms, v->rows, ranks);
+    omen_topk_init(&t, &mem, k);
+    for (uint32_t i = 0; i < v->rows; i++) {
+        omen_candidate c;
+        set_candidate(&c, i, ranks[i]);
+        must(omen_topk_push(&t, ranks[i], 0, i, omen_candidate_key(&c)), "top");
+    }
+    omen_topk_sort(&t);
+    uint32_t count = t.count;
+    memcpy(into, t.heap, count * sizeof *into); /* ids lie in the candidates */
+    omen_topk_deinit(&t);
+    return count;
+}
+
+/* Towards each graded document by a chance of its own (the same in every run), so that some queries gain much and others nothing. */
+static void lift(float *query, const vectors *v, double by, const grade *g, uint32_t grades, omen_str id, const record *d) {
+    static uint64_t seed = 7;
+    for (uint32_t i = 0; i < grades; i++) {
+        uint32_t row = 0;
+        if (!same(g[i].query, id) || g[i].gain <= 0) continue;
+        while (row < v->rows && !same(d[row].id, g[i].document)) row++;
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        double chance = (double)(seed >> 40) / (1 << 24);
+        for (uint32_t e = 0; row < v->rows && e < v->dims; e++) query[e] = (float)((double)query[e] + by * chance * (double)v->floats[(size_t)row * v->dims + e]);
+    }
+}
+
+static int hybrid(char **argv, int argc) {
+    static const struct { const char *name; omen_fuse_options o; } ways[] = {{"hybrid", {.kind = OMEN_FUSE_WEIGHTED}}, {"rrf", {.kind = OMEN_FUSE_RRF, .k = OMEN_FUSE_K}},
+        {"alpha10", {.shares = OMEN_FUSE_ALPHA, .alpha = 0.1f}}, {"alpha30", {.shares = OMEN_FUSE_ALPHA, .alpha = 0.3f}}, {"alpha50", {.shares = OMEN_FUSE_ALPHA, .alpha = 0.5f}}, {"text", {.shares = OMEN_FUSE_ALPHA, .alpha = 0}}, {"dense", {.shares = OMEN_FUSE_ALPHA, .alpha = 1}}};
+    uint32_t docs, queries, grades, words = argc > 8 ? (uint32_t)strtoul(argv[8], NULL, 10) : 0;
+    double by = argc > 9 ? atof(argv[9]) : 0;
+    record *d = records_of(argv[3], &docs), *q = records_of(argv[4], &queries);
+    grade *g = grades_of(argv[5], &grades);
+    vectors base = vectors_of(argv[6]), asked = vectors_of(argv[7]);
+    if (base.rows != docs || asked.rows != queries || base.dims != asked.dims) {
+        fprintf(stderr, "the vectors are not those of the texts\n");
+        return 1;
+    }
+    omen_candidate(*near)[OMEN_FUSE_DEPTH] = malloc(queries * sizeof *near), texts[OMEN_FUSE_DEPTH];
+    uint32_t *near_count = malloc(queries * sizeof *near_count);
+    for (uint32_t i = 0; i < queries; i++) {
+        float *query = asked.floats + (size_t)i * asked.dims;
+        if (by != 0) lift(query, &base, by, g, grades, q[i].id, d);
+        near_count[i] = nearest(&base, query, near[i], OMEN_FUSE_DEPTH);
+    }
+    for (unsigned mode = 0; mode < 3; mode++) {
+        corpus c;
+        double sums[OMEN_ARRAY_LEN(ways)] = {0};
+        uint32_t n = 0;
+        corpus_open(&c, d, docs, mode == 0, mode == 2 ? 0.5f : 1, true);
+        for (uint32_t i = 0; i < queries; i++) {
+            omen_text_hit hits[OMEN_FUSE_DEPTH];
+            uint32_t count = corpus_top(&c, q[i].text, words, 1.2f, 0.75f, hits, OMEN_FUSE_DEPTH);
+            bool graded = false;
+            for (uint32_t h = 0; h < count; h++) set_candidate(&texts[h], hits[h].row, -hits[h].score);
+            omen_fuse_leg legs[2] = {{.hits = near[i], .count = near_count[i], .depth = OMEN_FUSE_DEPTH, .weight = 1, .floor = __builtin_nanf(""), .dense = true},
+                                     {.hits = texts, .count = count, .depth = OMEN_FUSE_DEPTH, .weight = 1, .floor = 0}};
+            for (unsigned w = 0; w < OMEN_ARRAY_LEN(ways); w++) {
+                omen_fused f;
+                uint32_t rows[10];
+                must(omen_fuse(&mem, legs, 2, &ways[w].o, &f, &error), "fuse");
+                for (uint32_t h = 0; h < f.count && h < 10; h++) rows[h] = f.hits[h].candidate->row;
+                sums[w] += ndcg_of(g, grades, q[i].id, d, rows, OMEN_MIN(f.count, 10u), &graded);
+                omen_fused_deinit(&f);
+            }
+            n += graded;
         }
-        omen_segment_close(seg);
-        omen_analyzer_free(a);
+        printf("{\"figure\":\"ndcg.hybrid.%s\",\"fields\":%u,\"title_weight\":%.1f,\"words\":%u,\"lift\":%.2f,\"queries\":%u", argv[2], mode == 0 ? 1u : 2u, (double)c.weights[0], words, by, n);
+        for (unsigned w = 0; w < OMEN_ARRAY_LEN(ways); w++) printf(",\"%s\":%.4f", ways[w].name, sums[w] / n);
+        printf("}\n");
+        corpus_close(&c);
     }
     return 0;
 }
@@ -355,6 +497,7 @@ int main(int argc, char **argv) {
     prepare();
     if (argc >= 3 && strcmp(argv[1], "speed") == 0) return speed(argv[2], argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 200, argc > 4 ? strtoull(argv[4], NULL, 10) : 1);
     if (argc >= 6 && strcmp(argv[1], "ndcg") == 0) return ndcg(argv, argc);
-    fprintf(stderr, "usage: text_bench speed FILE [QUERIES] [SEED] | ndcg NAME CORPUS QUERIES QRELS [K1 B]\n");
+    if (argc >= 8 && strcmp(argv[1], "hybrid") == 0) return hybrid(argv, argc);
+    fprintf(stderr, "usage: text_bench speed FILE [QUERIES] [SEED] | ndcg NAME CORPUS QUERIES QRELS [K1 B] | hybrid NAME CORPUS QUERIES QRELS CORPUS_VECTORS QUERY_VECTORS [WORDS LIFT]\n");
     return 2;
 }
