@@ -22,7 +22,7 @@ import type {
   StoredVector,
   UpdateRecord,
 } from "./types.js";
-import { checkVector, queryPart, rowOf } from "./vectors.js";
+import { queryPart, rowOf } from "./vectors.js";
 import type { Message, Part } from "./wire.js";
 
 /**
@@ -140,10 +140,9 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
    * @throws OmenError as {@link search}
    */
   async explain(query: SearchQuery<Field, Metadata, Stored>): Promise<Explanation> {
-    const plain = isPlain("explain", query);
+    isPlain("explain", query);
     const topK = checkTopK(query.topK);
-    if (plain) checkVector(query.vector, fieldOf(this.schema, this.name, query.field), () => "the query's vector", this.name);
-    const { request, parts } = planQuery(query, rerankOf(query.rerank, topK)?.candidates ?? topK, this.schema, this.name);
+    const { request, parts } = planQuery(query, rerankOf(query, topK)?.candidates ?? topK, this.schema, this.name);
     const answer = await this.#call({ op: "explain", ...request }, parts, query.signal);
     return JSON.parse(new TextDecoder().decode(answer.parts[0])) as Explanation;
   }
@@ -194,7 +193,7 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
   /** A search that asks for more than the nearest to one vector. */
   async #searchAll(query: SearchOptions<Field, Metadata, Stored>): Promise<Hits<Metadata, Stored>> {
     const topK = checkTopK(query.topK);
-    const reranking = rerankOf<Hit<Metadata, Stored>>(query.rerank, topK);
+    const reranking = rerankOf<Hit<Metadata, Stored>>(query, topK);
     const { request, parts, searched } = planQuery(query, reranking?.candidates ?? topK, this.schema, this.name);
     const hits = decodeAll<Metadata, Stored>(await this.#call({ op: "search", ...request }, parts, query.signal), searched);
     if (reranking === undefined) return hits;

@@ -1,9 +1,12 @@
 /** The answers of searches, out of the parts of a response (docs/CALLS.md). */
 import { asFloats, asOffsets, decodeId, decodeTexts } from "./columns.js";
-import type { Facets, Hit, Hits } from "./queries.js";
+import type { Facets, Fragment, Hit, Hits } from "./queries.js";
 import type { StoredVector } from "./types.js";
 import { rowOf, type Field } from "./vectors.js";
 import type { Message } from "./wire.js";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export function parseDocument(text: string | undefined): object {
   return text === undefined ? {} : (JSON.parse(text) as object);
@@ -42,11 +45,25 @@ export function decodeAll<Metadata extends object, Stored extends StoredVector>(
         if (!Number.isNaN(score)) hit.scores![leg] = score;
       });
     }
-    if (highlights !== undefined) hit.highlights = (highlights[i] ?? {}) as NonNullable<typeof hit.highlights>;
+    if (highlights !== undefined) hit.highlights = fragmentsOf(highlights[i]);
     if (groups !== undefined) hit.group = (groups[i] ?? null) as NonNullable<typeof hit.group>;
   });
   if (json["facets"] !== undefined) hits.facets = json["facets"] as Facets;
   return hits;
+}
+
+/** Fragments whose marks count the units of JavaScript, not bytes of UTF-8. */
+function fragmentsOf(value: unknown): { [field: string]: Fragment[] } {
+  const fields = (value ?? {}) as { [field: string]: Fragment[] };
+  for (const fragments of Object.values(fields)) {
+    for (const fragment of fragments) {
+      const bytes = encoder.encode(fragment.text);
+      if (bytes.length === fragment.text.length) continue;
+      const unit = (at: number): number => decoder.decode(bytes.subarray(0, at)).length;
+      fragment.marks = fragment.marks.map(([from, to]) => [unit(from), unit(to)]);
+    }
+  }
+  return fields;
 }
 
 /** One JSON value for each hit; `undefined` when nothing of the kind was asked for. */

@@ -137,8 +137,8 @@ export type Facets = { [name: string]: Facet };
 export interface Fragment {
   /** With `pre` and `post` around the words, where they were asked for. */
   text: string;
-  /** Where the words are: UTF-16 units of `text`, as `slice` takes them. */
-  ranges: [start: number, end: number][];
+  /** Where the words are, as `text.slice(from, to)` takes them. */
+  marks: [from: number, to: number][];
 }
 
 /** A search's answer. */
@@ -205,13 +205,13 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   minScore?: number;
   /** Hits that differ from each other (maximal marginal relevance): `lambda` 1 is relevance alone, 0 difference alone. */
   mmr?: { readonly lambda?: number; readonly candidates?: number };
-  /** The best hits of each value of this path; `size` of each (1), `missing: "leave"` leaves records without a value out. */
+  /** The `topK` best groups: of each value of this path the best hits, `size` of them (1); `missing: "leave"` leaves records without a value out. */
   groupBy?: string | { readonly path: string; readonly size?: number; readonly missing?: "own" | "leave" };
   /** Counts over the records that the filter and the text select, as `facets` of the answer: paths, or by name what is counted. */
   facets?: readonly string[] | { readonly [name: string]: FacetRequest };
   /** Shows where the words were found. */
   highlight?: boolean | { readonly fields?: readonly string[]; readonly length?: number; readonly fragments?: number; readonly pre?: string; readonly post?: string };
-  /** Orders the best candidates (4 `topK` when left out) anew, by numbers that a function gives them: a model, a rule. */
+  /** Orders the best candidates (4 `topK` when left out) anew, by numbers that a function gives them: a model, a rule. Not with `groupBy`. */
   rerank?: Rerank<Metadata, Stored> | { readonly by: Rerank<Metadata, Stored>; readonly candidates?: number };
   /** Gives up after so many milliseconds: `OMEN_ERR_DEADLINE`. */
   deadlineMs?: number;

@@ -180,6 +180,9 @@ export function planQuery(query: Given, k: number, schema: CollectionSchema, col
     if (count === 1) request["field"] = searched.name;
     else request["vectors"] = [{ field: searched.name, count }];
     parts.push(part);
+  } else if (query.text === undefined && sparse === undefined && recommend === undefined) {
+    searched = fieldOf(schema, collection, field);
+    checkVector(vector, searched, () => "the query's vector", collection);
   } else if (recommend !== undefined || field !== undefined) {
     searched = fieldOf(schema, collection, field);
     request["field"] = searched.name;
@@ -214,8 +217,9 @@ export interface Reranking<Hit> {
 }
 
 /** `rerank` of a query. */
-export function rerankOf<Hit>(rerank: unknown, topK: number): Reranking<Hit> | undefined {
+export function rerankOf<Hit>({ rerank, groupBy }: Given, topK: number): Reranking<Hit> | undefined {
   if (rerank === undefined) return undefined;
+  if (groupBy !== undefined) throw invalid("rerank and groupBy do not go together: groups would no longer be of the best; leave one out");
   const given = typeof rerank === "function" ? { by: rerank } : rerank;
   if (typeof given !== "object" || given === null) throw invalid("rerank must be a function of the hits, or an object: { by, candidates }");
   checkOptions("rerank", given, ["by", "candidates"]);
