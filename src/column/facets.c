@@ -16,6 +16,10 @@ omen_status omen_facets_new(omen_mem *m, const omen_facets_request *r, omen_face
     for (uint32_t i = 0; i < r->unit_count && ok; i++) {
         unit_counts *c = &f->units[i];
         omen_arena_init(&c->table.bytes, m, 4096);
+        if (r->units[i].kind == FACET_HISTOGRAM) {
+            c->known = omen_alloc_zero(m, FACET_KNOWN * sizeof *c->known);
+            ok = c->known != NULL;
+        }
         if (r->units[i].range_count == 0) continue;
         c->counts = omen_alloc_zero(m, 2 * r->units[i].range_count * sizeof *c->counts);
         ok = c->counts != NULL;
@@ -36,6 +40,7 @@ void omen_facets_free(omen_facets *f) {
         omen_arena_deinit(&c->table.bytes);
         omen_free(f->mem, c->table.entries, c->table.cap * sizeof *c->table.entries);
         omen_free(f->mem, c->table.slots, c->table.slot_count * sizeof *c->table.slots);
+        omen_free(f->mem, c->known, c->known == NULL ? 0 : FACET_KNOWN * sizeof *c->known);
         if (c->counts != NULL) omen_free(f->mem, c->counts, 2 * f->request->units[i].range_count * sizeof *c->counts);
     }
     if (f->units != NULL) omen_free(f->mem, f->units, f->request->unit_count * sizeof *f->units);
@@ -69,7 +74,8 @@ static omen_status too_many(const omen_facets *f, const facet_unit *u, omen_erro
     return omen_fail(err, OMEN_ERR_LIMIT, "facets: %.*s: more than %u %s", (int)OMEN_MIN(a->name.len, 60), a->name.len == 0 ? "" : a->name.data, u->max_values, what);
 }
 
-static omen_status count(omen_facets *f, uint32_t unit, uint32_t class, const void *bytes, size_t len, uint64_t stamp, uint64_t weight, omen_error *err) {
+/* *entry: its place in the table + 1. */
+static omen_status count(omen_facets *f, uint32_t unit, uint32_t class, const void *bytes, size_t len, uint64_t stamp, uint64_t weight, uint32_t *entry, omen_error *err) {
     const facet_unit *u = &f->request->units[unit];
     facet_table *t = &f->units[unit].table;
     uint64_t hash = omen_hash64(bytes, len, class);
@@ -81,21 +87,22 @@ static omen_status count(omen_facets *f, uint32_t unit, uint32_t class, const vo
         if (e->hash != hash || e->class != class || e->len != len || (len != 0 && memcmp(e->bytes, bytes, len) != 0)) continue;
         if (e->stamp != stamp) e->count += weight;
         e->stamp = stamp;
+        *entry = t->slots[at];
         return OMEN_OK;
     }
     if (t->count == u->max_values) return too_many(f, u, err);
     e = &t->entries[t->count];
     *e = (facet_entry){hash, weight, stamp, omen_arena_copy(&t->bytes, bytes, len), (uint32_t)len, class};
     if (e->bytes == NULL) return out_of_memory(err);
-    t->slots[at] = ++t->count;
+    *entry = t->slots[at] = ++t->count;
     return OMEN_OK;
 }
 
-static omen_status count_value(omen_facets *f, uint32_t unit, const omen_value *v, uint64_t stamp, uint64_t weight, omen_error *err) {
+static omen_status count_value(omen_facets *f, uint32_t unit, const omen_value *v, uint64_t stamp, uint64_t weight, uint32_t *entry, omen_error *err) {
     uint8_t head[OMEN_FORM_SHORT];
     size_t n = omen_value_form_head(v, head);
-    if (v->kind == OMEN_VALUE_STRING) return count(f, unit, OMEN_FORM_STRING, v->text.len == 0 ? "" : v->text.data, v->text.len, stamp, weight, err);
-    return count(f, unit, head[0], head + 1, n - 1, stamp, weight, err);
+    if (v->kind == OMEN_VALUE_STRING) return count(f, unit, OMEN_FORM_STRING, v->text.len == 0 ? "" : v->text.data, v->text.len, stamp, weight, entry, err);
+    return count(f, unit, head[0], head + 1, n - 1, stamp, weight, entry, err);
 }
 
 /* ---- one value ---- */
@@ -107,7 +114,18 @@ static void in_range(unit_counts *c, uint32_t range, uint64_t stamp, uint64_t we
 
 static omen_status in_bucket(omen_facets *f, uint32_t unit, bool inside, int64_t bucket, uint64_t stamp, uint64_t weight, omen_error *err) {
     unit_counts *c = &f->units[unit];
-    if (inside) return count_value(f, unit, &(omen_value){.kind = OMEN_VALUE_INT, .i = bucket}, stamp, weight, err);
+    if (inside) {
+        facet_known *k = &c->known[(uint64_t)bucket % FACET_KNOWN];
+        if (k->entry != 0 && k->bucket == bucket) {
+            facet_entry *e = &c->table.entries[k->entry - 1];
+            if (e->stamp != stamp) e->count += weight;
+            e->stamp = stamp;
+            return OMEN_OK;
+        }
+        k->bucket = bucket;
+        k->entry = 0;
+        return count_value(f, unit, &(omen_value){.kind = OMEN_VALUE_INT, .i = bucket}, stamp, weight, &k->entry, err);
+    }
     if (c->outside_stamp != stamp) c->outside += weight;
     c->outside_stamp = stamp;
     return OMEN_OK;
@@ -143,8 +161,9 @@ static omen_status add_number(omen_facets *f, uint32_t unit, const omen_value *v
     const facet_unit *u = &f->request->units[unit];
     unit_counts *c = &f->units[unit];
     int64_t bucket = 0;
+    uint32_t entry;
     switch (u->kind) {
-    case FACET_VALUES: return count_value(f, unit, v, stamp, weight, err);
+    case FACET_VALUES: return count_value(f, unit, v, stamp, weight, &entry, err);
     case FACET_HISTOGRAM: {
         bool inside = omen_step_number(&u->step, v, &bucket);
         return in_bucket(f, unit, inside, bucket, stamp, weight, err);
@@ -169,10 +188,11 @@ static omen_status add_number(omen_facets *f, uint32_t unit, const omen_value *v
 omen_status omen_facet_value(omen_facets *f, uint32_t unit, const omen_value *v, uint64_t stamp, uint64_t weight, omen_error *err) {
     const facet_unit *u = &f->request->units[unit];
     int64_t t;
+    uint32_t entry;
     switch (v->kind) {
-    case OMEN_VALUE_BOOL: return u->kind == FACET_VALUES ? count_value(f, unit, v, stamp, weight, err) : OMEN_OK;
+    case OMEN_VALUE_BOOL: return u->kind == FACET_VALUES ? count_value(f, unit, v, stamp, weight, &entry, err) : OMEN_OK;
     case OMEN_VALUE_STRING:
-        if (u->kind == FACET_VALUES) return count_value(f, unit, v, stamp, weight, err);
+        if (u->kind == FACET_VALUES) return count_value(f, unit, v, stamp, weight, &entry, err);
         return u->times && omen_time_parse(v->text, &t) ? omen_facet_instant(f, unit, t, stamp, weight, err) : OMEN_OK;
     case OMEN_VALUE_INT:
     case OMEN_VALUE_FLOAT: return u->numbers || u->kind == FACET_VALUES || u->kind == FACET_STATS ? add_number(f, unit, v, stamp, weight, err) : OMEN_OK;
@@ -218,7 +238,8 @@ omen_status omen_facets_merge(omen_facets *f, const omen_facets *other, omen_err
         const unit_counts *o = &other->units[i];
         for (uint32_t k = 0; k < o->table.count; k++) {
             const facet_entry *e = &o->table.entries[k];
-            OMEN_TRY(count(f, i, e->class, e->bytes, e->len, ++f->stamp, e->count, err));
+            uint32_t entry;
+            OMEN_TRY(count(f, i, e->class, e->bytes, e->len, ++f->stamp, e->count, &entry, err));
         }
         for (uint32_t k = 0; k < r->units[i].range_count; k++) c->counts[k] += o->counts[k];
         c->outside += o->outside;
@@ -258,6 +279,27 @@ static bool less_first(void *arg, const void *a, const void *b) {
     return by_value(&entries[*(const uint32_t *)a], &entries[*(const uint32_t *)b]) < 0;
 }
 
+/* The `shown` first into rank[0, shown), in no order: a heap with the last of them at its root. */
+static void first_of(const facet_table *t, uint32_t *rank, uint32_t shown) {
+    uint32_t filled = 0;
+    for (uint32_t i = 0; i < t->count && shown != 0; i++) {
+        uint32_t at;
+        if (filled < shown) {
+            for (at = filled++; at != 0 && more_first(t->entries, &rank[(at - 1) / 2], &i); at = (at - 1) / 2) rank[at] = rank[(at - 1) / 2];
+        } else {
+            if (!more_first(t->entries, &i, &rank[0])) continue;
+            for (at = 0; 2 * at + 1 < shown;) {
+                uint32_t child = 2 * at + 1;
+                if (child + 1 < shown && more_first(t->entries, &rank[child], &rank[child + 1])) child++;
+                if (!more_first(t->entries, &i, &rank[child])) break;
+                rank[at] = rank[child];
+                at = child;
+            }
+        }
+        rank[at] = i;
+    }
+}
+
 static void edge(omen_jw *w, const char *key, const omen_value *v, bool time) {
     if (v->kind == OMEN_VALUE_MISSING) return;
     omen_jw_key(w, key);
@@ -277,10 +319,12 @@ static omen_status write_table(const omen_facets *f, uint32_t unit, omen_jw *w, 
     const facet_table *t = &f->units[unit].table;
     bool values = u->kind == FACET_VALUES;
     uint32_t shown = values ? OMEN_MIN(u->limit, t->count) : t->count;
-    uint32_t *rank = omen_alloc(f->mem, t->count * sizeof *rank);
-    if (rank == NULL && t->count != 0) return out_of_memory(err);
-    for (uint32_t i = 0; i < t->count; i++) rank[i] = i;
-    if (t->count > 1) omen_sort(rank, t->count, sizeof *rank, values ? more_first : less_first, t->entries);
+    uint32_t *rank = omen_alloc(f->mem, shown * sizeof *rank);
+    if (rank == NULL && shown != 0) return out_of_memory(err);
+    if (values) first_of(t, rank, shown);
+    else
+        for (uint32_t i = 0; i < shown; i++) rank[i] = i;
+    if (shown > 1) omen_sort(rank, shown, sizeof *rank, values ? more_first : less_first, t->entries);
     omen_jw_key(w, values ? "values" : "histogram");
     omen_jw_array(w);
     for (uint32_t i = 0; i < shown; i++) {
@@ -302,7 +346,7 @@ static omen_status write_table(const omen_facets *f, uint32_t unit, omen_jw *w, 
         omen_jw_key(w, "outside");
         omen_jw_u64(w, f->units[unit].outside);
     }
-    omen_free(f->mem, rank, t->count * sizeof *rank);
+    omen_free(f->mem, rank, shown * sizeof *rank);
     return OMEN_OK;
 }
 

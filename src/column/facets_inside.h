@@ -65,9 +65,14 @@ typedef struct facet_table {
     uint32_t slot_count;
 } facet_table;
 
+/* Where the entries of some buckets are, by their lowest bits: neighbours in time, or of size, are often of few. */
+#define FACET_KNOWN 256u
+typedef struct facet_known { int64_t bucket; uint32_t entry, zero; } facet_known; /* entry + 1 */
+
 typedef struct unit_counts {
     facet_table table;          /* of values, of buckets */
     uint64_t *counts, *stamps;  /* of ranges */
+    facet_known *known;         /* FACET_KNOWN of a histogram */
     uint64_t outside, outside_stamp;
     omen_sum sum;
     uint64_t numbers;

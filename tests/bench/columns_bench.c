@@ -1,4 +1,4 @@
-/* columns_bench.c - filters over the columns of one part of 1,000,000 rows: time to build, time to evaluate with warm blocks. One JSON line each.
+/* columns_bench.c - filters and facets over the columns of one part of 1,000,000 rows: time to build, time to evaluate with warm blocks. One JSON line each.
  *
  *     bench.columns [rows]
  */
@@ -8,6 +8,7 @@
 
 #include "base/prng.h"
 #include "column/columns_eval.h"
+#include "column/facets.h"
 #include "store_fixture.h"
 
 static uint32_t rows = 1000000;
@@ -26,9 +27,9 @@ static omen_status doc(void *ctx, uint32_t row, omen_str *out, omen_error *err) 
     (void)err;
     static const char *const colours[] = {"red", "green", "blue", "black", "white"};
     uint64_t a = omen_prng_next(&p), b = omen_prng_next(&p);
-    int n = snprintf(text, sizeof text, "{\"year\":%u,\"views\":%u,\"price\":%u.%02u,\"colour\":\"%s\",\"title\":\"a title of some words %u\",\"tags\":[\"t%u\",\"t%u\"],\"at\":\"20%02u-%02u-11T10:00:00Z\",\"stock\":%s}",
+    int n = snprintf(text, sizeof text, "{\"year\":%u,\"views\":%u,\"price\":%u.%02u,\"colour\":\"%s\",\"title\":\"a title of some words %u\",\"tags\":[\"t%u\",\"t%u\"],\"at\":\"20%02u-%02u-11T10:00:00Z\",\"stock\":%s,\"place\":\"place %02u\"}",
                      (unsigned)(1990 + a % 40), (unsigned)(a >> 8) % 1000000, (unsigned)(a >> 32) % 1000, (unsigned)(b % 100), colours[b / 128 % 5], (unsigned)(b >> 16) % 10000000,
-                     (unsigned)(b >> 8) % 100, (unsigned)(b >> 40) % 100, (unsigned)(10 + (a >> 50) % 15), (unsigned)(1 + (b >> 50) % 12), (a >> 3 & 1) != 0 ? "true" : "false");
+                     (unsigned)(b >> 8) % 100, (unsigned)(b >> 40) % 100, (unsigned)(10 + (a >> 50) % 15), (unsigned)(1 + (b >> 50) % 12), (a >> 3 & 1) != 0 ? "true" : "false", (unsigned)((a ^ b >> 20) % 50));
     *out = (omen_str){text, (size_t)n};
     return OMEN_OK;
 }
@@ -37,6 +38,40 @@ static void must(omen_status s, const omen_error *err) {
     if (s == OMEN_OK) return;
     printf("%s\n", err->text);
     exit(1);
+}
+
+/* Facets over all rows, and over those of a filter. */
+static void facets(fixture *x, const omen_columns *c, const char *text, const omen_bits *accept, omen_error *err) {
+    omen_json *j;
+    omen_facets_request *r;
+    double best = 1e9;
+    size_t len = 0;
+    must(omen_json_parse(&x->mem, (omen_str){text, strlen(text)}, &j, err), err);
+    must(omen_facets_request_read(&x->mem, omen_json_root(j), &r, err), err);
+    for (int round = 0; round < 15; round++) {
+        omen_facets *f;
+        omen_facets_part *p;
+        omen_buf out;
+        omen_jw w;
+        bool done = false;
+        double start = now();
+        must(omen_facets_new(&x->mem, r, &f, err), err);
+        must(omen_facets_part_new(f, c, rows, accept, NULL, &p, err), err);
+        while (!done) must(omen_facets_part_step(p, UINT32_MAX, &done, err), err);
+        if (omen_facets_part_left(p) != 0) must(omen_fail(err, OMEN_ERR_INTERNAL, "documents would be asked"), err);
+        omen_buf_init(&out, &x->mem);
+        omen_jw_begin(&w, &out);
+        must(omen_facets_write(f, &w, err), err);
+        must(omen_jw_end(&w), err);
+        best = OMEN_MIN(best, now() - start);
+        len = out.len;
+        omen_buf_deinit(&out);
+        omen_facets_part_free(p);
+        omen_facets_free(f);
+    }
+    printf("{\"bench\":\"columns.facets\",\"facets\":%s,\"rows\":%u,\"selected\":%u,\"bytes\":%zu,\"ms\":%.3f}\n", text, rows, accept == NULL ? rows : accept->ones, len, best);
+    omen_facets_request_free(r);
+    omen_json_free(j);
 }
 
 int main(int argc, char **argv) {
@@ -93,6 +128,16 @@ int main(int argc, char **argv) {
         printf("{\"bench\":\"columns.eval\",\"filter\":\"%s\",\"rows\":%u,\"found\":%u,\"estimate\":%.0f,\"ms\":%.3f,\"estimate_ms\":%.3f}\n", filters[i], rows, found, estimate, best, guess);
         omen_filter_free(&x.mem, f);
     }
+    static const char *const requests[] = {
+        "{\"place\":{}}", "{\"tags\":{}}", "{\"year\":{}}", "{\"stock\":{}}", "{\"price\":{\"ranges\":[{\"to\":10},{\"from\":10,\"to\":100},{\"from\":100}]}}", "{\"views\":{\"histogram\":{\"interval\":10000}}}",
+        "{\"at\":{\"histogram\":{\"interval\":\"month\"}}}", "{\"price\":{\"stats\":true}}", "{\"views\":{\"stats\":true}}", "{\"price\":{\"max_values\":1048576}}",
+    };
+    omen_bits *third = omen_bits_new(&x.mem, rows);
+    for (uint32_t i = 0; third != NULL && i < rows; i++)
+        if (i * UINT32_C(2654435761) >> 16 < 21845) omen_bits_set(third, i);
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(requests); i++)
+        for (int part = 0; part < 2; part++) facets(&x, c, requests[i], part == 0 ? NULL : third, &err);
+    omen_bits_unref(third);
     omen_columns_free(c);
     omen_segment_close(segment);
     fixture_deinit(&x);

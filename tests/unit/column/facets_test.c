@@ -138,7 +138,7 @@ static void expect(const facts *d, omen_jw *w) {
         bool inside = v.type == OMEN_FILTER_INT || (v.as.d >= -0x1p63 && v.as.d < 0x1p63);
         whole = v.type == OMEN_FILTER_INT ? v.as.i : inside ? (int64_t)v.as.d : 0;
         if (v.type == OMEN_FILTER_DOUBLE && (double)whole > v.as.d) whole--;
-        for (bucket = whole / d->interval; (__int128)bucket * d->interval > whole; bucket--) {}
+        bucket = whole / d->interval - (whole % d->interval < 0);
         inside = inside && bucket < INT64_C(9007199254740992) && bucket > -INT64_C(9007199254740992);
         if (inside) {
             buckets[in_buckets++] = (counted){omen_value_int(bucket), all[i].row, 0};
@@ -169,14 +169,13 @@ static void expect(const facts *d, omen_jw *w) {
     omen_jw_key(w, "histogram");
     omen_jw_array(w);
     for (uint32_t i = 0; i < in_buckets; i++) {
-        __int128 from = (__int128)buckets[i].v.as.i * d->interval;
+        int64_t bucket = buckets[i].v.as.i, edge;
         omen_jw_object(w);
-        omen_jw_key(w, "from");
-        if (from >= INT64_MIN) omen_jw_i64(w, (int64_t)from);
-        else omen_jw_f64(w, (double)from);
-        omen_jw_key(w, "to");
-        if (from + d->interval <= INT64_MAX) omen_jw_i64(w, (int64_t)(from + d->interval));
-        else omen_jw_f64(w, (double)(from + d->interval));
+        for (int side = 0; side < 2; side++) {
+            omen_jw_key(w, side == 0 ? "from" : "to");
+            if (__builtin_mul_overflow(bucket + side, d->interval, &edge)) omen_jw_f64(w, (double)(bucket + side) * (double)d->interval);
+            else omen_jw_i64(w, edge);
+        }
         omen_jw_key(w, "count");
         omen_jw_u64(w, buckets[i].count);
         omen_jw_object_end(w);
