@@ -61,6 +61,9 @@ typedef struct omen_part_indexing {
     _Atomic uint32_t failures;  /* since the last success */
     _Atomic uint64_t after_ns;  /* not tried again before (ticks); 0: at any time */
     _Atomic uint64_t needs[2];  /* memory that a graph, and lists, turned out to need when there was less; 0: not known */
+    uint64_t left_out, left_out_bytes; /* number and length of the index file that the manifest named and the open left out; 0: none */
+    bool no_room;               /* because it does not fit the memory for indexes; else it is damaged */
+    _Atomic bool removed;       /* its file is garbage by now */
 } omen_part_indexing;
 
 /* What a room above keeps with an open part: made of the documents (text/part_text.h). */

@@ -55,6 +55,10 @@ typedef struct omen_sync_state {
 /* A part that no version has any more, but the manifest names, with its indexes (NULL: none). References. */
 typedef struct omen_orphan { omen_part *part; omen_index_set *indexes; } omen_orphan;
 
+/* An index that the manifest names and that could not be read when the database was opened: of which segment, and why. Indexes for which there was no room
+ * are none. */
+typedef struct omen_lost_index { uint64_t part; omen_error why; } omen_lost_index;
+
 typedef struct omen_job omen_job;
 
 struct omen_db {
@@ -112,6 +116,8 @@ struct omen_db {
     uint64_t index_failed;    /* under the maintenance lock: builds that failed, and why the last one did */
     omen_status index_failure;
     omen_error index_error;
+    omen_buf lost;            /* omen_lost_index, from the open; says something as long as the manifest is that generation */
+    uint64_t lost_generation;
 };
 
 /* ---- snapshots (db_snapshot.c) ---- */

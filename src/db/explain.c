@@ -83,7 +83,8 @@ static void write_part(const omen_vector_leg *l, uint32_t p, omen_jw *w) {
     uint32_t field = l->ask.field;
     const omen_ann_source *s = ann_of(l, l->v->table_count + p);
     const omen_match_source *m = matches_of(l, l->v->table_count + p);
-    omen_index_choice choice = omen_indexing_choice(l->db, l->v, state, field);
+    char why[OMEN_INDEXING_WHY];
+    omen_indexing_why(l->db, l->v, state, field, why, sizeof why);
     omen_jw_object(w);
     omen_jw_key(w, "source");
     omen_jw_cstr(w, omen_segment_file_name(omen_segment_info_of(state->part->segment)->number).text);
@@ -99,7 +100,7 @@ static void write_part(const omen_vector_leg *l, uint32_t p, omen_jw *w) {
     if (s != NULL) {
         write_index(s, w);
         omen_jw_key(w, "why");
-        omen_jw_cstr(w, l->v->coll->schema.schema.vectors[field].index.kind == OMEN_INDEX_AUTO ? omen_index_reason(omen_index_options_of(s->index)->kind) : "asked for by name");
+        omen_jw_cstr(w, why);
     } else if (m != NULL) {
         omen_jw_key(w, "index");
         omen_jw_cstr(w, "matches");
@@ -111,15 +112,24 @@ static void write_part(const omen_vector_leg *l, uint32_t p, omen_jw *w) {
         omen_jw_cstr(w, "flat");
         omen_jw_key(w, "why");
         bool has = omen_part_index(state, field) != NULL;
-        omen_jw_cstr(w, has ? "exact search was asked for, or so many hits that comparing every row is better" : choice.options.kind == OMEN_INDEX_FLAT ? choice.why : "its index is not built yet");
+        omen_jw_cstr(w, has ? "exact search was asked for, or so many hits that comparing every row is better" : why);
     }
     omen_jw_object_end(w);
+}
+
+/* A share of 0 to 1 with no more digits than tell it from other floats: 0.95, not 0.949999988079071. */
+static double shortest(float share) {
+    for (uint64_t scale = 10; scale <= 1000000000; scale *= 10) {
+        double near = (double)(uint64_t)((double)share * (double)scale + 0.5) / (double)scale;
+        if ((float)near == share) return near;
+    }
+    return share;
 }
 
 void omen_vector_leg_explain(const omen_vector_leg *l, omen_jw *w) {
     const omen_coll_version *v = l->v;
     omen_jw_key(w, "recall");
-    omen_jw_f64(w, l->recall);
+    omen_jw_f64(w, shortest(l->recall));
     omen_jw_key(w, "sources");
     omen_jw_array(w);
     for (uint32_t t = 0; t < v->table_count; t++) {

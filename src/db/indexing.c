@@ -19,8 +19,8 @@ bool omen_indexing_number(uint64_t part, uint32_t field, uint32_t first, uint32_
  * the manifest names had a file. The index lock is held. */
 static bool number_of(omen_part *p, uint32_t field, const omen_index *old, uint64_t *number) {
     omen_part_indexing *i = &p->indexing[field];
-    if (i->given == 0 && old != NULL) {
-        uint64_t last = omen_index_info(old)->number;
+    uint64_t last = old != NULL ? omen_index_info(old)->number : i->left_out;
+    if (i->given == 0 && last != 0) {
         i->first = (uint32_t)((last & 255) | (last >> 44 & 0xff00)) + 1;
     }
     if (!omen_indexing_number(omen_segment_info_of(p->segment)->number, field, i->first, i->given, number)) return false;
@@ -43,7 +43,8 @@ uint64_t omen_indexes_memory(const omen_db_version *v) {
 
 static uint64_t now_ns(const omen_db *db) { return db->host->ticks_ns(db->host->ctx); }
 
-static omen_index_choice choose(const omen_db *db, const omen_db_version *current, const omen_coll_version *v, const omen_part_state *p, uint32_t field) {
+/* margin: as if there were less memory by this many of its 1,024 parts. */
+static omen_index_choice choose(const omen_db *db, const omen_db_version *current, const omen_coll_version *v, const omen_part_state *p, uint32_t field, uint64_t margin) {
     const omen_vector_field *f = &v->coll->schema.schema.vectors[field];
     omen_part_indexing *known = &p->part->indexing[field];
     const omen_index *own = omen_part_index(p, field);
@@ -56,19 +57,13 @@ static omen_index_choice choose(const omen_db *db, const omen_db_version *curren
                          .budget = db->options.index_bytes > held ? db->options.index_bytes - held : 0,
                          .m = f->index.m,
                          .needs = {atomic_load(&known->needs[0]), atomic_load(&known->needs[1])}};
+    c.budget -= c.budget / 1024 * margin;
     omen_index_choice choice = omen_index_choose(&f->index, &c);
     if (choice.options.kind != OMEN_INDEX_FLAT && atomic_load(&known->after_ns) > now_ns(db)) {
         choice.options.kind = OMEN_INDEX_FLAT;
         choice.why = "an index could not be built, and will be tried again later: see the log";
     }
     return choice;
-}
-
-omen_index_choice omen_indexing_choice(omen_db *db, const omen_coll_version *v, const omen_part_state *p, uint32_t field) {
-    omen_db_version *current = omen_version_current(db);
-    omen_index_choice c = choose(db, current, v, p, field);
-    omen_version_drop(db, current);
-    return c;
 }
 
 /* A list has a row at least: more lists than rows cannot be had, and must not be asked for again and again. */
@@ -79,14 +74,66 @@ static bool suits(const omen_part *p, const omen_index_options *have, const omen
     return omen_index_suits(&h, &w);
 }
 
+/* Whether the kind is left to OmenDB, and a faster one than there is would be chosen now: memory was short when that was built, or it was asked for by name
+ * then. The faster one has to fit with an eighth of the memory to spare: what fits only just would have to yield to the next segment. Indexes are only ever
+ * replaced by faster ones, so this ends. */
+#define SPARE 128u
+static bool better(const omen_db *db, const omen_db_version *current, const omen_coll_version *v, const omen_part_state *p, uint32_t field, omen_index_choice *out) {
+    if (v->coll->schema.schema.vectors[field].index.kind != OMEN_INDEX_AUTO) return false;
+    *out = choose(db, current, v, p, field, SPARE);
+    return omen_index_better(&out->options, omen_index_options_of(omen_part_index(p, field)));
+}
+
 /* Whether a field of a part wants another index than it has; FLAT in *out: the one it has is to go. */
 static bool wants(const omen_db *db, const omen_db_version *current, const omen_coll_version *v, const omen_part_state *p, uint32_t field, omen_index_choice *out) {
     const omen_index *have = omen_part_index(p, field);
     const omen_index_options *wanted = &v->coll->schema.schema.vectors[field].index;
-    if (have != NULL && !omen_index_spoiled(have) && suits(p->part, omen_index_options_of(have), wanted)) return false;
-    *out = choose(db, current, v, p, field);
+    if (have != NULL && !omen_index_spoiled(have) && suits(p->part, omen_index_options_of(have), wanted))
+        return better(db, current, v, p, field, out);
+    *out = choose(db, current, v, p, field, 0);
     if (out->options.kind == OMEN_INDEX_FLAT) return have != NULL && wanted->kind == OMEN_INDEX_FLAT;
     return p->part->rows != 0;
+}
+
+/* ---- why ---- */
+
+/* Of an index that stands. */
+static const char *why_this(const omen_db *db, const omen_db_version *current, const omen_coll_version *v, const omen_part_state *p, uint32_t field) {
+    const omen_index_options *have = omen_index_options_of(omen_part_index(p, field)), *wanted = &v->coll->schema.schema.vectors[field].index;
+    if (wanted->kind == OMEN_INDEX_FLAT) return "no index is asked for any more: it serves until maintenance removes it";
+    if (!suits(p->part, have, wanted)) return NULL;
+    if (wanted->kind != OMEN_INDEX_AUTO) return "asked for by name";
+    omen_index_choice roomy = choose(db, current, v, p, field, 0), due = choose(db, current, v, p, field, SPARE);
+    if (omen_index_better(&due.options, have)) return "it was built when there was less memory for indexes, or asked for by name then: a faster one fits now, and is to be built";
+    if (omen_index_better(&roomy.options, have)) return "a faster one would fit the memory for indexes only just";
+    if (roomy.options.kind == OMEN_INDEX_FLAT) return "it was built before, and serves on: by itself OmenDB would not build one now";
+    return omen_index_reason(have->kind);
+}
+
+static void why_none(const omen_db *db, const omen_part_state *p, uint32_t field, const omen_index_choice *choice, char *out, size_t capacity) {
+    const omen_part_indexing *i = &p->part->indexing[field];
+    bool none = choice->options.kind == OMEN_INDEX_FLAT, left_out = i->left_out != 0 && !atomic_load(&i->removed);
+    unsigned long long limit = db->options.index_bytes;
+    if (left_out && i->no_room && !none)
+        omen_format(out, capacity, "its index does not fit the memory for indexes (it takes about %llu bytes, index_bytes is %llu): raise index_bytes, or let maintenance build one that fits",
+                    (unsigned long long)i->left_out_bytes, limit);
+    else if (left_out && !none) omen_format(out, capacity, "its index was damaged and is left out: maintenance will build it again");
+    else if (!none) omen_format(out, capacity, "its index is not built yet");
+    else if (choice->needs != 0) omen_format(out, capacity, "%s (it takes about %llu bytes, index_bytes is %llu)", choice->why, (unsigned long long)choice->needs, limit);
+    else omen_format(out, capacity, "%s", choice->why);
+}
+
+void omen_indexing_why(omen_db *db, const omen_coll_version *v, const omen_part_state *p, uint32_t field, char *out, size_t capacity) {
+    omen_db_version *current = omen_version_current(db);
+    omen_index_choice choice = choose(db, current, v, p, field, 0);
+    const omen_index *have = omen_part_index(p, field);
+    const char *why = have == NULL ? NULL : why_this(db, current, v, p, field);
+    if (why != NULL) omen_format(out, capacity, "%s", why);
+    else if (have == NULL) why_none(db, p, field, &choice, out, capacity);
+    else
+        omen_format(out, capacity, "of other parameters than are asked for now: it serves on until the new one is built%s%s", choice.options.kind == OMEN_INDEX_FLAT ? "; " : "",
+                    choice.options.kind == OMEN_INDEX_FLAT ? choice.why : "");
+    omen_version_drop(db, current);
 }
 
 /* ---- what could not be built ---- */

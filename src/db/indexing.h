@@ -49,8 +49,9 @@ bool omen_indexing_number(uint64_t part, uint32_t field, uint32_t first, uint32_
 /* The maintenance lock is held: hands a finished build to a job, if there is one. */
 omen_status omen_indexing_hand_over(omen_db *db, const omen_snapshot *s, omen_error *err);
 void omen_indexing_free(omen_db *db);
-/* What a field of a part should have, and why. */
-omen_index_choice omen_indexing_choice(omen_db *db, const omen_coll_version *v, const omen_part_state *p, uint32_t field);
+/* Why a field of a part has the index that it has, or none, as a sentence. capacity: OMEN_INDEXING_WHY is enough. */
+#define OMEN_INDEXING_WHY 300u
+void omen_indexing_why(omen_db *db, const omen_coll_version *v, const omen_part_state *p, uint32_t field, char *out, size_t capacity);
 /* Bytes that open indexes hold. */
 uint64_t omen_indexes_memory(const omen_db_version *v);
 /* How far the build that is under way is, 0 to 999; false: none. */

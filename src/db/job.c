@@ -312,11 +312,23 @@ static omen_status keep_orphans(omen_job *job) {
     return s;
 }
 
+/* The file of an index that was left out when the database was opened: nobody has it, and now no manifest names it. field UINT32_MAX: of every one. */
+static void forget_left_out(omen_db *db, omen_part *part, uint32_t field) {
+    for (uint32_t f = 0; f < part->field_count; f++) {
+        uint64_t number = part->indexing[f].left_out;
+        if (number == 0 || (field != UINT32_MAX && f != field) || atomic_exchange(&part->indexing[f].removed, true)) continue;
+        omen_lock_take(&db->version_lock);
+        gone(db, number);
+        omen_lock_drop(&db->version_lock);
+    }
+}
+
 /* Parts that no manifest names any more: their files go with their last reader. */
 static void let_go(omen_job *job) {
     omen_db *db = job->db;
     if (job->kind == OMEN_JOB_MERGE)
         for (uint32_t p = job->colls[0].from; p < job->colls[0].to; p++) {
+            forget_left_out(db, job->colls[0].v->parts[p].part, UINT32_MAX);
             job->colls[0].v->parts[p].part->unlink = true;
             omen_index_set_unlink(job->colls[0].v->parts[p].indexes);
         }
@@ -324,6 +336,7 @@ static void let_go(omen_job *job) {
         const omen_part_state *state = &job->colls[0].v->parts[p];
         omen_index *old = state->part == job->index_part ? omen_part_index(state, job->index_field) : NULL;
         if (old != NULL) omen_index_unlink(old);
+        if (state->part == job->index_part) forget_left_out(db, state->part, job->index_field);
     }
     for (size_t i = 0; job->kind == OMEN_JOB_FORGET && i < job->orphans; i++) {
         omen_orphan o;

@@ -58,6 +58,7 @@ omen_status omen_open_op_new(const char *path, const omen_options *options, omen
     db->store.resident.limit = options->index_bytes;
     omen_buf_init(&db->garbage, &db->mem);
     omen_buf_init(&db->orphans, &db->mem);
+    omen_buf_init(&db->lost, &db->mem);
     omen_lock *locks[] = {&db->index_lock, &db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
     omen_status s = OMEN_OK;
     for (size_t i = 0; i < OMEN_ARRAY_LEN(locks); i++) {
@@ -133,6 +134,7 @@ void omen_db_free(omen_db *db) {
     if (db->storage_open) db->store.storage.ops->release(db->store.storage.ctx);
     omen_buf_deinit(&db->garbage);
     omen_buf_deinit(&db->orphans);
+    omen_buf_deinit(&db->lost);
     omen_lock *locks[] = {&db->index_lock, &db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
     for (size_t i = 0; i < OMEN_ARRAY_LEN(locks); i++) omen_lock_deinit(locks[i]);
     host->free(host->ctx, db, sizeof *db);
@@ -175,7 +177,8 @@ static omen_status list_files(omen_open_op *op, omen_error *err) {
 static omen_status read_manifest(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
     OMEN_TRY(omen_manifest_open(&db->store, &db->manifest, err));
-    if (omen_manifest_generation(db->manifest) != 0) {
+    db->lost_generation = omen_manifest_generation(db->manifest);
+    if (db->lost_generation != 0) {
         const uint8_t *payload;
         size_t len;
         omen_manifest_payload(db->manifest, &payload, &len);
@@ -205,6 +208,19 @@ static void log_lost(omen_db *db, const omen_error *err) {
     db->host->log(db->host->ctx, OMEN_LOG_WARN, line, OMEN_MIN(n, sizeof line - 1));
 }
 
+/* An index that is left out. What is damaged is remembered for whoever checks the database, what has no room for whoever asks why it is not used. */
+static omen_status leave_out(omen_db *db, omen_part *part, uint32_t field, const omen_segment_info *info, omen_status s, omen_error *why) {
+    omen_part_indexing *i = &part->indexing[field];
+    omen_counter_add(&db->metrics.index_failures, 1);
+    log_lost(db, why);
+    i->left_out = info->number;
+    i->left_out_bytes = info->length;
+    i->no_room = s == OMEN_ERR_LIMIT || s == OMEN_ERR_MEMORY;
+    if (i->no_room) return OMEN_OK;
+    omen_lost_index lost = {.part = omen_segment_info_of(part->segment)->number, .why = *why};
+    return omen_buf_append(&db->lost, &lost, sizeof lost);
+}
+
 /* Indexes can be made again from their vectors: one that is missing, damaged, or too large for the memory there is, is left out. */
 static omen_status open_indexes(omen_open_op *op, const omen_manifest_part *m, const omen_coll *coll, omen_part_state *state, omen_error *err) {
     omen_db *db = op->db;
@@ -215,8 +231,7 @@ static omen_status open_indexes(omen_open_op *op, const omen_manifest_part *m, c
         omen_status s = omen_index_open(&db->store, &m->indexes[op->field], state->part->rows, f->dimensions, (omen_metric)f->metric, (omen_element)f->element, &op->opening_index, &why);
         if (s == OMEN_PENDING) return s;
         if (s != OMEN_OK) {
-            omen_counter_add(&db->metrics.index_failures, 1);
-            log_lost(db, &why);
+            if (leave_out(db, state->part, op->field, &m->indexes[op->field], s, &why) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
             if (s == OMEN_ERR_LIMIT) omen_indexing_needs(state->part, op->field, coll->schema.schema.vectors[op->field].index.kind, m->indexes[op->field].length);
             continue;
         }
@@ -368,6 +383,8 @@ static bool is_of(const omen_part *part, const omen_index_set *indexes, uint64_t
     if (omen_segment_info_of(part->segment)->number == number) return true;
     for (uint32_t f = 0; indexes != NULL && f < indexes->count; f++)
         if (indexes->of[f] != NULL && omen_index_info(indexes->of[f])->number == number) return true;
+    for (uint32_t f = 0; f < part->field_count; f++)
+        if (part->indexing[f].left_out == number) return true; /* the manifest names it still */
     return false;
 }
 

@@ -120,6 +120,26 @@ omen_status omen_count_step(omen_read_op *op, omen_error *err) {
     return OMEN_OK;
 }
 
+/* Indexes that the manifest names and that the open had to leave out. Nothing is lost with them; but what was written is not what is there. */
+static omen_status check_lost(omen_read_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    const omen_db_version *version = op->snapshot.version;
+    omen_lock_take(&db->maintain_lock);
+    bool named = omen_manifest_generation(db->manifest) == db->lost_generation;
+    omen_lock_drop(&db->maintain_lock);
+    for (size_t at = 0; named && at < db->lost.len; at += sizeof(omen_lost_index)) {
+        omen_lost_index lost;
+        memcpy(&lost, db->lost.data + at, sizeof lost);
+        for (uint32_t c = 0; c < version->count; c++)
+            for (uint32_t p = 0; p < version->colls[c]->part_count; p++) {
+                if (omen_segment_info_of(version->colls[c]->parts[p].part->segment)->number != lost.part) continue;
+                return omen_fail(err, lost.why.status == OMEN_ERR_IO ? OMEN_ERR_IO : OMEN_ERR_CORRUPT,
+                                 "%.250s: this is an index; no record is lost, it is built again from the vectors by maintenance (`omendb index`)", lost.why.text);
+            }
+    }
+    return OMEN_OK;
+}
+
 omen_status omen_check_step(omen_read_op *op, omen_error *err) {
     const omen_db_version *version = op->snapshot.version;
     for (; op->check_coll < version->count; op->check_coll++, op->check_part = 0) {
@@ -140,5 +160,5 @@ omen_status omen_check_step(omen_read_op *op, omen_error *err) {
             op->part_checked = false;
         }
     }
-    return OMEN_OK;
+    return check_lost(op, err);
 }

@@ -49,7 +49,7 @@ static bool fits(omen_index_kind kind, const omen_index_case *c) {
 }
 
 omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen_index_case *c) {
-    omen_index_choice out = {*wanted, "asked for by name"};
+    omen_index_choice out = {*wanted, "asked for by name", 0};
     omen_index_kind kind = wanted->kind;
     if (kind == OMEN_INDEX_FLAT) return out;
     if (kind != OMEN_INDEX_AUTO) {
@@ -58,6 +58,7 @@ omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen
             out.why = "too few rows for an index: all are compared";
         } else if (kind != OMEN_INDEX_DISK && c->needs[kind == OMEN_INDEX_IVF] > c->budget) {
             out.options.kind = OMEN_INDEX_FLAT;
+            out.needs = c->needs[kind == OMEN_INDEX_IVF];
             out.why = "the index that was asked for does not fit the memory for indexes: raise index_bytes, or ask for auto or disk";
         }
         return out;
@@ -90,6 +91,17 @@ omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen
     }
     return out;
 }
+
+static int rank(const omen_index_options *o) {
+    switch (o->kind) {
+        case OMEN_INDEX_HNSW: return 4;
+        case OMEN_INDEX_IVF: return o->codec == OMEN_CODEC_RABITQ || o->codec == OMEN_CODEC_PQ ? 2 : 3;
+        case OMEN_INDEX_DISK: return 1;
+        default: return 0;
+    }
+}
+
+bool omen_index_better(const omen_index_options *chosen, const omen_index_options *have) { return rank(chosen) > rank(have); }
 
 static bool same(uint32_t have, uint32_t wanted) { return wanted == 0 || have == wanted; }
 

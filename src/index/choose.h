@@ -7,6 +7,7 @@
 typedef struct omen_index_choice {
     omen_index_options options; /* kind FLAT: none */
     const char *why;            /* a sentence, static */
+    uint64_t needs;             /* bytes, where memory is why there is none; else 0 */
 } omen_index_choice;
 
 /* What is known of a part's field. */
@@ -23,6 +24,9 @@ typedef struct omen_index_case {
 omen_index_choice omen_index_choose(const omen_index_options *wanted, const omen_index_case *c);
 /* Whether an index that exists is what is wanted: the same kind, and every parameter that was asked for. AUTO wants any. */
 bool omen_index_suits(const omen_index_options *have, const omen_index_options *wanted);
+/* Whether AUTO would rather have what it chooses now than an index that exists, because that answers faster: a graph comes before lists of whole numbers, those
+ * before lists of shorter codes, those before blocks read on demand. Never the other way round, nor for other parameters: an index that is there and fits stays. */
+bool omen_index_better(const omen_index_options *chosen, const omen_index_options *have);
 /* Why a kind is chosen where nothing is asked for: a sentence, static. */
 const char *omen_index_reason(omen_index_kind kind);
 /* Most neighbours of a row of a graph where nothing is asked for. */

@@ -169,6 +169,108 @@ TEST(an_index_that_was_asked_for_and_does_not_fit_is_explained) {
     end(&x);
 }
 
+/* Left to OmenDB again, or with more memory again, a field gets the best there is room for, once. */
+TEST(what_was_built_when_memory_was_short_becomes_better) {
+    static const omen_index_options disk = {.kind = OMEN_INDEX_DISK}, lists = {.kind = OMEN_INDEX_IVF}, any = {.kind = OMEN_INDEX_AUTO};
+    fixture x;
+    const void *v[] = {wide};
+    for (int i = 0; i < MANY * WIDE; i++) wide[i / WIDE][i % WIDE] = test_rand_float();
+    begin(&x, disk, WIDE);
+    CHECK_OK(omen_upsert(x.c, &(omen_batch){.count = MANY, .ids = ids, .vectors = v}));
+    CHECK_OK(omen_build_indexes(x.db));
+    for (int round = 0; round < 2; round++) {
+        CHECK(strstr(explain(x.c, wide[0], WIDE), round == 0 ? "\"index\":\"disk\"," : "\"index\":\"ivf\",") != NULL);
+        CHECK(strstr(report, "asked for by name") != NULL);
+        CHECK_OK(omen_collection_index(x.c, OMEN_STR(""), &any));
+        CHECK(strstr(explain(x.c, wide[0], WIDE), "a faster one fits now") != NULL);
+        CHECK_OK(omen_build_indexes(x.db));
+        CHECK(strstr(explain(x.c, wide[0], WIDE), "\"index\":\"hnsw\",") != NULL);
+        CHECK(strstr(report, "it is the fastest") != NULL);
+        uint64_t built = omen_counter_get(&x.db->metrics.indexes_built);
+        CHECK_OK(omen_build_indexes(x.db));
+        CHECK_EQ_UINT(omen_counter_get(&x.db->metrics.indexes_built), built);
+        CHECK_OK(omen_collection_index(x.c, OMEN_STR(""), &lists));
+        CHECK_OK(omen_build_indexes(x.db));
+    }
+    CHECK_OK(omen_collection_index(x.c, OMEN_STR(""), &any));
+    CHECK_OK(omen_build_indexes(x.db));
+    /* Less memory, more again; and hardly enough, which is left at what there is. */
+    static const struct { uint64_t parts; const char *index, *why; } budgets[] = {
+        {1, "\"index\":\"disk\",", "blocks of a graph are read on demand"}, {103, "\"index\":\"ivf\",", "only just"}, {400, "\"index\":\"hnsw\",", "it is the fastest"}};
+    omen_index_case c = {.rows = MANY, .dimensions = WIDE, .metric = OMEN_METRIC_L2};
+    uint64_t least = omen_index_estimate(OMEN_INDEX_HNSW, &c);
+    for (size_t b = 0; b < OMEN_ARRAY_LEN(budgets); b++) {
+        close_db(&x);
+        x.index_bytes = least / 100 * budgets[b].parts;
+        open_db(&x);
+        if (b == 0) CHECK(strstr(explain(x.c, wide[0], WIDE), "does not fit the memory for indexes (it takes about ") != NULL);
+        for (int again = 0; again < 2; again++) {
+            CHECK_OK(omen_build_indexes(x.db));
+            if (!CHECK(strstr(explain(x.c, wide[0], WIDE), budgets[b].index) != NULL && strstr(report, budgets[b].why) != NULL)) printf("    %zu: %s\n", b, report);
+        }
+        CHECK_EQ_UINT(files(&x, "seg-4"), 1);
+    }
+    CHECK_OK(omen_check(x.db));
+    end(&x);
+}
+
+/* What the manifest names and is not what was written is damage, wherever it is; it is built again, and then it is none. */
+TEST(a_damaged_index_is_told) {
+    for (int what = 0; what < 4; what++) {
+        fixture x;
+        char name[64] = "";
+        begin(&x, hnsw, DIMS);
+        put(x.c, 0, ROWS);
+        CHECK_OK(omen_build_indexes(x.db));
+        CHECK_OK(omen_check(x.db));
+        close_db(&x);
+        for (size_t i = 0; i < fault_storage_count(x.fs); i++)
+            if (strncmp(fault_storage_name(x.fs, i), "seg-4", 5) == 0) strcpy(name, fault_storage_name(x.fs, i));
+        size_t len;
+        REQUIRE(fault_storage_data(x.fs, name, &len) != NULL);
+        if (what == 0) fault_storage_delete(x.fs, name);
+        else if (what == 1) fault_storage_xor(x.fs, name, len / 2, 1);
+        else if (what == 2) fault_storage_xor(x.fs, name, len - 5, 1);
+        else fault_storage_cut(x.fs, name, len - 1);
+        for (int again = 0; again < 2; again++) { /* whoever opens it and builds nothing does not hide it */
+            open_db(&x);
+            CHECK_STATUS(omen_check(x.db), OMEN_ERR_CORRUPT);
+            CHECK(strstr(omen_last_error(), name) != NULL && strstr(omen_last_error(), "no record is lost") != NULL);
+            CHECK(says(x.c, "its index was damaged and is left out"));
+            if (again == 0) close_db(&x);
+        }
+        CHECK_OK(omen_build_indexes(x.db));
+        CHECK_OK(omen_check(x.db));
+        CHECK(says(x.c, "\"index\":\"hnsw\","));
+        CHECK_EQ_UINT(files(&x, "seg-4"), 1);
+        close_db(&x);
+        open_db(&x);
+        CHECK_OK(omen_check(x.db));
+        CHECK(says(x.c, "asked for by name"));
+        end(&x);
+    }
+}
+
+/* One for which there is no room is no damage, and it is there again with the room. */
+TEST(an_index_without_room_is_no_damage) {
+    fixture x;
+    begin(&x, hnsw, DIMS);
+    put(x.c, 0, ROWS);
+    CHECK_OK(omen_build_indexes(x.db));
+    close_db(&x);
+    x.index_bytes = 100000;
+    open_db(&x);
+    CHECK_OK(omen_check(x.db));
+    CHECK(says(x.c, "index_bytes is 100000)"));
+    close_db(&x);
+    x.index_bytes = 0;
+    open_db(&x);
+    CHECK(says(x.c, "\"index\":\"hnsw\","));
+    CHECK_OK(omen_check(x.db));
+    CHECK_EQ_UINT(omen_counter_get(&x.db->metrics.indexes_built), 0);
+    end(&x);
+}
+
 /* What is kept of segments yields to an index, also while somebody reads it; together they never hold more than they may. */
 TEST(blocks_that_are_kept_yield_to_an_index) {
     fixture x;

@@ -155,4 +155,14 @@ TEST(what_is_known_to_need_more_is_not_chosen) {
     CHECK_EQ_INT(omen_index_choose(&disk, &c).options.kind, OMEN_INDEX_DISK);
 }
 
+TEST(faster_ones_are_better) {
+    static const omen_index_options in_order[] = {{.kind = OMEN_INDEX_FLAT},
+                                                  {.kind = OMEN_INDEX_DISK},
+                                                  {.kind = OMEN_INDEX_IVF, .codec = OMEN_CODEC_RABITQ, .bits = 4},
+                                                  {.kind = OMEN_INDEX_IVF, .codec = OMEN_CODEC_SQ8},
+                                                  {.kind = OMEN_INDEX_HNSW}};
+    for (size_t a = 0; a < OMEN_ARRAY_LEN(in_order); a++)
+        for (size_t b = 0; b < OMEN_ARRAY_LEN(in_order); b++) CHECK_EQ_INT(omen_index_better(&in_order[a], &in_order[b]), a > b);
+}
+
 TEST_MAIN()
