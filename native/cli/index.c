@@ -131,10 +131,23 @@ static omen_status build(omen_db *db) {
     return s;
 }
 
-/* Every index there is. */
+/* What could not be built ends the program with its error. */
+static omen_status failure(yyjson_val *root) {
+    yyjson_val *f = yyjson_obj_get(root, "indexFailure");
+    if (!yyjson_is_obj(f)) return OMEN_OK;
+    omen_status s = OMEN_ERR_INTERNAL;
+#define X(name, value, text)                                                                                           \
+    if (strcmp(cli_member(f, "code"), "OMEN_" #name) == 0) s = OMEN_##name;
+    OMEN_STATUS_MAP(X)
+#undef X
+    return cli_fail(s, "an index could not be built: %s%s", cli_member(f, "message"),
+                    s == OMEN_ERR_MEMORY ? " (--memory-bytes; --index disk takes least)" : s == OMEN_ERR_LIMIT ? " (--index-bytes; --index disk takes least)" : "");
+}
+
+/* Every index there is, and where there is none, why. */
 static omen_status report(omen_db *db) {
     char *text;
-    size_t len, count = 0;
+    size_t len, segments = 0;
     yyjson_val *c, *s, *x;
     size_t i, n, k, m, a, b;
     CLI_TRY(cli_stats_text(db, &text, &len));
@@ -146,14 +159,14 @@ static omen_status report(omen_db *db) {
         cli_json_array();
     }
     yyjson_arr_foreach(yyjson_obj_get(yyjson_doc_get_root(doc), "collections"), i, n, c)
-        yyjson_arr_foreach(yyjson_obj_get(c, "segments"), k, m, s)
+        yyjson_arr_foreach(yyjson_obj_get(c, "segments"), k, m, s) {
+            segments++;
             yyjson_arr_foreach(yyjson_obj_get(s, "indexes"), a, b, x) {
                 yyjson_val *index = yyjson_obj_get(x, "index");
                 uint64_t rows = yyjson_get_uint(yyjson_obj_get(s, "rows")), bytes = yyjson_get_uint(yyjson_obj_get(index, "bytes"));
                 const char *collection = cli_member(c, "name"), *field = cli_member(x, "field"), *kind = cli_member(index, "kind"), *segment = cli_member(s, "file");
-                count++;
                 if (!cli_json) {
-                    printf("%s.%s  %s  %s, %llu rows, %llu bytes\n", collection, field, segment, kind, (unsigned long long)rows, (unsigned long long)bytes);
+                    printf("%s.%s  %s  %s, %llu rows, %llu bytes: %s\n", collection, field, segment, kind, (unsigned long long)rows, (unsigned long long)bytes, cli_member(x, "why"));
                     continue;
                 }
                 cli_json_object();
@@ -171,16 +184,23 @@ static omen_status report(omen_db *db) {
                 cli_json_u64(bytes);
                 cli_json_object_end();
             }
+            yyjson_arr_foreach(yyjson_obj_get(s, "unindexed"), a, b, x) {
+                if (cli_json) break;
+                printf("%s.%s  %s  no index, %llu rows: %s\n", cli_member(c, "name"), cli_member(x, "field"), cli_member(s, "file"), (unsigned long long)yyjson_get_uint(yyjson_obj_get(s, "rows")),
+                       cli_member(x, "why"));
+            }
+        }
     if (cli_json) {
         cli_json_array_end();
         cli_json_object_end();
         cli_json_end();
-    } else if (count == 0) {
-        puts("there are no indexes: so few records are searched best by comparing them all");
+    } else if (segments == 0) {
+        puts("there are no indexes: there is nothing to index yet");
     }
+    omen_status status = failure(yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
     free(text);
-    return OMEN_OK;
+    return status;
 }
 
 static omen_status change(omen_db *db) {
@@ -212,16 +232,63 @@ omen_status cli_run_index(void) {
 
 static uint64_t number(yyjson_val *object, const char *key) { return yyjson_get_uint(yyjson_obj_get(object, key)); }
 
-static void show_source(yyjson_val *s) {
+static void show_source(yyjson_val *s, const char *margin) {
     const char *index = cli_member(s, "index");
-    yyjson_val *slack = yyjson_obj_get(s, "slack");
+    yyjson_val *slack = yyjson_obj_get(s, "slack"), *matches = yyjson_obj_get(s, "matches");
     const char *unit = slack != NULL ? "slack" : yyjson_obj_get(s, "nprobe") != NULL ? "nprobe" : "ef";
-    printf("%s: %llu rows, %s", cli_member(s, "source"), (unsigned long long)number(s, "rows"), index);
-    if (strcmp(index, "flat") != 0)
+    printf("%s%s: %llu rows, ", margin, cli_member(s, "source"), (unsigned long long)number(s, "rows"));
+    if (matches != NULL)
+        printf("%llu of them match (%.0f were expected), ", (unsigned long long)yyjson_get_uint(matches), yyjson_get_num(yyjson_obj_get(s, "estimatedMatches")));
+    fputs(index, stdout);
+    if (yyjson_obj_get(s, unit) != NULL)
         printf(" with %s %g: %llu candidates, %llu of them ranked exactly, %llu code distances, %llu microseconds", unit,
                yyjson_get_num(yyjson_obj_get(s, unit)), (unsigned long long)number(s, "candidates"), (unsigned long long)number(s, "ranked"),
                (unsigned long long)number(s, "codeDistances"), (unsigned long long)number(s, "microseconds"));
-    printf("\n    %s\n", cli_member(s, "why"));
+    printf("\n%s    %s\n", margin, cli_member(s, "why"));
+}
+
+static void show_sources(yyjson_val *leg, const char *margin) {
+    yyjson_val *s;
+    size_t i, n;
+    yyjson_arr_foreach(yyjson_obj_get(leg, "sources"), i, n, s) show_source(s, margin);
+}
+
+static void show_filter(yyjson_val *filter) {
+    if (filter == NULL) return;
+    printf("filter: about %.0f records expected; %llu blocks of columns looked through, %llu skipped by their statistics, %llu documents read, %llu microseconds\n",
+           yyjson_get_num(yyjson_obj_get(filter, "estimatedMatches")), (unsigned long long)number(filter, "columnBlocks"),
+           (unsigned long long)number(filter, "columnBlocksSkipped"), (unsigned long long)number(filter, "documents"), (unsigned long long)number(filter, "microseconds"));
+}
+
+/* One of several rankings: by a vector, or by words. */
+static void show_leg(yyjson_val *leg) {
+    yyjson_val *share = yyjson_obj_get(leg, "share"), *terms = yyjson_obj_get(leg, "terms"), *t;
+    size_t i, n;
+    printf("%s", cli_member(leg, "leg"));
+    if (share != NULL) printf(", %.0f%% of the score", 100.0 * yyjson_get_num(share));
+    puts("");
+    show_sources(leg, "    ");
+    if (terms == NULL) return;
+    yyjson_arr_foreach(terms, i, n, t) {
+        yyjson_val *word = yyjson_obj_get(t, "term");
+        printf("    %s: ", cli_member(t, "field"));
+        if (yyjson_is_str(word)) cli_print_short(stdout, yyjson_get_str(word), yyjson_get_len(word), 60);
+        else printf("%llu", (unsigned long long)yyjson_get_uint(word));
+        printf(" in %llu records, weight %.4g\n", (unsigned long long)number(t, "records"), yyjson_get_num(yyjson_obj_get(t, "weight")));
+    }
+    printf("    %llu postings and %llu blocks of them read, %llu records scored\n", (unsigned long long)number(leg, "postings"), (unsigned long long)number(leg, "blocks"),
+           (unsigned long long)number(leg, "candidates"));
+}
+
+static void show_explanation(yyjson_val *root) {
+    yyjson_val *legs = yyjson_obj_get(root, "legs"), *leg;
+    size_t i, n;
+    show_filter(yyjson_obj_get(root, "filter"));
+    show_sources(root, "");
+    yyjson_arr_foreach(legs, i, n, leg) show_leg(leg);
+    printf("%llu hits, ", (unsigned long long)number(root, "hits"));
+    if (legs == NULL) printf("%llu distances of whole vectors, ", (unsigned long long)number(root, "exactDistances"));
+    printf("%llu microseconds\n", (unsigned long long)number(root, "microseconds"));
 }
 
 omen_status cli_explain(omen_collection *c, const omen_query *q) {
@@ -250,11 +317,7 @@ omen_status cli_explain(omen_collection *c, const omen_query *q) {
         return OMEN_OK;
     }
     yyjson_doc *doc = yyjson_read(text, len, YYJSON_READ_NOFLAG);
-    yyjson_val *root = yyjson_doc_get_root(doc), *s;
-    size_t i, n;
-    yyjson_arr_foreach(yyjson_obj_get(root, "sources"), i, n, s) show_source(s);
-    printf("%llu hits, %llu distances of whole vectors, %llu microseconds\n", (unsigned long long)number(root, "hits"), (unsigned long long)number(root, "exactDistances"),
-           (unsigned long long)number(root, "microseconds"));
+    show_explanation(yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
     free(text);
     return OMEN_OK;

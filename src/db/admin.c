@@ -121,7 +121,29 @@ omen_status omen_admin_op_step(omen_admin_op *op, omen_error *err) {
 
 /* ---- reports ---- */
 
-static void write_part(omen_jw *w, const omen_schema *schema, const omen_part_state *p) {
+/* The indexes of a segment, each with why it is that; and the fields that have none, with why not. */
+static void write_indexes(omen_jw *w, omen_db *db, const omen_coll_version *v, const omen_part_state *p, bool there) {
+    char why[OMEN_INDEXING_WHY];
+    omen_jw_array(w);
+    for (uint32_t f = 0; f < v->coll->schema.schema.vector_count; f++) {
+        omen_index *x = omen_part_index(p, f);
+        if ((x != NULL) != there) continue;
+        omen_indexing_why(db, v, p, f, why, sizeof why);
+        omen_jw_object(w);
+        omen_jw_key(w, "field");
+        omen_jw_str(w, v->coll->schema.schema.vectors[f].name);
+        if (there) {
+            omen_jw_key(w, "index");
+            omen_index_write_json(x, w);
+        }
+        omen_jw_key(w, "why");
+        omen_jw_cstr(w, why);
+        omen_jw_object_end(w);
+    }
+    omen_jw_array_end(w);
+}
+
+static void write_part(omen_jw *w, omen_db *db, const omen_coll_version *v, const omen_part_state *p) {
     const omen_segment_info *info = omen_segment_info_of(p->part->segment);
     char hash[33];
     omen_hash128_hex(&info->hash, hash);
@@ -137,21 +159,13 @@ static void write_part(omen_jw *w, const omen_schema *schema, const omen_part_st
     omen_jw_key(w, "deletedRows");
     omen_jw_u64(w, p->dead == NULL ? 0 : p->dead->ones);
     omen_jw_key(w, "indexes");
-    omen_jw_array(w);
-    for (uint32_t f = 0; p->indexes != NULL && f < p->indexes->count; f++) {
-        if (p->indexes->of[f] == NULL) continue;
-        omen_jw_object(w);
-        omen_jw_key(w, "field");
-        omen_jw_str(w, schema->vectors[f].name);
-        omen_jw_key(w, "index");
-        omen_index_write_json(p->indexes->of[f], w);
-        omen_jw_object_end(w);
-    }
-    omen_jw_array_end(w);
+    write_indexes(w, db, v, p, true);
+    omen_jw_key(w, "unindexed");
+    write_indexes(w, db, v, p, false);
     omen_jw_object_end(w);
 }
 
-static void write_coll(omen_jw *w, const omen_coll_version *v) {
+static void write_coll(omen_jw *w, omen_db *db, const omen_coll_version *v) {
     uint64_t entries = 0, bytes = 0;
     for (uint32_t t = 0; t < v->table_count; t++) {
         entries += omen_memtable_entries(v->tables[t].table);
@@ -173,8 +187,34 @@ static void write_coll(omen_jw *w, const omen_coll_version *v) {
     omen_jw_object_end(w);
     omen_jw_key(w, "segments");
     omen_jw_array(w);
-    for (uint32_t p = 0; p < v->part_count; p++) write_part(w, &v->coll->schema.schema, &v->parts[p]);
+    for (uint32_t p = 0; p < v->part_count; p++) write_part(w, db, v, &v->parts[p]);
     omen_jw_array_end(w);
+    omen_jw_object_end(w);
+}
+
+/* Why an index that should be there could not be built, the last one of several: {"code", "message"}, or null. */
+static void write_failure(omen_jw *w, omen_db *db, const omen_db_version *version) {
+    bool failing = false;
+    for (uint32_t c = 0; c < version->count; c++)
+        for (uint32_t p = 0; p < version->colls[c]->part_count; p++)
+            for (uint32_t f = 0; f < version->colls[c]->coll->schema.schema.vector_count; f++) failing = failing || omen_indexing_failing(version->colls[c], &version->colls[c]->parts[p], f);
+    omen_error why = {0};
+    omen_lock_take(&db->maintain_lock);
+    if (failing && db->index_failure != OMEN_OK) {
+        why = db->index_error;
+        why.status = db->index_failure;
+    }
+    omen_lock_drop(&db->maintain_lock);
+    omen_jw_key(w, "indexFailure");
+    if (why.status == OMEN_OK) {
+        omen_jw_null(w);
+        return;
+    }
+    omen_jw_object(w);
+    omen_jw_key(w, "code");
+    omen_jw_cstr(w, omen_status_name(why.status));
+    omen_jw_key(w, "message");
+    omen_jw_cstr(w, why.text);
     omen_jw_object_end(w);
 }
 
@@ -232,9 +272,10 @@ omen_status omen_db_stats(omen_db *db, omen_buf *out, omen_error *err) {
     omen_jw_key(&w, "memoryPeakBytes");
     omen_jw_u64(&w, atomic_load(&db->mem.peak));
     write_indexing(&w, db, s.version);
+    write_failure(&w, db, s.version);
     omen_jw_key(&w, "collections");
     omen_jw_array(&w);
-    for (uint32_t c = 0; c < s.version->count; c++) write_coll(&w, s.version->colls[c]);
+    for (uint32_t c = 0; c < s.version->count; c++) write_coll(&w, db, s.version->colls[c]);
     omen_jw_array_end(&w);
     omen_jw_object_end(&w);
     omen_snapshot_release(&s);

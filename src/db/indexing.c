@@ -110,7 +110,7 @@ static const char *why_this(const omen_db *db, const omen_db_version *current, c
     return omen_index_reason(have->kind);
 }
 
-static void why_none(const omen_db *db, const omen_part_state *p, uint32_t field, const omen_index_choice *choice, char *out, size_t capacity) {
+static void why_none(const omen_db *db, omen_index_kind wanted, const omen_part_state *p, uint32_t field, const omen_index_choice *choice, char *out, size_t capacity) {
     const omen_part_indexing *i = &p->part->indexing[field];
     bool none = choice->options.kind == OMEN_INDEX_FLAT, left_out = i->left_out != 0 && !atomic_load(&i->removed);
     unsigned long long limit = db->options.index_bytes;
@@ -120,7 +120,7 @@ static void why_none(const omen_db *db, const omen_part_state *p, uint32_t field
     else if (left_out && !none) omen_format(out, capacity, "its index was damaged and is left out: maintenance will build it again");
     else if (!none) omen_format(out, capacity, "its index is not built yet");
     else if (choice->needs != 0) omen_format(out, capacity, "%s (it takes about %llu bytes, index_bytes is %llu)", choice->why, (unsigned long long)choice->needs, limit);
-    else omen_format(out, capacity, "%s", choice->why);
+    else omen_format(out, capacity, "%s", wanted == OMEN_INDEX_FLAT ? "no index was asked for (flat): all rows are compared" : choice->why);
 }
 
 void omen_indexing_why(omen_db *db, const omen_coll_version *v, const omen_part_state *p, uint32_t field, char *out, size_t capacity) {
@@ -129,7 +129,7 @@ void omen_indexing_why(omen_db *db, const omen_coll_version *v, const omen_part_
     const omen_index *have = omen_part_index(p, field);
     const char *why = have == NULL ? NULL : why_this(db, current, v, p, field);
     if (why != NULL) omen_format(out, capacity, "%s", why);
-    else if (have == NULL) why_none(db, p, field, &choice, out, capacity);
+    else if (have == NULL) why_none(db, v->coll->schema.schema.vectors[field].index.kind, p, field, &choice, out, capacity);
     else
         omen_format(out, capacity, "of other parameters than are asked for now: it serves on until the new one is built%s%s", choice.options.kind == OMEN_INDEX_FLAT ? "; " : "",
                     choice.options.kind == OMEN_INDEX_FLAT ? choice.why : "");
@@ -137,6 +137,15 @@ void omen_indexing_why(omen_db *db, const omen_coll_version *v, const omen_part_
 }
 
 /* ---- what could not be built ---- */
+
+bool omen_indexing_failing(const omen_coll_version *v, const omen_part_state *p, uint32_t field) {
+    const omen_index_options *wanted = &v->coll->schema.schema.vectors[field].index;
+    const omen_index *have = omen_part_index(p, field);
+    if (have != NULL && !omen_index_spoiled(have) && suits(p->part, omen_index_options_of(have), wanted)) return false;
+    if (wanted->kind == OMEN_INDEX_AUTO) return atomic_load(&p->part->indexing[field].failures) != 0;
+    omen_index_case plenty = {.rows = p->part->rows, .dimensions = v->coll->schema.schema.vectors[field].dimensions, .budget = UINT64_MAX};
+    return omen_index_choose(wanted, &plenty).options.kind != OMEN_INDEX_FLAT;
+}
 
 static void log_failure(omen_db *db, const omen_error *err) {
     char line[500];

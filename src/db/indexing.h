@@ -52,6 +52,8 @@ void omen_indexing_free(omen_db *db);
 /* Why a field of a part has the index that it has, or none, as a sentence. capacity: OMEN_INDEXING_WHY is enough. */
 #define OMEN_INDEXING_WHY 300u
 void omen_indexing_why(omen_db *db, const omen_coll_version *v, const omen_part_state *p, uint32_t field, char *out, size_t capacity);
+/* Whether a field of a part lacks the index that it should have because that could not be built. */
+bool omen_indexing_failing(const omen_coll_version *v, const omen_part_state *p, uint32_t field);
 /* Bytes that open indexes hold. */
 uint64_t omen_indexes_memory(const omen_db_version *v);
 /* How far the build that is under way is, 0 to 999; false: none. */

@@ -1,6 +1,6 @@
 // Types of vectors, indexes, the effort of searches and explanations on the command line.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { fails, folder, json, notBuilt, ok, omendb } from "./fixtures/omendb.mjs";
@@ -66,10 +66,66 @@ test("index: built with progress, used, changed; searches find what exact search
     assert.match(ok(["stats", db]), new RegExp(`l2, f32, index ${kind}`));
   }
   assert.deepEqual(json(["index", db, "--index", "flat"]), { indexes: [] });
-  assert.match(ok(["index", db]), /no indexes/);
+  assert.match(ok(["index", db]), /no index, 5000 rows: no index was asked for \(flat\)/);
   assert.equal(json(["index", db, "--index", "hnsw", "--no-build"]).indexes.length, 0);
   assert.equal(json(["index", db, "--index-bytes", "64MiB"]).indexes.length, 1);
   assert.match(ok(["check", db]), /in order/);
+});
+
+test("an index that could not be built is an error, and what serves instead is told", { skip }, (t) => {
+  const cwd = folder(t);
+  const db = join(cwd, "db");
+  const base = fvecs(join(cwd, "base.fvecs"), 5000, 256);
+  const little = ["--memory-bytes", "7MiB", "--pool-bytes", "1MiB"];
+  ok(["create", db, "--dimensions", "256"]);
+  assert.match(ok(["index", db]), /nothing to index yet/);
+  ok(["import", db, base]);
+  ok(["index", db, "--index", "flat"]);
+  for (const before of ["no index", "hnsw"]) {
+    const { code, out, err } = omendb(["index", db, "--index", "hnsw", "--index-m", before === "hnsw" ? "20" : "16", ...little]);
+    assert.equal(code, 60, err);
+    assert.match(err, /OMEN_ERR_MEMORY: an index could not be built: .*memory.*--memory-bytes/);
+    assert.match(out, new RegExp(`${before}, 5000 rows.*${before === "hnsw" ? "of other parameters than are asked for now" : "could not be built"}`));
+    if (before === "hnsw") assert.match(ok(["explain", db, "--id", "1"]), /hnsw with .*\n +of other parameters than are asked for now: it serves on/);
+    ok(["index", db, "--index", "hnsw", "--index-m", "16"]);
+  }
+  assert.match(fails(61, ["index", db, "--index", "ivf", "--index-bytes", "100KiB"]).message, /could not be built: .*index_bytes.*--index-bytes/);
+  assert.match(ok(["explain", db, "--vector-file", base, "--index-bytes", "100KiB"]), /flat\n +.*not built yet/);
+  ok(["index", db, "--index", "hnsw"]);
+  assert.match(ok(["explain", db, "--vector-file", base, "--index-bytes", "100KiB"]), /does not fit the memory for indexes.*\(it takes about \d+ bytes, index_bytes is 102400\)/);
+  assert.equal(json(["explain", db, "--vector-file", base]).recall, 0.95);
+});
+
+test("auto goes back from what was asked for by name to what is best", { skip }, (t) => {
+  const cwd = folder(t);
+  const db = join(cwd, "db");
+  ok(["import", db, fvecs(join(cwd, "base.fvecs"), 5000, 256)]);
+  for (const kind of ["disk", "ivf"]) {
+    assert.equal(json(["index", db, "--index", kind]).indexes[0].kind, kind);
+    assert.match(ok(["index", db, "--index", "auto"]), /hnsw, 5000 rows, .*it is the fastest/);
+    assert.match(ok(["explain", db, "--id", "1"]), /hnsw with .*\n.*it is the fastest/);
+  }
+});
+
+test("check tells damage in the file of an index, and that nothing is lost", { skip }, (t) => {
+  const cwd = folder(t);
+  const db = join(cwd, "db");
+  ok(["import", db, fvecs(join(cwd, "base.fvecs"))]);
+  for (const kind of ["hnsw", "ivf", "disk"]) {
+    ok(["index", db, "--index", kind]);
+    const name = readdirSync(db).find((one) => one.startsWith("seg-4"));
+    const bytes = readFileSync(join(db, name));
+    for (const at of [0, 100, Math.floor(bytes.length / 2), bytes.length - 20, bytes.length - 1, -1]) {
+      if (at < 0) rmSync(join(db, name));
+      else writeFileSync(join(db, name), bytes.with(at, bytes[at] ^ 0x10));
+      const { message } = fails(50, ["check", db]);
+      assert.ok(message.includes(name), `${kind}, byte ${at}: ${message}`);
+      if (kind !== "disk" || at < 0) assert.match(message, /no record is lost.*omendb index/);
+    }
+    ok(["index", db]);
+    assert.match(ok(["check", db]), /in order/);
+    assert.equal(json(["index", db]).indexes[0].kind, kind);
+  }
 });
 
 test("vectors of every type go in, are found and come out again", { skip }, (t) => {
