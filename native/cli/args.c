@@ -64,6 +64,34 @@ static const option options[] = {
     {"exact", 0, NULL, "compare every record", false},
     {"include-vector", 0, NULL, "show vectors too", false},
     {"no-metadata", 0, NULL, "leave the metadata out", false},
+    {"filter", 0, "FILTER", "only records that match: 'year >= 2020 AND lang IN (\'c\', \'js\')', or a JSON object", false},
+    {"set", 0, "JSON", "what becomes of the metadata, an object; null removes a key", false},
+    {"text", 0, "WORDS", "words to find: 'tea shop', +must, -not, \"a phrase\", begin*", false},
+    {"text-fields", 0, "FIELDS", "text fields to look in, by commas: NAME or NAME:WEIGHT; otherwise all", false},
+    {"operator", 0, "NAME", "or (default), or and: every word must be there", false},
+    {"no-typos", 0, NULL, "find words only as they are written", false},
+    {"prefix", 0, NULL, "the last word is the beginning of one", false},
+    {"sparse", 0, "JSON", "a sparse vector: '{\"field\": \"terms\", \"indices\": [3], \"values\": [0.5]}'", false},
+    {"positive", 0, "ID", "find what is like this record; may be given several times", false},
+    {"negative", 0, "ID", "and unlike this one; may be given several times", false},
+    {"strategy", 0, "NAME", "of examples: average (default) or best", false},
+    {"fusion", 0, "NAME", "how several rankings become one: weighted (default) or rrf", false},
+    {"alpha", 0, "SHARE", "weighted: the share of the vectors, 0 to 1; otherwise found from the scores", false},
+    {"weights", 0, "LIST", "weights of rankings: NAME=NUMBER by commas; names of fields, or text", false},
+    {"rrf-k", 0, "N", "rrf: k of 1 / (k + rank) (60)", false},
+    {"max-distance", 0, "NUMBER", "nothing farther away is a hit", false},
+    {"min-score", 0, "NUMBER", "nothing below is a hit", false},
+    {"mmr", 0, "LAMBDA", "hits that differ: 1 is relevance alone, 0 difference alone", false},
+    {"mmr-candidates", 0, "N", "how many hits to choose from (4 k)", false},
+    {"group-by", 0, "PATH", "the best hits of each value of this path; -k counts groups", false},
+    {"group-size", 0, "N", "hits of each group (1)", false},
+    {"group-missing", 0, "NAME", "records without a value: own (default, a group each way) or leave", false},
+    {"facets", 0, "PATHS", "count values of these paths, by commas; or a JSON object", false},
+    {"highlight", 0, NULL, "show where the words are", false},
+    {"highlight-fields", 0, "NAMES", "of these fields, separated by commas", false},
+    {"highlight-length", 0, "N", "characters of a fragment", false},
+    {"highlight-fragments", 0, "N", "fragments of a field", false},
+    {"deadline-ms", 0, "N", "give up after so many milliseconds", false},
     {"prometheus", 0, NULL, "Prometheus text instead of JSON", false},
     {"label", 0, "NAME=VALUE", "a label for every series; may be given several times", false},
 };
@@ -86,10 +114,22 @@ static bool listed(const char *names, const char *name) {
     return false;
 }
 
-static const option *find_long(const char *name, size_t len) {
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        if (strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0) return &options[i];
-    return NULL;
+/* The name in lists of options: two names have one meaning where a collection is made, and another where it is searched. */
+static const char *key_of(const option *o) {
+    if (strcmp(o->name, "text") == 0 && strcmp(o->value, "WORDS") == 0) return "words";
+    if (strcmp(o->name, "sparse") == 0 && strcmp(o->value, "JSON") == 0) return "sparse-query";
+    return o->name;
+}
+
+/* The command's option of that name; another one's where it has none. */
+static const option *find_long(const cli_command *c, const char *name, size_t len) {
+    const option *other = NULL;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        if (strlen(options[i].name) != len || memcmp(options[i].name, name, len) != 0) continue;
+        if (options[i].general || listed(c->options, key_of(&options[i]))) return &options[i];
+        other = &options[i];
+    }
+    return other;
 }
 
 static const option *find_short(char letter) {
@@ -114,13 +154,13 @@ static omen_status take_option(const cli_command *c, int argc, char **argv, int 
     const option *o;
     if (text[1] == '-') {
         value = strchr(text, '=');
-        o = find_long(text + 2, value == NULL ? strlen(text + 2) : (size_t)(value - text - 2));
+        o = find_long(c, text + 2, value == NULL ? strlen(text + 2) : (size_t)(value - text - 2));
         if (value != NULL) value++;
     } else {
         o = find_short(text[1]);
         if (text[2] != '\0') value = text + 2;
     }
-    if (o == NULL || (!o->general && !listed(c->options, o->name)))
+    if (o == NULL || (!o->general && !listed(c->options, key_of(o))))
         return cli_fail(OMEN_ERR_INVALID, "`omendb %s` has no option %.100s; `omendb help %s` lists them", c->name, text, c->name);
     if (o->value == NULL && value != NULL) return cli_fail(OMEN_ERR_INVALID, "option --%s takes no value; leave \"%.100s\" out", o->name, value);
     if (o->value != NULL && value == NULL) {
@@ -188,7 +228,7 @@ void cli_print_options(FILE *to, const char *names) {
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         const option *o = &options[i];
         char left[64];
-        if (names == NULL ? !o->general : !listed(names, o->name)) continue;
+        if (names == NULL ? !o->general : !listed(names, key_of(o))) continue;
         int n = o->letter != 0 ? snprintf(left, sizeof left, "-%c, ", o->letter) : snprintf(left, sizeof left, "    ");
         snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name, o->value == NULL ? "" : " ", o->value == NULL ? "" : o->value);
         fprintf(to, "  %-32s %s\n", left, o->help);

@@ -2,7 +2,7 @@
  *
  *   main.c      the table of commands, help, exit codes          args.c      options and arguments
  *   database.c  opening a database and its collection            create.c    create, collections, drop
- *   records.c   upsert, get, delete, count                       search.c    search
+ *   records.c   upsert, get, delete, update, count               search.c    search; query.c: what it asks for; hits.c: what it found
  *   admin.c     flush, compact, check, stats, metrics            import.c    import; export.c: export
  *   index.c     index, explain, their parameters                 element.c   vectors as numbers
  *   batch.c     records gathered into a batch                    value.c     ids, numbers and vectors as text
@@ -122,6 +122,20 @@ omen_status cli_index_options(omen_index_options *out);
 omen_status cli_effort_options(omen_query *q);
 /* Runs a search and shows how it was answered. */
 omen_status cli_explain(omen_collection *c, const omen_query *q);
+
+/* ---- queries (query.c) ---- */
+
+/* --filter; empty when it was not given. OMEN_ERR_INVALID. */
+omen_status cli_filter_option(omen_str *out);
+/* What a search may ask for besides a vector, as the JSON of omen_query.options: free *text with free(), on failure too. */
+omen_status cli_query_options(char **text, size_t *len);
+/* Whether it finds records without a vector: by words, a sparse vector or examples. */
+bool cli_query_has_leg(void);
+
+/* ---- hits (hits.c) ---- */
+
+/* What a search found; `like`: a record that is left out, or NULL. At most k are shown; f: the field of the vectors, or NULL. */
+void cli_hits_show(const omen_results *r, const omen_id *like, uint64_t k, const omen_vector_field *f);
 
 /* ---- values (value.c) ---- */
 
@@ -306,6 +320,7 @@ omen_status cli_run_export(void);
 omen_status cli_run_upsert(void);
 omen_status cli_run_get(void);
 omen_status cli_run_delete(void);
+omen_status cli_run_update(void);
 omen_status cli_run_count(void);
 omen_status cli_run_search(void);
 omen_status cli_run_explain(void);

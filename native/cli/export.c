@@ -96,14 +96,15 @@ static omen_id keep_last(const omen_results *r, char text[OMEN_MAX_ID]) {
     return id;
 }
 
-static omen_status transfer(omen_collection *c, cli_sink *sink, FILE *ids, uint32_t include) {
+static omen_status transfer(omen_collection *c, omen_str filter, cli_sink *sink, FILE *ids, uint32_t include) {
     char text[OMEN_MAX_ID];
     omen_id after;
     size_t page = page_size(sink->schema);
     while (sink->rows < sink->total) {
         omen_results *r;
         size_t limit = sink->total - sink->rows < page ? (size_t)(sink->total - sink->rows) : page;
-        CLI_TRY(cli_core(omen_scroll(c, sink->rows == 0 ? NULL : &after, limit, include, &r)));
+        const omen_id *from = sink->rows == 0 ? NULL : &after;
+        CLI_TRY(cli_core(filter.len == 0 ? omen_scroll(c, from, limit, include, &r) : omen_scroll_where(c, filter, from, limit, include, &r)));
         size_t got = omen_results_count(r);
         omen_status s = got == 0 ? cli_fail(OMEN_ERR_INTERNAL, "the collection has fewer records than it counts") : write_page(sink, r, ids);
         if (s == OMEN_OK) after = keep_last(r, text);
@@ -117,17 +118,19 @@ static omen_status transfer(omen_collection *c, cli_sink *sink, FILE *ids, uint3
 static omen_status run(omen_collection *c, size_t format, target *to, target *ids, uint64_t *rows) {
     cli_sink sink = *formats[format].sink;
     uint64_t limit, count;
+    omen_str filter;
+    CLI_TRY(cli_filter_option(&filter));
     CLI_TRY(cli_option_u64("limit", 1, UINT64_MAX, UINT64_MAX, &limit));
     sink.schema = omen_collection_schema(c);
     if (formats[format].vectors_only) CLI_TRY(cli_field_choose(c, &sink.field));
-    CLI_TRY(cli_core(omen_count(c, &count))); /* opened for reading only, so it stays */
+    CLI_TRY(cli_core(filter.len == 0 ? omen_count(c, &count) : omen_count_where(c, filter, &count))); /* opened for reading only, so it stays */
     CLI_TRY(open_target(to, cli_positional(1)));
     if (cli_given("ids")) CLI_TRY(open_target(ids, cli_option("ids", NULL)));
     sink.total = count < limit ? count : limit;
     sink.to = to->to;
     cli_progress_begin("exporting", sink.total);
     CLI_TRY(sink.begin(&sink));
-    CLI_TRY(transfer(c, &sink, ids->to, OMEN_INCLUDE_VECTOR | (formats[format].vectors_only ? 0 : OMEN_INCLUDE_DOCUMENT)));
+    CLI_TRY(transfer(c, filter, &sink, ids->to, OMEN_INCLUDE_VECTOR | (formats[format].vectors_only ? 0 : OMEN_INCLUDE_DOCUMENT)));
     *rows = sink.rows;
     return sink.end(&sink);
 }

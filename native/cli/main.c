@@ -16,6 +16,10 @@
 #define SHOWN "include-vector no-metadata "
 #define INDEX "index index-m index-ef index-codec index-lists index-bits "
 #define EFFORT "recall ef nprobe exact "
+#define QUERY                                                                                                                        \
+    "vector vector-file row id k filter words text-fields operator no-typos prefix sparse-query positive negative strategy fusion "   \
+    "alpha weights rrf-k max-distance min-score mmr mmr-candidates group-by group-size group-missing facets highlight "              \
+    "highlight-fields highlight-length highlight-fragments deadline-ms "
 
 const cli_command cli_commands[] = {
     {"create", cli_run_create, "DATABASE", 1, 1, "create a database, or a collection in it",
@@ -43,8 +47,8 @@ const cli_command cli_commands[] = {
      "  omendb import sift base.fvecs --metric l2\n"
      "  zcat notes.jsonl.gz | omendb import notes - --format jsonl --id-field key"},
     {"export", cli_run_export, "DATABASE [FILE]", 1, 2, "write records as JSON lines, CSV, fvecs or npy",
-     "collection field format ids limit force progress no-progress ",
-     "Writes all records in the order of their ids, to standard output when there is no FILE (then --format says how; JSON\n"
+     "collection field format ids filter limit force progress no-progress ",
+     "Writes all records, or those of --filter, in the order of their ids, to standard output when there is no FILE (then --format says how; JSON\n"
      "lines when left out). FILE appears when it is complete. fvecs and npy hold the vectors of one field only; --ids writes\n"
      "the ids beside them, one a line.\n\n"
      "  omendb export notes notes.jsonl\n"
@@ -54,16 +58,20 @@ const cli_command cli_commands[] = {
      "Each RECORD is a JSON object: {\"id\": 7, \"vector\": [1, 2], \"title\": \"...\"}. Without any they are read from standard\n"
      "input, one a line. All of them are one batch: all are written, or none.\n\n"
      "  omendb upsert notes '{\"id\": \"a\", \"vector\": [0.1, 0.2], \"title\": \"first\"}'"},
-    {"search", cli_run_search, "DATABASE", 1, 1, "find the records nearest to a vector",
-     READING SHOWN EFFORT "vector vector-file row id k ",
+    {"search", cli_run_search, "DATABASE", 1, 1, "find records by vectors, words and filters",
+     READING SHOWN EFFORT QUERY,
      "The vector is --vector '[0.1, 0.2]', or row --row (0) of --vector-file (fvecs, npy, JSON lines, CSV), or the one of the\n"
      "record --id, which is then left out of the answer. Smaller distances and larger scores are nearer. Distances are exact;\n"
      "where there is an index it may miss some of the nearest: --recall says what share is to be found, --exact that all are.\n\n"
+     "--text finds words in the collection's text fields, alone or together with a vector: then both rankings become one. So do\n"
+     "--sparse, and --positive and --negative, which search by example. --filter takes only records whose metadata match; docs/QUERIES.md\n"
+     "tells all of it.\n\n"
      "  omendb search notes --vector '[0.1, 0.2]' -k 5\n"
+     "  omendb search notes --text 'tea shop' --filter \"year >= 2020 AND lang IN ('en', 'de')\" --highlight --facets lang,tags\n"
      "  omendb search notes --id a --json"},
-    {"explain", cli_run_explain, "DATABASE", 1, 1, "show how a search is answered", READING EFFORT "vector vector-file row id k ",
-     "Takes what `omendb search` takes, runs the search, and shows for memory and each segment how many rows there are, which\n"
-     "index answered, why that one, its effort, and what it did.\n\n"
+    {"explain", cli_run_explain, "DATABASE", 1, 1, "show how a search is answered", READING EFFORT QUERY,
+     "Takes what `omendb search` takes, runs the search, and shows what became of the filter, and for memory and each segment how\n"
+     "many rows there are, which index answered, why that one, its effort, and what it did.\n\n"
      "  omendb explain notes --vector '[0.1, 0.2]' --recall 0.99"},
     {"index", cli_run_index, "DATABASE", 1, 1, "build the indexes that are due, or change one",
      "collection field no-build progress no-progress " INDEX,
@@ -77,9 +85,15 @@ const cli_command cli_commands[] = {
     {"get", cli_run_get, "DATABASE ID...", 2, -1, "show records by their ids", "collection " SHOWN,
      "7 is the integer 7 and '\"7\"' the string. The exit code is 20 when one of the ids is not there.\n\n"
      "  omendb get notes a b --include-vector"},
-    {"delete", cli_run_delete, "DATABASE ID...", 2, -1, "delete records by their ids", "collection ",
-     "7 is the integer 7 and '\"7\"' the string. Ids that are not there are no error."},
-    {"count", cli_run_count, "DATABASE", 1, 1, "count the records of a collection", "collection ", ""},
+    {"delete", cli_run_delete, "DATABASE [ID...]", 1, -1, "delete records by their ids or a filter", "collection filter ",
+     "7 is the integer 7 and '\"7\"' the string. Ids that are not there are no error. Instead of ids, --filter says which.\n\n"
+     "  omendb delete notes a b\n"
+     "  omendb delete notes --filter 'year < 2000'"},
+    {"update", cli_run_update, "DATABASE", 1, 1, "change the metadata of the records that a filter selects", "collection filter set ",
+     "--set is merged into the metadata of each record (RFC 7396: null removes a key). All of them are changed, or none.\n"
+     "Records by their ids are changed by `omendb upsert --mode update`.\n\n"
+     "  omendb update notes --filter \"lang = 'js'\" --set '{\"lang\": \"javascript\", \"draft\": null}'"},
+    {"count", cli_run_count, "DATABASE", 1, 1, "count the records of a collection", "collection filter ", "All of them, or those that --filter selects."},
     {"collections", cli_run_collections, "DATABASE", 1, 1, "list the collections and their schemas", "", ""},
     {"drop", cli_run_drop, "DATABASE COLLECTION", 2, 2, "drop a collection with all its records", "force ",
      "Asks before it does so when it runs in a terminal, unless --force is given; elsewhere --force is needed."},

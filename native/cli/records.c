@@ -1,4 +1,4 @@
-/* records.c - upsert, get, delete, count. */
+/* records.c - upsert, get, delete, update, count. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,7 +210,7 @@ omen_status cli_run_get(void) {
     return s;
 }
 
-/* ---- delete, count ---- */
+/* ---- delete, update, count ---- */
 
 omen_status cli_run_delete(void) {
     omen_db *db;
@@ -218,21 +218,42 @@ omen_status cli_run_delete(void) {
     omen_id *ids = NULL;
     char *text = NULL;
     size_t deleted = 0;
-    omen_status s = read_ids(&ids, &text);
+    omen_str filter;
+    bool by_filter = cli_given("filter");
+    CLI_TRY(cli_filter_option(&filter));
+    if (by_filter == (cli_positional_count() > 1)) return cli_fail(OMEN_ERR_INVALID, "give which records to delete, as ids or with --filter; usage: omendb delete DATABASE [ID...]");
+    omen_status s = by_filter ? OMEN_OK : read_ids(&ids, &text);
     if (s == OMEN_OK) s = open_both(CLI_WRITE, &db, &c);
-    if (s == OMEN_OK) s = close_both(db, c, cli_core(omen_delete(c, ids, cli_positional_count() - 1, &deleted)));
+    if (s == OMEN_OK)
+        s = close_both(db, c, cli_core(by_filter ? omen_delete_where(c, filter, &deleted) : omen_delete(c, ids, cli_positional_count() - 1, &deleted)));
     free(ids);
     free(text);
     if (s == OMEN_OK) say_number("deleted", deleted, "deleted %llu records\n");
     return s;
 }
 
+omen_status cli_run_update(void) {
+    omen_db *db;
+    omen_collection *c;
+    omen_str filter;
+    size_t count = 0;
+    const char *set = cli_option("set", NULL);
+    CLI_TRY(cli_filter_option(&filter));
+    if (set == NULL || filter.len == 0) return cli_fail(OMEN_ERR_INVALID, "give which records with --filter, and what becomes of them with --set '{\"draft\": false}'");
+    CLI_TRY(open_both(CLI_WRITE, &db, &c));
+    CLI_TRY(close_both(db, c, cli_core(omen_update_where(c, filter, (omen_str){set, strlen(set)}, &count))));
+    say_number("count", count, "changed %llu records\n");
+    return OMEN_OK;
+}
+
 omen_status cli_run_count(void) {
     omen_db *db;
     omen_collection *c;
     uint64_t count = 0;
+    omen_str filter;
+    CLI_TRY(cli_filter_option(&filter));
     CLI_TRY(open_both(CLI_READ, &db, &c));
-    CLI_TRY(close_both(db, c, cli_core(omen_count(c, &count))));
+    CLI_TRY(close_both(db, c, cli_core(filter.len == 0 ? omen_count(c, &count) : omen_count_where(c, filter, &count))));
     say_number("count", count, "%llu\n");
     return OMEN_OK;
 }

@@ -59,125 +59,90 @@ static omen_status read_record(request *q, omen_collection *c, uint32_t field) {
 
 static omen_status read_request(request *q, omen_collection *c, uint32_t field) {
     const char *text = cli_option("vector", NULL);
-    if ((text != NULL) + cli_given("vector-file") + cli_given("id") != 1)
-        return cli_fail(OMEN_ERR_INVALID, "give what to search for as one of --vector '[0.1, 0.2]', --vector-file FILE and --id ID");
+    int vectors = (text != NULL) + cli_given("vector-file") + cli_given("id");
+    if (vectors == 0 && cli_query_has_leg()) return OMEN_OK;
+    if (vectors != 1)
+        return cli_fail(OMEN_ERR_INVALID, "give what to search for as one of --vector '[0.1, 0.2]', --vector-file FILE and --id ID, or words with --text");
     if (cli_given("vector-file")) return read_file(q, omen_collection_schema(c), field);
     if (cli_given("id")) return read_record(q, c, field);
     return cli_vector_parse(text, strlen(text), &q->vector, &q->count);
 }
 
-/* ---- the answer ---- */
+/* ---- the search ---- */
 
-static bool same(const omen_id *a, const omen_id *b) {
-    if (a->text.data == NULL || b->text.data == NULL) return a->text.data == b->text.data && a->number == b->number;
-    return a->text.len == b->text.len && memcmp(a->text.data, b->text.data, a->text.len) == 0;
+/* The vector as the field's element has it; of another length it is refused before it is read. */
+static omen_status pack(const omen_vector_field *f, const request *q, omen_query *query, void **packed) {
+    query->dimensions = f->element == OMEN_ELEMENT_BIT ? q->count * 8 : q->count;
+    query->vector = q->vector;
+    *packed = malloc(cli_vector_bytes(f));
+    if (*packed == NULL) return cli_no_memory();
+    if (q->count != cli_width(f)) return OMEN_OK;
+    CLI_TRY(cli_vector_pack(f, q->vector, *packed));
+    query->vector = *packed;
+    return OMEN_OK;
 }
 
-static void json_hit(const omen_results *r, size_t i, const omen_vector_field *f) {
-    omen_id id = omen_results_id(r, i);
-    omen_str document = omen_results_document(r, i);
-    cli_json_object();
-    cli_json_key("id");
-    cli_json_id(&id);
-    cli_json_key("score");
-    cli_json_float(omen_results_score(r, i));
-    cli_json_key("distance");
-    cli_json_float(omen_results_distance(r, i));
-    if (!cli_given("no-metadata")) {
-        cli_json_key("metadata");
-        cli_json_raw(document.len == 0 ? "{}" : document.data, document.len == 0 ? 2 : document.len);
-    }
-    if (cli_given("include-vector")) {
-        cli_json_key("vector");
-        cli_json_vector(cli_vector_numbers(f, omen_results_vector(r, i, 0)), cli_width(f));
-    }
-    cli_json_object_end();
+static omen_status find(omen_collection *c, const omen_query *query, const request *q, uint64_t k, const omen_vector_field *f) {
+    omen_results *r = NULL;
+    omen_status s = cli_core(omen_search(c, query, &r));
+    if (s == OMEN_OK) cli_hits_show(r, q->like ? &q->id : NULL, k, f);
+    omen_results_free(r);
+    return s;
 }
 
-static void text_hit(const omen_results *r, size_t i, size_t rank, const omen_vector_field *f) {
-    omen_id id = omen_results_id(r, i);
-    omen_str document = omen_results_document(r, i);
-    printf("%4zu  %9.6f  %9.6f  ", rank, (double)omen_results_distance(r, i), (double)omen_results_score(r, i));
-    cli_id_print(stdout, &id);
-    if (document.len != 0) {
-        fputs("  ", stdout);
-        cli_print_short(stdout, document.data, document.len, 120);
-    }
-    putchar('\n');
-    if (!cli_given("include-vector")) return;
-    const float *v = cli_vector_numbers(f, omen_results_vector(r, i, 0));
-    fputs("      [", stdout);
-    for (uint32_t d = 0; d < cli_width(f); d++) {
-        char number[32];
-        printf("%s%.*s", d == 0 ? "" : ", ", (int)cli_float_text(v[d], number), number);
-    }
-    puts("]");
+/* A search without a vector needs no field for one; one by example and answers with vectors do, where there are several. */
+static omen_status choose_field(const omen_collection *c, const omen_vector_field **f) {
+    uint32_t field;
+    *f = NULL;
+    const omen_schema *schema = omen_collection_schema(c);
+    bool vector = cli_given("vector") || cli_given("vector-file") || cli_given("id") || !cli_query_has_leg();
+    if (!vector && !cli_given("field") && schema->vector_count != 1) return OMEN_OK;
+    CLI_TRY(cli_field_choose(c, &field));
+    *f = &schema->vectors[field];
+    return OMEN_OK;
 }
 
-static void show(const omen_results *r, const request *q, uint64_t k, const omen_vector_field *f) {
-    uint64_t shown = 0;
-    if (cli_json) {
-        cli_json_begin(stdout);
-        cli_json_object();
-        cli_json_key("hits");
-        cli_json_array();
-    } else {
-        puts("   #   distance      score  record");
-    }
-    for (size_t i = 0; i < omen_results_count(r) && shown < k; i++) {
-        omen_id id = omen_results_id(r, i);
-        if (q->like && same(&id, &q->id)) continue;
-        shown++;
-        if (cli_json) json_hit(r, i, f);
-        else text_hit(r, i, (size_t)shown, f);
-    }
-    if (!cli_json) return;
-    cli_json_array_end();
-    cli_json_object_end();
-    cli_json_end();
-}
-
-static omen_status search(omen_collection *c, bool explain) {
+static omen_status search(omen_collection *c, bool explain, const char *options, size_t options_len) {
     request q = {0};
     uint64_t k;
-    uint32_t field;
-    omen_results *r = NULL;
+    const omen_vector_field *f;
     omen_query query;
+    void *packed = NULL;
     omen_query_init(&query);
     CLI_TRY(cli_option_u64("k", 1, OMEN_MAX_K, 10, &k));
     CLI_TRY(cli_effort_options(&query));
-    CLI_TRY(cli_field_choose(c, &field));
-    const omen_vector_field *f = &omen_collection_schema(c)->vectors[field];
-    omen_status s = read_request(&q, c, field);
+    CLI_TRY(cli_filter_option(&query.filter));
+    CLI_TRY(choose_field(c, &f));
+    omen_status s = read_request(&q, c, f == NULL ? 0 : (uint32_t)(f - omen_collection_schema(c)->vectors));
     query.k = (uint32_t)(q.like && k < OMEN_MAX_K ? k + 1 : k);
-    query.field = f->name;
-    query.dimensions = f->element == OMEN_ELEMENT_BIT ? q.count * 8 : q.count;
+    query.options = (omen_str){options, options_len};
+    if (f != NULL) query.field = f->name;
     query.include = (cli_given("no-metadata") ? 0 : OMEN_INCLUDE_DOCUMENT) | (cli_given("include-vector") ? OMEN_INCLUDE_VECTOR : 0);
-    void *packed = s == OMEN_OK ? malloc(cli_vector_bytes(f)) : NULL;
-    query.vector = q.vector; /* of another length it is refused before it is read */
-    if (s == OMEN_OK && packed == NULL) s = cli_no_memory();
-    if (s == OMEN_OK && q.count == cli_width(f)) {
-        s = cli_vector_pack(f, q.vector, packed);
-        query.vector = packed;
-    }
-    if (s == OMEN_OK && explain) s = cli_explain(c, &query);
-    else if (s == OMEN_OK) s = cli_core(omen_search(c, &query, &r));
-    if (s == OMEN_OK && !explain) show(r, &q, k, f);
-    omen_results_free(r);
+    if (s == OMEN_OK && q.vector != NULL) s = pack(f, &q, &query, &packed);
+    if (s == OMEN_OK) s = explain ? cli_explain(c, &query) : find(c, &query, &q, k, f);
     free(packed);
     free(q.vector);
     free(q.id_text);
     return s;
 }
 
-static omen_status run(bool explain) {
+static omen_status run_with(bool explain, const char *options, size_t len) {
     omen_db *db;
     omen_collection *c = NULL;
     CLI_TRY(cli_database_open(CLI_READ, &db));
     omen_status s = cli_collection_open(db, &c);
-    if (s == OMEN_OK) s = search(c, explain);
+    if (s == OMEN_OK) s = search(c, explain, options, len);
     omen_collection_close(c);
     return cli_database_close(db, s);
+}
+
+static omen_status run(bool explain) {
+    char *options = NULL;
+    size_t len = 0;
+    omen_status s = cli_query_options(&options, &len);
+    if (s == OMEN_OK) s = run_with(explain, len == 2 ? "" : options, len == 2 ? 0 : len);
+    free(options);
+    return s;
 }
 
 omen_status cli_run_search(void) { return run(false); }
