@@ -229,6 +229,14 @@ OMEN_API omen_status omen_wait(omen_db *db, uint64_t commit);
 
 enum { OMEN_INCLUDE_DOCUMENT = 1u, OMEN_INCLUDE_VECTOR = 2u };
 
+/* One of several query vectors. */
+typedef struct omen_query_vector {
+    omen_str field;      /* empty: the only or default one; each field once */
+    const void *vector;  /* as omen_element says */
+    uint32_t dimensions;
+    float weight;        /* in the fusion, at least 0; 1 is usual */
+} omen_query_vector;
+
 typedef struct omen_query {
     uint32_t struct_size;
     uint32_t k;          /* 1 to OMEN_MAX_K; more than there are records is fine */
@@ -243,6 +251,8 @@ typedef struct omen_query {
     uint8_t exact;       /* 1: no index */
     uint8_t reserved_[3];
     omen_str filter;     /* only records whose document matches: a Mongo-style object, {"year": {"$gte": 2020}}, or an SQL-like string, year >= 2020; empty: all */
+    const omen_query_vector *vectors; /* more query vectors, or, where `vector` is NULL, all of them */
+    size_t vector_count;              /* at most OMEN_MAX_VECTOR_FIELDS */
     omen_str options;    /* a JSON object with everything else that a search may ask for: text, fusion, facets, groups and so on (docs/QUERIES.md); empty: nothing */
 } omen_query;
 
@@ -273,6 +283,14 @@ OMEN_API float omen_results_score(const omen_results *r, size_t i);
 OMEN_API omen_str omen_results_document(const omen_results *r, size_t i);
 /* NULL when not included. For search: the searched field's vector; for get and scroll: field `field` of the schema. */
 OMEN_API const void *omen_results_vector(const omen_results *r, size_t i, uint32_t field);
+/* What each leg of a search of several gave hit i (docs/QUERIES.md); NaN where it did not list it. A search of one leg has one: the score. */
+OMEN_API uint32_t omen_results_leg_count(const omen_results *r);
+OMEN_API float omen_results_leg_score(const omen_results *r, size_t i, uint32_t leg);
+OMEN_API omen_str omen_results_legs(const omen_results *r);               /* their names, a JSON array; len 0: there is one */
+/* As JSON; len 0 when the search did not ask for it. */
+OMEN_API omen_str omen_results_group(const omen_results *r, size_t i);      /* the value the hit was grouped by */
+OMEN_API omen_str omen_results_highlights(const omen_results *r, size_t i); /* {"title": [{"text": , "marks": [[from, to]]}]}, bytes of the text */
+OMEN_API omen_str omen_results_facets(const omen_results *r);               /* of the whole search */
 OMEN_API void omen_results_free(omen_results *r);
 
 /* ---- maintenance ---- */

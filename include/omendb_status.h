@@ -29,6 +29,7 @@
     X(ERR_CLOSED, 32, "the database or collection is closed")                                                \
     X(ERR_POISONED, 33, "an earlier write or sync failed; reopen the database to recover what is durable")   \
     X(ERR_CANCELLED, 34, "the operation was cancelled")                                                      \
+    X(ERR_DEADLINE, 35, "the deadline passed before the answer was complete; give more time, or ask for less") \
     X(ERR_IO, 40, "the storage failed to read or write")                                                     \
     X(ERR_FULL, 41, "the disk or the storage quota is full; free some space and reopen")                     \
     X(ERR_DATA_EVICTED, 42, "the storage no longer holds the database it held before")                       \

@@ -19,6 +19,7 @@ export const ERRORS = {
   OMEN_ERR_CLOSED: { status: 32, meaning: "the database or collection is closed" },
   OMEN_ERR_POISONED: { status: 33, meaning: "an earlier write or sync failed; reopen the database to recover what is durable" },
   OMEN_ERR_CANCELLED: { status: 34, meaning: "the operation was cancelled" },
+  OMEN_ERR_DEADLINE: { status: 35, meaning: "the deadline passed before the answer was complete; give more time, or ask for less" },
   OMEN_ERR_IO: { status: 40, meaning: "the storage failed to read or write" },
   OMEN_ERR_FULL: { status: 41, meaning: "the disk or the storage quota is full; free some space and reopen" },
   OMEN_ERR_DATA_EVICTED: { status: 42, meaning: "the storage no longer holds the database it held before" },

@@ -228,7 +228,7 @@ omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **
     *out = NULL;
     omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_SEARCH, q->include, &op, &err);
     if (s != OMEN_OK) return told_of(c->db, s, &err);
-    return finish_read(op, omen_read_op_search(op, q, &err), out, NULL, &err);
+    return finish_read(op, omen_read_op_search(op, q, NULL, &err), out, NULL, &err);
 }
 
 omen_status omen_get(omen_collection *c, const omen_id *ids, size_t count, uint32_t include, omen_results **out) {
@@ -311,7 +311,7 @@ omen_status omen_explain(omen_collection *c, const omen_query *q, char *buf, siz
         return told(omen_fail(&err, OMEN_ERR_INVALID, "an argument is NULL, or the query was not filled by omen_query_init"), &err);
     omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_SEARCH, q->include, &op, &err);
     if (s != OMEN_OK) return told_of(c->db, s, &err);
-    s = omen_read_op_search(op, q, &err);
+    s = omen_read_op_search(op, q, NULL, &err);
     if (s == OMEN_OK) DRIVE(c->db->host, s, omen_read_op_step(op, &err), &err);
     omen_buf text;
     omen_buf_init(&text, &c->db->mem);

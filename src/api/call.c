@@ -269,6 +269,32 @@ static omen_status begin_delete(omen_call *c) {
     return omen_write_op_check(c->write, &c->err);
 }
 
+/* The text of a member that is an object, or, of a filter, a string. */
+static omen_status take_text(omen_call *c, const char *name, omen_buf *room, omen_str *out) {
+    const omen_json_val *v = omen_json_get(c->request.root, name);
+    if (v == NULL || omen_json_is_null(v)) return omen_fail(&c->err, OMEN_ERR_INVALID, "the request has no %s", name);
+    if (omen_json_str(v, out)) return OMEN_OK;
+    if (omen_json_print(v, room) != OMEN_OK) return omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory");
+    *out = (omen_str){(const char *)room->data, room->len};
+    return OMEN_OK;
+}
+
+static omen_status begin_where(omen_call *c, omen_write_kind kind) {
+    omen_str filter, patch = {"", 0};
+    omen_buf rooms[2];
+    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_write_op_new(c->db, c->coll, kind, &c->write, &c->err));
+    for (int i = 0; i < 2; i++) omen_buf_init(&rooms[i], &c->engine->mem);
+    omen_status s = take_text(c, "filter", &rooms[0], &filter);
+    if (s == OMEN_OK && kind == OMEN_KIND_UPDATE) s = take_text(c, "patch", &rooms[1], &patch);
+    if (s == OMEN_OK) s = omen_write_op_where(c->write, filter, patch, &c->err);
+    for (int i = 0; i < 2; i++) omen_buf_deinit(&rooms[i]);
+    return s == OMEN_OK ? omen_write_op_check(c->write, &c->err) : s;
+}
+
+static omen_status begin_delete_where(omen_call *c) { return begin_where(c, OMEN_KIND_DELETE); }
+static omen_status begin_update_where(omen_call *c) { return begin_where(c, OMEN_KIND_UPDATE); }
+
 static omen_status answer_written(omen_call *c) {
     omen_jw_key(&c->w, "count");
     omen_jw_u64(&c->w, omen_write_op_count(c->write));
@@ -320,6 +346,7 @@ static omen_status begin_scroll(omen_call *c) {
         OMEN_TRY(take_strings(c, 0, 1, &offsets, &after.data));
         after.len = offsets[1];
     }
+    OMEN_TRY(omen_read_op_filter_json(c->read, omen_json_get(c->request.root, "filter"), &c->err));
     return omen_read_op_scroll(c->read, after, (size_t)limit, &c->err);
 }
 
@@ -334,23 +361,56 @@ static omen_status query_dimensions(omen_call *c, omen_query *q, size_t len) {
     return OMEN_OK;
 }
 
+/* "vectors": [{"field", "weight"}], a part for each. */
+static omen_status take_query_vectors(omen_call *c, const omen_json_val *list, omen_query_vector *out, omen_query *q) {
+    const omen_json_val *v;
+    uint32_t n = 0;
+    if (!omen_json_is_array(list) || omen_json_count(list) > OMEN_MAX_VECTOR_FIELDS) return omen_fail(&c->err, OMEN_ERR_INVALID, "vectors must be an array of at most %u objects", OMEN_MAX_VECTOR_FIELDS);
+    omen_json_iter it = omen_json_iter_of(list);
+    for (; (v = omen_json_next(&it)) != NULL; n++) {
+        const omen_json_val *name = omen_json_get(v, "field"), *weight = omen_json_get(v, "weight");
+        omen_part_view part;
+        omen_query one;
+        double w = 1.0;
+        omen_query_init(&one);
+        if (name != NULL && !omen_json_str(name, &one.field)) return omen_fail(&c->err, OMEN_ERR_INVALID, "a query vector's field must be a string");
+        if (weight != NULL && !omen_json_f64(weight, &w)) return omen_fail(&c->err, OMEN_ERR_INVALID, "a query vector's weight must be a number");
+        OMEN_TRY(omen_request_part(&c->request, n, &part, &c->err));
+        OMEN_TRY(query_dimensions(c, &one, part.len));
+        out[n] = (omen_query_vector){one.field, part.data, one.dimensions, (float)w};
+    }
+    q->vectors = out;
+    q->vector_count = n;
+    return OMEN_OK;
+}
+
 static omen_status begin_search(omen_call *c) {
     omen_query q;
+    omen_query_vector vectors[OMEN_MAX_VECTOR_FIELDS];
     uint64_t k;
     omen_part_view v;
+    const omen_json_val *list;
     omen_query_init(&q);
     OMEN_TRY(begin_read(c, OMEN_READ_SEARCH));
     OMEN_TRY(omen_request_u64(&c->request, "k", UINT32_MAX, &k, &c->err));
     if (omen_request_has(&c->request, "field")) OMEN_TRY(omen_request_str(&c->request, "field", &q.field, &c->err));
-    OMEN_TRY(omen_request_part(&c->request, 0, &v, &c->err));
-    OMEN_TRY(query_dimensions(c, &q, v.len));
+    list = omen_json_get(c->request.root, "vectors");
+    if (list != NULL) {
+        OMEN_TRY(take_query_vectors(c, list, vectors, &q));
+    } else if (c->request.part_count != 0) {
+        OMEN_TRY(omen_request_part(&c->request, 0, &v, &c->err));
+        OMEN_TRY(query_dimensions(c, &q, v.len));
+        q.vector = v.data;
+    }
     OMEN_TRY(omen_args_effort(c->request.root, &q, &c->err));
     q.k = (uint32_t)k;
-    q.vector = v.data;
-    return omen_read_op_search(c->read, &q, &c->err);
+    return omen_read_op_search(c->read, &q, c->request.root, &c->err);
 }
 
-static omen_status begin_count(omen_call *c) { return begin_read(c, OMEN_READ_COUNT); }
+static omen_status begin_count(omen_call *c) {
+    OMEN_TRY(begin_read(c, OMEN_READ_COUNT));
+    return omen_read_op_filter_json(c->read, omen_json_get(c->request.root, "filter"), &c->err);
+}
 
 static omen_status begin_check(omen_call *c) {
     OMEN_TRY(begin_db(c));
@@ -370,6 +430,12 @@ static omen_status answer_results(omen_call *c) {
     c->results = omen_read_op_take(c->read);
     omen_jw_key(&c->w, "count");
     omen_jw_u64(&c->w, c->results->count);
+    const struct { const char *name; const omen_buf *json; } members[] = {{"legs", &c->results->legs}, {"facets", &c->results->facets}};
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(members); i++) {
+        if (members[i].json->len == 0) continue;
+        omen_jw_key(&c->w, members[i].name);
+        omen_jw_raw(&c->w, (omen_str){(const char *)members[i].json->data, members[i].json->len});
+    }
     return OMEN_OK;
 }
 
@@ -485,6 +551,8 @@ static const op_row ops[] = {
     {"collections", begin_db, no_step, answer_collections},
     {"write", begin_write, step_write, answer_written},
     {"delete", begin_delete, step_write, answer_deleted},
+    {"deleteWhere", begin_delete_where, step_write, answer_deleted},
+    {"updateWhere", begin_update_where, step_write, answer_written},
     {"get", begin_get, step_read, answer_results},
     {"scroll", begin_scroll, step_read, answer_results},
     {"search", begin_search, step_read, answer_results},
@@ -583,13 +651,20 @@ static uint32_t list_parts(const omen_call *c, omen_part_view *parts) {
     }
     parts[n++] = view(&r->doc_offsets);
     parts[n++] = view(&r->doc_bytes);
-    if (search) parts[n++] = view(&r->vectors[0]);
-    else for (uint32_t f = 0; f < r->field_count; f++) parts[n++] = view(&r->vectors[f]);
+    if (search) {
+        parts[n++] = view(&r->vectors[0]);
+        if (r->leg_count == 0 && r->highlights.offsets.len == 0 && r->groups.offsets.len == 0) return n;
+        parts[n++] = view(&r->subs);
+        parts[n++] = view(&r->highlights.offsets);
+        parts[n++] = view(&r->highlights.bytes);
+        parts[n++] = view(&r->groups.offsets);
+        parts[n++] = view(&r->groups.bytes);
+    } else for (uint32_t f = 0; f < r->field_count; f++) parts[n++] = view(&r->vectors[f]);
     return n;
 }
 
 static omen_status answer(omen_call *c) {
-    omen_part_view parts[8 + OMEN_MAX_VECTOR_FIELDS];
+    omen_part_view parts[16 + OMEN_MAX_VECTOR_FIELDS];
     omen_jw_begin(&c->w, &c->json);
     omen_jw_object(&c->w);
     if (c->row->answer != NULL) OMEN_TRY(c->row->answer(c));

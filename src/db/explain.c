@@ -1,6 +1,6 @@
 /* explain.c - how a search was answered: for each source of rows what was done with it, why, and what that cost. */
 #include "db/indexing.h"
-#include "db/read.h"
+#include "db/search.h"
 
 static void put(omen_jw *w, const char *key, uint64_t value) {
     omen_jw_key(w, key);
@@ -161,11 +161,32 @@ static void write_filter(const omen_select *s, omen_jw *w) {
     omen_jw_object_end(w);
 }
 
+/* A search of one vector leg is told as it is; of more, each leg by its name. */
 void omen_explain_write(omen_read_op *op, omen_jw *w) {
+    const omen_search_op *s = op->search;
     omen_jw_object(w);
-    put(w, "k", op->k);
+    put(w, "k", s->k);
     if (op->select != NULL) write_filter(op->select, w);
-    omen_vector_leg_explain(&op->leg, w);
+    if (s->leg_count == 1 && s->vector_count == 1) {
+        omen_vector_leg_explain(&s->vector_legs[0], w);
+    } else {
+        put(w, "depth", s->depth);
+        omen_jw_key(w, "legs");
+        omen_jw_array(w);
+        for (uint32_t l = 0; l < s->leg_count; l++) {
+            omen_jw_object(w);
+            omen_jw_key(w, "leg");
+            omen_jw_str(w, s->names[l]);
+            if (s->leg_count > 1) {
+                omen_jw_key(w, "share");
+                omen_jw_f64(w, s->fused.shares[l]);
+            }
+            if (l < s->vector_count) omen_vector_leg_explain(&s->vector_legs[l], w);
+            else omen_text_leg_explain(l == s->vector_count && s->has_words ? &s->text : &s->sparse, w);
+            omen_jw_object_end(w);
+        }
+        omen_jw_array_end(w);
+    }
     put(w, "hits", op->results->count);
     put(w, "microseconds", (op->db->host->ticks_ns(op->db->host->ctx) - op->begun_ns) / 1000);
     omen_jw_object_end(w);

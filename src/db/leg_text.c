@@ -31,7 +31,7 @@ static omen_status ask_words(omen_text_leg *l, const omen_text_ask *ask, omen_er
     omen_text_pieces pieces;
     uint32_t n = 0;
     OMEN_TRY(choose_text_fields(l, ask, err));
-    OMEN_TRY(omen_text_parse(l->arena, ask->text, ask->all, &pieces, err));
+    OMEN_TRY(omen_text_parse(l->arena, ask->text, ask->all, ask->begun, &pieces, err));
     for (uint32_t f = 0; f < l->field_count; f++) {
         if (!omen_text_leg_searched(l, f)) continue;
         choice[n] = (omen_text_choice){f, omen_text_reader_analyzer(l->reader, f)};
@@ -111,7 +111,16 @@ omen_status omen_text_leg_init(omen_text_leg *l, omen_db *db, omen_arena *arena,
     }
     l->query = (omen_text_query){.field_weights = l->weights, .field_count = l->field_count, .expansions = ask->expansions, .k1 = ask->k1 < 0.0f ? OMEN_TEXT_K1 : ask->k1, .b = ask->b < 0.0f ? OMEN_TEXT_B : ask->b};
     OMEN_TRY(ask->sparse ? ask_sparse(l, ask, err) : ask_words(l, ask, err));
-    return list_sources(l, snapshot, err);
+    OMEN_TRY(list_sources(l, snapshot, err));
+    if (!ask->matches) return OMEN_OK;
+    l->matched = omen_arena_alloc(arena, l->source_count * sizeof *l->matched + 1, 8);
+    if (l->matched == NULL) return out_of_memory(err);
+    memset(l->matched, 0, l->source_count * sizeof *l->matched);
+    for (uint32_t i = 0; i < l->source_count; i++) {
+        l->matched[i] = omen_bits_new(&db->mem, l->sources[i].rows);
+        if (l->matched[i] == NULL) return out_of_memory(err);
+    }
+    return OMEN_OK;
 }
 
 void omen_text_leg_deinit(omen_text_leg *l) {
@@ -119,6 +128,7 @@ void omen_text_leg_deinit(omen_text_leg *l) {
     omen_text_search_free(l->search);
     omen_text_plan_free(l->plan);
     for (size_t i = 0; l->made != NULL && i < (size_t)l->source_count * l->field_count; i++) omen_text_memory_free(l->made[i]);
+    for (uint32_t i = 0; l->matched != NULL && i < l->source_count; i++) omen_bits_unref(l->matched[i]);
     omen_text_reader_free(l->reader);
     omen_topk_deinit(&l->top);
     omen_buf_deinit(&l->doc);
@@ -198,11 +208,14 @@ static omen_status offer(omen_text_collector *self, uint32_t source, uint32_t ro
     uint8_t bytes[OMEN_KEY_MAX];
     omen_key key;
     bool live;
-    if (!omen_topk_open(&l->top, -score)) return OMEN_OK;
+    bool open = omen_topk_open(&l->top, -score);
+    if (!open && l->matched == NULL) return OMEN_OK;
     OMEN_TRY(s->ops->row(s->ctx, row, bytes, &key, &live, err));
     if (!live) return OMEN_OK;
+    if (l->matched != NULL) omen_bits_set(l->matched[source], row);
+    if (!open) return OMEN_OK;
     if (omen_topk_push(&l->top, -score, source, row, key) != OMEN_OK) return out_of_memory(err);
-    if (l->top.count == l->top.k) l->collector.threshold = -l->top.heap[0].distance;
+    if (l->top.count == l->top.k && l->matched == NULL) l->collector.threshold = -l->top.heap[0].distance;
     return OMEN_OK;
 }
 

@@ -27,6 +27,7 @@ typedef struct omen_text_ask {
     omen_str text;
     bool all;                             /* every word without a sign must be there */
     bool typos;                           /* words may be near those asked for */
+    bool begun;                           /* the last word is the beginning of one */
     const omen_text_field_weight *fields; /* NULL: all text fields, with the schema's weights */
     uint32_t field_count;
     float k1, b;                          /* below 0: OMEN_TEXT_K1, OMEN_TEXT_B */
@@ -37,6 +38,7 @@ typedef struct omen_text_ask {
     const uint32_t *indices;              /* each once */
     const float *values;
     uint32_t count;                       /* at most OMEN_TEXT_ITEMS */
+    bool matches;                         /* wanted, too: every row that is a hit, whatever its score; costs a look at each */
 } omen_text_ask;
 
 typedef struct omen_text_leg {
@@ -59,6 +61,7 @@ typedef struct omen_text_leg {
     omen_text_plan *plan;
     omen_text_search *search;
     omen_topk top;            /* the outcome: distance is the score, negated */
+    omen_bits **matched;      /* where that was asked for: the live rows that are hits, of each source; they are the leg's */
     omen_text_work work;
     uint64_t read;            /* documents indexed for this search */
     /* place */

@@ -1,6 +1,8 @@
 /* read.c - the life of a read, and the short reads: get, count, check. */
 #include "db/read.h"
 
+#include "db/search.h"
+
 omen_status omen_read_op_new(omen_db *db, omen_coll *coll, omen_read_kind kind, uint32_t include, omen_read_op **out, omen_error *err) {
     omen_read_op *op = omen_alloc_zero(&db->mem, sizeof *op);
     if (op == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a read");
@@ -34,7 +36,7 @@ omen_status omen_read_op_new(omen_db *db, omen_coll *coll, omen_read_kind kind, 
 void omen_read_op_free(omen_read_op *op) {
     if (op == NULL) return;
     omen_db *db = op->db;
-    omen_vector_leg_deinit(&op->leg);
+    omen_search_free(op);
     omen_select_free(op->select);
     omen_scroll_free(op);
     if (op->check != NULL) omen_part_check_free(op->snapshot.version->colls[op->check_coll]->parts[op->check_part].part, op->check);
@@ -55,6 +57,18 @@ omen_results *omen_read_op_take(omen_read_op *op) {
 omen_status omen_read_op_filter(omen_read_op *op, omen_str filter, omen_error *err) {
     if (filter.len == 0) return OMEN_OK;
     return omen_select_new(&op->db->mem, &op->snapshot, op->v, filter, &op->select, err);
+}
+
+omen_status omen_read_op_filter_json(omen_read_op *op, const omen_json_val *filter, omen_error *err) {
+    omen_str text;
+    omen_buf printed;
+    if (filter == NULL || omen_json_is_null(filter)) return OMEN_OK;
+    if (omen_json_str(filter, &text)) return omen_read_op_filter(op, text.len == 0 ? OMEN_STR(" ") : text, err);
+    omen_buf_init(&printed, &op->db->mem);
+    omen_status s = omen_json_print(filter, &printed);
+    s = s == OMEN_OK ? omen_read_op_filter(op, (omen_str){(const char *)printed.data, printed.len}, err) : omen_fail(err, s, "out of memory in a read");
+    omen_buf_deinit(&printed);
+    return s;
 }
 
 omen_status omen_read_op_get(omen_read_op *op, omen_error *err) { return omen_rows_check_ids(&op->ids, &op->db->mem, &op->arena, true, err); }

@@ -2,7 +2,8 @@
 #ifndef OMEN_DB_READ_H
 #define OMEN_DB_READ_H
 
-#include "db/leg_vector.h"
+#include "base/json.h"
+#include "db/select.h"
 #include "query/results.h"
 
 /* Appends the document and vectors of one record to results, in steps (fetch.c). */
@@ -43,10 +44,7 @@ struct omen_read_op {
     omen_select *select;
     bool selected;
     /* SEARCH */
-    uint32_t field, k;
-    float max_distance; /* ranking values beyond are no hits; infinite: all are */
-    omen_vector_leg leg;
-    bool searched;
+    struct omen_search_op *search;
     /* COUNT */
     uint64_t count;
     uint32_t table;
@@ -63,10 +61,12 @@ struct omen_read_op {
 omen_status omen_read_op_new(omen_db *db, omen_coll *coll, omen_read_kind kind, uint32_t include, omen_read_op **out, omen_error *err);
 /* SEARCH, SCROLL, COUNT, before their own: only records that the filter selects. Empty: all. Errors as of omen_select_new. */
 omen_status omen_read_op_filter(omen_read_op *op, omen_str filter, omen_error *err);
-/* GET: fills op->ids through omen_rows_from_ids or from columns, then checks. SCROLL: after may be an empty key. SEARCH: copies the query. */
+omen_status omen_read_op_filter_json(omen_read_op *op, const omen_json_val *filter, omen_error *err); /* an object, or a string; NULL and null: all */
+/* GET: fills op->ids through omen_rows_from_ids or from columns, then checks. SCROLL: after may be an empty key. SEARCH: copies the query; root is what a request has beside it, which
+ * stays until the op is freed; NULL: q->options. */
 omen_status omen_read_op_get(omen_read_op *op, omen_error *err);
 omen_status omen_read_op_scroll(omen_read_op *op, omen_key after, size_t limit, omen_error *err);
-omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, omen_error *err);
+omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, const omen_json_val *root, omen_error *err);
 omen_status omen_read_op_step(omen_read_op *op, omen_error *err); /* repeat on PENDING */
 /* How a search was answered, after its step answered OK (explain.c). */
 void omen_explain_write(omen_read_op *op, omen_jw *w);

@@ -1,6 +1,7 @@
 #include "db/select.h"
 
 #include "column/columns.h"
+#include "query/deadline.h"
 
 /* Blocks of columns between two looks at the clock of whoever steps. */
 #define BLOCKS 64u
@@ -10,9 +11,8 @@ static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_E
 omen_status omen_select_new(omen_mem *m, const omen_snapshot *snapshot, const omen_coll_version *v, omen_str filter, omen_select **out, omen_error *err) {
     omen_select *s = omen_alloc_zero(m, sizeof *s);
     if (s == NULL) return out_of_memory(err);
-    *s = (omen_select){.mem = m, .snapshot = snapshot, .v = v, .fresh = true, .doc_row = UINT32_MAX};
+    *s = (omen_select){.mem = m, .snapshot = snapshot, .v = v, .doc_row = UINT32_MAX};
     omen_buf_init(&s->doc, m);
-    for (uint32_t t = 0; t < v->table_count; t++) s->fresh = s->fresh && omen_memtable_entries(v->tables[t].table) == 0;
     omen_status st = omen_filter_compile(m, filter, &s->filter, err);
     if (st == OMEN_OK && v->part_count != 0) {
         s->parts = omen_alloc_zero(m, v->part_count * sizeof *s->parts);
@@ -82,7 +82,10 @@ static omen_status step_part(omen_select *s, omen_error *err) {
     if (p->part->columns != NULL) {
         if (x->eval == NULL) OMEN_TRY(omen_columns_eval_new(p->part->columns, s->filter, &x->eval, err));
         OMEN_TRY(omen_columns_eval_estimate(x->eval, &x->estimate, err));
-        for (bool done = false; !done;) OMEN_TRY(omen_columns_eval_step(x->eval, BLOCKS, x->may, x->ask, &done, err));
+        for (bool done = false; !done;) {
+            OMEN_TRY(omen_deadline_check(s->mem->host, s->deadline_ns, err));
+            OMEN_TRY(omen_columns_eval_step(x->eval, BLOCKS, x->may, x->ask, &done, err));
+        }
         uint64_t looked, skipped;
         omen_columns_eval_counts(x->eval, &looked, &skipped);
         s->looked += looked;
@@ -117,7 +120,7 @@ double omen_select_estimate(const omen_select *s) {
 
 static omen_status ask(omen_select *s, omen_str text, bool *match, omen_error *err) {
     omen_json *json = NULL;
-    s->asked++;
+    if (s->asked++ % 64 == 0) OMEN_TRY(omen_deadline_check(s->mem->host, s->deadline_ns, err));
     if (text.len != 0) OMEN_TRY(omen_json_parse(s->mem, text, &json, err));
     *match = omen_filter_matches(s->filter, json == NULL ? NULL : omen_json_root(json));
     omen_json_free(json);
@@ -157,10 +160,27 @@ static omen_status settle_table(omen_select *s, uint32_t number, omen_error *err
     return OMEN_OK;
 }
 
+/* Rows of parts that tables replaced or deleted, found from the tables' side: for large selections. */
+static omen_status bury_replaced(omen_select *s, omen_error *err) {
+    for (; s->table < s->v->table_count; s->table++, s->entry = 0) {
+        const omen_memtable *t = s->v->tables[s->table].table;
+        for (uint32_t n = omen_memtable_entries(t); s->entry < n; s->entry++) {
+            const omen_entry *e = omen_memtable_entry(t, s->entry);
+            const omen_part_state *part;
+            uint32_t row;
+            if (e->lsn > s->snapshot->lsn) break;
+            OMEN_TRY(omen_snapshot_find_part(s->v, omen_entry_key(e), e->hash, &part, &row, err));
+            omen_bits *may = part == NULL ? NULL : s->parts[part - s->v->parts].may;
+            if (omen_bits_test(may, row)) clear(may, row);
+        }
+    }
+    return OMEN_OK;
+}
+
 static omen_status settle_part(omen_select *s, omen_error *err) {
     omen_select_part *x = &s->parts[s->part];
     omen_part *p = s->v->parts[s->part].part;
-    if (x->ask == NULL && s->fresh) return OMEN_OK;
+    if (x->ask == NULL && s->buried) return OMEN_OK;
     for (; s->row < p->rows; s->row++) {
         if (x->may->words[s->row >> 6] == 0) {
             s->row |= 63;
@@ -168,7 +188,7 @@ static omen_status settle_part(omen_select *s, omen_error *err) {
         }
         bool match;
         OMEN_TRY(omen_select_row(s, s->part, s->row, &match, err));
-        if (match && !s->fresh) {
+        if (match && !s->buried) {
             uint8_t bytes[OMEN_KEY_MAX];
             omen_key key;
             omen_status st = omen_part_key(p, s->row, bytes, &key, err);
@@ -189,7 +209,17 @@ omen_status omen_select_settle(omen_select *s, omen_error *err) {
     if (!s->settling) {
         s->settling = true;
         s->part = s->row = 0;
+        uint64_t entries = 0, matching = 0;
+        for (uint32_t t = 0; t < s->v->table_count; t++) entries += omen_memtable_entries(s->v->tables[t].table);
+        for (uint32_t p = 0; p < s->v->part_count; p++) matching += s->parts[p].may->ones;
+        s->burying = entries < matching;
+        s->buried = entries == 0;
         for (uint32_t t = 0; t < s->v->table_count; t++) OMEN_TRY(settle_table(s, t, err));
+    }
+    if (s->burying) {
+        OMEN_TRY(bury_replaced(s, err));
+        s->burying = false;
+        s->buried = true;
     }
     for (; s->part < s->v->part_count; s->part++, s->row = 0) OMEN_TRY(settle_part(s, err));
     return OMEN_OK;

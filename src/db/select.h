@@ -28,13 +28,14 @@ typedef struct omen_select {
     omen_filter *filter;
     omen_select_part *parts;            /* v->part_count */
     omen_bits *tables[OMEN_MAX_TABLES]; /* settled: rows of tables that match and are live */
-    bool fresh;                         /* no table holds anything: no part's row is replaced */
+    uint64_t deadline_ns;               /* may be set after new (query/deadline.h) */
     uint64_t asked;                     /* documents */
     uint64_t looked, skipped;           /* blocks of columns */
     uint64_t ns;                        /* in omen_select_step */
     /* place */
     uint32_t part, row;
-    bool settling;
+    bool settling, burying, buried;     /* buried: rows of parts that tables replaced are out of may */
+    uint32_t table, entry;
     omen_buf doc;
     omen_part_doc_place doc_place;
     uint32_t doc_part, doc_row; /* what is being read */

@@ -98,6 +98,7 @@ omen_status omen_exact_step(omen_exact *x, omen_error *err) {
             if (x->scratch == NULL) x->scratch = omen_alloc(x->mem, window_bytes(x)); /* not before there is anything to scan */
             if (x->scratch == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
             if (!x->scored) {
+                OMEN_TRY(omen_deadline_check(x->mem->host, x->deadline_ns, err));
                 OMEN_TRY(fill_window(x, err));
                 score_window(x);
                 x->scored = true;

@@ -2,6 +2,7 @@
 #ifndef OMEN_QUERY_EXACT_H
 #define OMEN_QUERY_EXACT_H
 
+#include "query/deadline.h"
 #include "query/rank.h"
 #include "query/scan.h"
 #include "query/topk.h"
@@ -17,6 +18,7 @@ typedef struct omen_exact {
     omen_ranker ranker;
     omen_topk top;      /* the outcome, not sorted */
     uint64_t distances; /* computed so far */
+    uint64_t deadline_ns; /* may be set after init (deadline.h) */
     /* place */
     uint32_t source, row;
     omen_scan_run runs[OMEN_SCAN_WINDOW];

@@ -93,6 +93,7 @@ omen_status omen_matches_step(omen_matches *x, omen_error *err) {
         uint64_t from = x->mem->host->ticks_ns(x->mem->host->ctx);
         for (;;) {
             if (!x->ranked) {
+                OMEN_TRY(omen_deadline_check(x->mem->host, x->deadline_ns, err));
                 OMEN_TRY(fill(x, err));
                 if (x->window == 0) break;
                 for (uint32_t i = 0; i < x->window; i++) omen_rank_rows(&x->ranker, x->rows[i].vector, &x->rows[i].norm, 1, &x->values[i]);

@@ -4,6 +4,7 @@
 #define OMEN_QUERY_MATCHES_H
 
 #include "base/bits.h"
+#include "query/deadline.h"
 #include "query/rank.h"
 #include "query/scan.h"
 #include "query/topk.h"
@@ -25,6 +26,7 @@ typedef struct omen_matches {
     omen_ranker ranker;
     omen_topk *top;
     uint64_t distances;
+    uint64_t deadline_ns;       /* may be set after init (deadline.h) */
     /* place */
     uint32_t source, next;      /* the row after the window's last */
     uint32_t ids[OMEN_MATCHES_WINDOW], window, done;

@@ -1,0 +1,114 @@
+#include "db/ask.h"
+
+#include "db/schema.h"
+
+typedef struct reader {
+    omen_ask *ask;
+    bool strict;
+    omen_error *err;
+} reader;
+
+static bool is(omen_str s, const char *text) { return omen_str_equal(s, (omen_str){text, strlen(text)}); }
+
+static omen_status number(reader *r, const char *name, const omen_json_val *v, double from, double to, float *out) {
+    double d;
+    if (!omen_json_f64(v, &d) || !(d >= from && d <= to))
+        return from == 0.0 && to == 1.0 ? omen_fail(r->err, OMEN_ERR_INVALID, "%s must be a number of 0 to 1", name) : omen_fail(r->err, OMEN_ERR_INVALID, "%s must be a number of at least %d", name, (int)from);
+    *out = (float)d;
+    return OMEN_OK;
+}
+
+static omen_status integer(reader *r, const char *name, const omen_json_val *v, uint64_t most, uint32_t *out) {
+    uint64_t n;
+    if (!omen_json_u64(v, &n) || n == 0 || n > most) return omen_fail(r->err, OMEN_ERR_INVALID, "%s must be an integer of 1 to %llu", name, (unsigned long long)most);
+    *out = (uint32_t)n;
+    return OMEN_OK;
+}
+
+static omen_status any_number(reader *r, const char *name, const omen_json_val *v, float *out) {
+    double d;
+    if (!omen_json_f64(v, &d)) return omen_fail(r->err, OMEN_ERR_INVALID, "%s must be a number", name);
+    *out = (float)d;
+    return OMEN_OK;
+}
+
+static omen_status read_mmr(void *arg, omen_str key, const omen_json_val *v) {
+    reader *r = arg;
+    if (is(key, "lambda")) return number(r, "mmr.lambda", v, 0, 1, &r->ask->mmr_lambda);
+    if (is(key, "candidates")) return integer(r, "mmr.candidates", v, OMEN_MAX_K, &r->ask->mmr_candidates);
+    return omen_fail(r->err, OMEN_ERR_INVALID, "mmr has no \"%.*s\"; there are lambda and candidates", (int)OMEN_MIN(key.len, 60), key.data);
+}
+
+static omen_status read_group(void *arg, omen_str key, const omen_json_val *v) {
+    reader *r = arg;
+    omen_str text = {"", 0};
+    if (is(key, "path")) return omen_json_str(v, &r->ask->group) && r->ask->group.len != 0 ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "groupBy.path must be a path: names joined by dots");
+    if (is(key, "size")) return integer(r, "groupBy.size", v, 1000, &r->ask->group_size);
+    if (is(key, "missing")) {
+        r->ask->group_leave = omen_json_str(v, &text) && is(text, "leave");
+        return r->ask->group_leave || is(text, "own") ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "groupBy.missing must be \"own\" or \"leave\"");
+    }
+    return omen_fail(r->err, OMEN_ERR_INVALID, "groupBy has no \"%.*s\"; there are path, size and missing", (int)OMEN_MIN(key.len, 60), key.data);
+}
+
+static omen_status read_fusion(reader *r, const omen_json_val *v) {
+    omen_str text = {"", 0};
+    bool rrf = omen_json_str(v, &text) && is(text, "rrf");
+    if (!rrf && !is(text, "weighted")) return omen_fail(r->err, OMEN_ERR_INVALID, "fusion must be \"weighted\" or \"rrf\"");
+    r->ask->fusion.kind = rrf ? OMEN_FUSE_RRF : OMEN_FUSE_WEIGHTED;
+    return OMEN_OK;
+}
+
+static omen_status read_member(void *arg, omen_str key, const omen_json_val *v) {
+    reader *r = arg;
+    omen_ask *a = r->ask;
+    const struct { const char *name; const omen_json_val **to; } objects[] = {{"filter", &a->filter},   {"text", &a->text},           {"sparse", &a->sparse},      {"weights", &a->weights},
+                                                                              {"facets", &a->facets},   {"highlight", &a->highlight}, {"recommend", &a->recommend}};
+    bool flag;
+    uint64_t ms;
+    if (omen_json_is_null(v)) return OMEN_OK;
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(objects); i++) {
+        if (!is(key, objects[i].name)) continue;
+        *objects[i].to = v;
+        return OMEN_OK;
+    }
+    if (is(key, "fusion")) return read_fusion(r, v);
+    if (is(key, "alpha")) {
+        a->fusion.shares = OMEN_FUSE_ALPHA;
+        return number(r, "alpha", v, 0, 1, &a->fusion.alpha);
+    }
+    if (is(key, "rrfK")) return number(r, "rrfK", v, 0, 1e9, &a->fusion.k);
+    if (is(key, "maxDistance")) return any_number(r, "maxDistance", v, &a->max_distance);
+    if (is(key, "minScore")) return any_number(r, "minScore", v, &a->min_score);
+    if (is(key, "mmr")) {
+        a->mmr = !omen_json_bool(v, &flag) || flag;
+        if (omen_json_bool(v, &flag)) return OMEN_OK;
+        if (!omen_json_is_object(v)) return omen_fail(r->err, OMEN_ERR_INVALID, "mmr must be true or an object: {\"lambda\": 0.5}");
+        return omen_json_each(v, read_mmr, r);
+    }
+    if (is(key, "groupBy")) {
+        if (omen_json_str(v, &a->group) && a->group.len != 0) return OMEN_OK;
+        if (!omen_json_is_object(v)) return omen_fail(r->err, OMEN_ERR_INVALID, "groupBy must be a path, or an object: {\"path\": ..., \"size\": 3}");
+        OMEN_TRY(omen_json_each(v, read_group, r));
+        return a->group.len != 0 ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "groupBy has no path");
+    }
+    if (is(key, "deadlineMs")) {
+        if (!omen_json_u64(v, &ms) || ms == 0 || ms > UINT32_MAX) return omen_fail(r->err, OMEN_ERR_INVALID, "deadlineMs must be an integer of 1 to %u", UINT32_MAX);
+        a->deadline_ms = ms;
+        return OMEN_OK;
+    }
+    if (!r->strict) return OMEN_OK;
+    return omen_fail(r->err, OMEN_ERR_INVALID, "a search has no option \"%.*s\"; docs/QUERIES.md lists what there is", (int)OMEN_MIN(key.len, 60), key.data);
+}
+
+omen_status omen_ask_read(const omen_json_val *root, bool strict, omen_ask *out, omen_error *err) {
+    reader r = {out, strict, err};
+    *out = (omen_ask){.fusion = omen_fuse_defaults(), .max_distance = __builtin_inff(), .min_score = -__builtin_inff(), .mmr_lambda = 0.5f, .group_size = 1};
+    if (root == NULL) return OMEN_OK;
+    if (!omen_json_is_object(root)) return omen_fail(err, OMEN_ERR_INVALID, "the options of a search must be a JSON object");
+    OMEN_TRY(omen_json_each(root, read_member, &r));
+    if (out->weights != NULL && !omen_json_is_object(out->weights)) return omen_fail(err, OMEN_ERR_INVALID, "weights must be an object: a number for each leg, by name");
+    if (out->weights != NULL && out->fusion.shares == OMEN_FUSE_ALPHA && out->fusion.kind == OMEN_FUSE_WEIGHTED) return OMEN_OK; /* divide each side's share */
+    if (out->weights != NULL) out->fusion.shares = OMEN_FUSE_WEIGHTS;
+    return OMEN_OK;
+}
