@@ -1,0 +1,283 @@
+/* Searches of several legs and what comes after them, through the public API: what is answered does not depend on where records lie, and agrees with what plain scans of the
+ * answers say. */
+#include "test.h"
+
+#include "base/json.h"
+#include "fault_host.h"
+#include "omendb.h"
+
+enum { IDS = 300, DIMS = 8 };
+
+static const char *const nouns[] = {"tea", "coffee", "garden", "river", "mountain", "harbour", "lantern", "violin"};
+static const char *const colours[] = {"red", "green", "blue"};
+
+static struct { float v[DIMS], w[DIMS]; char doc[300]; int colour, year; bool tea; } records[IDS];
+
+static void make(void) {
+    for (size_t i = 0; i < IDS; i++) {
+        const char *a = nouns[test_rand_below(8)], *b = nouns[test_rand_below(8)], *c = nouns[test_rand_below(8)];
+        records[i].colour = (int)test_rand_below(3);
+        records[i].year = 2000 + (int)test_rand_below(20);
+        records[i].tea = strcmp(a, "tea") == 0 || strcmp(b, "tea") == 0 || strcmp(c, "tea") == 0;
+        snprintf(records[i].doc, sizeof records[i].doc, "{\"title\":\"The %s\",\"body\":\"A %s near the %ss, seen at dawn\",\"colour\":\"%s\",\"year\":%d,\"terms\":{\"indices\":[%d,%d],\"values\":[1.5,0.5]}}", a, b, c,
+                 colours[records[i].colour], records[i].year, (int)test_rand_below(5), 10 + (int)test_rand_below(5));
+        for (size_t d = 0; d < DIMS; d++) {
+            records[i].v[d] = test_rand_float();
+            records[i].w[d] = test_rand_float();
+        }
+    }
+}
+
+typedef struct world {
+    fault_host *h;
+    omen_db *db;
+    omen_collection *c;
+} world;
+
+static void open_world(world *x) {
+    static const omen_vector_field fields[] = {{.name = {"v", 1}, .dimensions = DIMS, .metric = OMEN_METRIC_COSINE}, {.name = {"w", 1}, .dimensions = DIMS, .metric = OMEN_METRIC_L2}};
+    static const omen_text_field texts[] = {{.name = {"title", 5}, .weight = 2}, {.name = {"body", 4}}};
+    static const omen_str sparse[] = {{"terms", 5}};
+    omen_options o;
+    omen_schema s;
+    x->h = fault_host_new(1);
+    x->db = NULL;
+    x->c = NULL;
+    omen_options_init(&o);
+    o.host = &x->h->host;
+    o.durability = OMEN_DURABILITY_OS;
+    o.manual_maintenance = 1;
+    omen_schema_init(&s);
+    s.vector_count = 2;
+    s.vectors = fields;
+    s.text_count = 2;
+    s.texts = texts;
+    s.sparse_count = 1;
+    s.sparse = sparse;
+    CHECK_OK(omen_open("db", &o, &x->db));
+    CHECK_OK(omen_collection_open(x->db, OMEN_STR("c"), &s, &x->c));
+}
+
+static void close_world(world *x) {
+    CHECK_OK(omen_check(x->db));
+    omen_collection_close(x->c);
+    CHECK_OK(omen_close(x->db));
+    CHECK_EQ_UINT(fault_host_bytes(x->h), 0);
+    fault_host_free(x->h);
+}
+
+static void write(world *x, size_t from, size_t to) {
+    static omen_id ids[IDS];
+    static omen_str docs[IDS];
+    static float v[IDS][DIMS], w[IDS][DIMS];
+    for (size_t i = from; i < to; i++) {
+        ids[i - from] = OMEN_ID_INT((int64_t)i);
+        docs[i - from] = (omen_str){records[i].doc, strlen(records[i].doc)};
+        memcpy(v[i - from], records[i].v, sizeof v[0]);
+        memcpy(w[i - from], records[i].w, sizeof w[0]);
+    }
+    const void *vectors[] = {v, w};
+    omen_batch b = {.count = to - from, .ids = ids, .vectors = vectors, .documents = docs};
+    CHECK_OK(omen_upsert(x->c, &b));
+}
+
+static omen_results *ask(world *x, const float *v, const float *w, uint32_t k, const char *filter, const char *options) {
+    omen_query q;
+    omen_query_vector vectors[2];
+    omen_results *r = NULL;
+    omen_query_init(&q);
+    q.k = k;
+    q.filter = (omen_str){filter, strlen(filter)};
+    q.options = (omen_str){options, strlen(options)};
+    q.vectors = vectors;
+    if (v != NULL) vectors[q.vector_count++] = (omen_query_vector){OMEN_STR("v"), v, DIMS, 1.0f};
+    if (w != NULL) vectors[q.vector_count++] = (omen_query_vector){OMEN_STR("w"), w, DIMS, 1.0f};
+    CHECK_OK(omen_search(x->c, &q, &r));
+    return r;
+}
+
+static const struct { const char *filter, *options; bool v, w; } queries[] = {
+    {"", "{\"text\":\"tea garden\"}", false, false},
+    {"", "{\"text\":\"tea garden\"}", true, false},
+    {"", "{\"text\":{\"query\":\"+tea -coffee\",\"fields\":[\"title\"]}}", true, true},
+    {"", "{\"text\":{\"query\":\"lant\",\"prefix\":true}}", false, false},
+    {"", "{\"text\":{\"query\":\"laantern\",\"typos\":true,\"fields\":{\"body\":3}}}", false, false},
+    {"", "{\"text\":{\"query\":\"tea violin\",\"operator\":\"and\"}}", false, false},
+    {"colour = 'red'", "{\"text\":\"tea\"}", true, false},
+    {"", "{\"text\":\"tea\",\"fusion\":\"rrf\",\"rrfK\":10}", true, false},
+    {"", "{\"text\":\"tea\",\"alpha\":0.5}", true, false},
+    {"", "{\"text\":\"tea\",\"weights\":{\"text\":2,\"v\":1}}", true, false},
+    {"", "{\"sparse\":{\"field\":\"terms\",\"indices\":[1,12],\"values\":[1,2]}}", false, false},
+    {"", "{\"sparse\":{\"indices\":[1,12],\"values\":[1,2]},\"text\":\"tea\"}", true, true},
+    {"", "{\"groupBy\":\"colour\"}", true, false},
+    {"", "{\"groupBy\":{\"path\":\"year\",\"size\":2}}", false, true},
+    {"year >= 2010", "{\"mmr\":{\"lambda\":0.3,\"candidates\":60}}", true, false},
+    {"", "{\"facets\":{\"colour\":{},\"year\":{\"stats\":true,\"histogram\":{\"interval\":5}}}}", true, false},
+    {"year < 2010", "{\"facets\":[\"colour\"],\"text\":\"tea\"}", false, false},
+    {"", "{\"text\":\"tea garden\",\"highlight\":true}", false, false},
+    {"", "{\"text\":\"tea garden\",\"highlight\":{\"fields\":[\"body\"],\"pre\":\"<b>\",\"post\":\"</b>\",\"length\":20}}", true, false},
+    {"", "{\"recommend\":{\"positive\":[1,2],\"negative\":[3],\"field\":\"v\"}}", false, false},
+    {"", "{\"maxDistance\":0.6}", true, false},
+    {"", "{\"minScore\":0.5}", true, false},
+};
+enum { QUERIES = sizeof queries / sizeof *queries };
+
+/* Everything a search answered, as one text. */
+static void write_answer(const omen_results *r, char *out, size_t cap) {
+    size_t n = 0;
+    omen_str facets = omen_results_facets(r), legs = omen_results_legs(r);
+    n += (size_t)snprintf(out + n, cap - n, "legs %.*s facets %.*s\n", (int)legs.len, legs.data, (int)facets.len, facets.data);
+    for (size_t i = 0; i < omen_results_count(r) && n < cap - 1000; i++) {
+        omen_str g = omen_results_group(r, i), h = omen_results_highlights(r, i);
+        n += (size_t)snprintf(out + n, cap - n, "%lld %a %a group %.*s marks %.*s", (long long)omen_results_id(r, i).number, (double)omen_results_score(r, i), (double)omen_results_distance(r, i), (int)g.len, g.data,
+                              (int)h.len, h.data);
+        for (uint32_t l = 0; l < omen_results_leg_count(r); l++) n += (size_t)snprintf(out + n, cap - n, " %a", (double)omen_results_leg_score(r, i, l));
+        n += (size_t)snprintf(out + n, cap - n, "\n");
+    }
+}
+
+static char first[QUERIES][20000];
+
+/* The answers of a layout: the same as those of the first. */
+static void compare(world *x, const float *v, const float *w, bool keep, const char *layout) {
+    static char now[20000];
+    for (size_t i = 0; i < QUERIES; i++) {
+        omen_results *r = ask(x, queries[i].v ? v : NULL, queries[i].w ? w : NULL, 10, queries[i].filter, queries[i].options);
+        if (r == NULL) continue;
+        write_answer(r, keep ? first[i] : now, sizeof now);
+        if (!keep && !CHECK(strcmp(first[i], now) == 0)) printf("    %s: %s\n    was %s\n    is  %s\n", layout, queries[i].options, first[i], now);
+        if (i != 3) CHECK(omen_results_count(r) != 0);
+        omen_results_free(r);
+    }
+}
+
+TEST(answers_do_not_depend_on_where_records_lie) {
+    world x;
+    float v[DIMS], w[DIMS];
+    make();
+    for (size_t d = 0; d < DIMS; d++) v[d] = test_rand_float(), w[d] = test_rand_float();
+    open_world(&x);
+    write(&x, 0, IDS);
+    compare(&x, v, w, true, "memory");
+    CHECK_OK(omen_flush(x.db));
+    compare(&x, v, w, false, "one segment");
+    close_world(&x);
+    open_world(&x);
+    write(&x, 0, IDS / 3);
+    CHECK_OK(omen_flush(x.db));
+    write(&x, IDS / 3, IDS / 2);
+    CHECK_OK(omen_flush(x.db));
+    write(&x, IDS / 2, IDS);
+    compare(&x, v, w, false, "two segments and memory");
+    CHECK_OK(omen_compact(x.db));
+    compare(&x, v, w, false, "merged");
+    close_world(&x);
+}
+
+TEST(text_finds_the_words_and_nothing_else) {
+    world x;
+    make();
+    open_world(&x);
+    write(&x, 0, IDS);
+    CHECK_OK(omen_flush(x.db));
+    omen_results *r = ask(&x, NULL, NULL, IDS, "", "{\"text\":\"tea\",\"facets\":[\"colour\"]}");
+    size_t teas = 0, reds = 0;
+    char expect[40];
+    for (size_t i = 0; i < IDS; i++) teas += records[i].tea, reds += records[i].tea && records[i].colour == 0;
+    CHECK_EQ_UINT(omen_results_count(r), teas);
+    for (size_t i = 0; i < omen_results_count(r); i++) CHECK(records[omen_results_id(r, i).number].tea);
+    for (size_t i = 1; i < omen_results_count(r); i++) CHECK(omen_results_score(r, i) <= omen_results_score(r, i - 1));
+    snprintf(expect, sizeof expect, "{\"value\":\"red\",\"count\":%zu}", reds);
+    if (!CHECK(strstr(omen_results_facets(r).data, expect) != NULL)) printf("    %.*s\n", (int)omen_results_facets(r).len, omen_results_facets(r).data);
+    omen_results_free(r);
+    /* What was deleted is not found any more, at once. */
+    for (int64_t i = 0; i < IDS; i += 2) {
+        omen_id id = OMEN_ID_INT(i);
+        CHECK_OK(omen_delete(x.c, &id, 1, NULL));
+    }
+    r = ask(&x, NULL, NULL, IDS, "", "{\"text\":\"tea\"}");
+    for (size_t i = 0; i < omen_results_count(r); i++) CHECK(omen_results_id(r, i).number % 2 == 1);
+    omen_results_free(r);
+    close_world(&x);
+}
+
+TEST(groups_are_whole) {
+    world x;
+    float v[DIMS];
+    make();
+    for (size_t d = 0; d < DIMS; d++) v[d] = test_rand_float();
+    open_world(&x);
+    write(&x, 0, IDS);
+    CHECK_OK(omen_flush(x.db));
+    omen_results *r = ask(&x, v, NULL, 20, "", "{\"groupBy\":{\"path\":\"year\",\"size\":3}}");
+    CHECK_EQ_UINT(omen_results_count(r), 60u); /* of 20 years, 15 records each about */
+    int last = 0;
+    for (size_t i = 0; i < omen_results_count(r); i++) {
+        int year = records[omen_results_id(r, i).number].year;
+        char text[16];
+        snprintf(text, sizeof text, "%d", year);
+        omen_str g = omen_results_group(r, i);
+        CHECK(g.len == 4 && memcmp(g.data, text, 4) == 0);
+        CHECK(i % 3 == 0 ? year != last : year == last);
+        last = year;
+    }
+    omen_results_free(r);
+    close_world(&x);
+}
+
+TEST(examples_are_left_out_and_distances_bound) {
+    world x;
+    make();
+    open_world(&x);
+    write(&x, 0, IDS);
+    omen_results *r = ask(&x, NULL, NULL, 10, "", "{\"recommend\":{\"positive\":[1],\"field\":\"v\"}}");
+    CHECK_EQ_UINT(omen_results_count(r), 10u);
+    for (size_t i = 0; i < omen_results_count(r); i++) CHECK(omen_results_id(r, i).number != 1);
+    omen_results_free(r);
+    omen_results *all = ask(&x, records[5].v, NULL, IDS, "", "{}");
+    size_t within = 0;
+    for (size_t i = 0; i < omen_results_count(all); i++) within += omen_results_distance(all, i) <= 0.5f;
+    r = ask(&x, records[5].v, NULL, IDS, "", "{\"maxDistance\":0.5}");
+    CHECK_EQ_UINT(omen_results_count(r), within);
+    CHECK(within != 0 && within != IDS);
+    omen_results_free(r);
+    omen_results_free(all);
+    close_world(&x);
+}
+
+TEST(what_is_wrong_is_said) {
+    static const struct { const char *options; omen_status s; const char *says; } wrong[] = {
+        {"{\"txt\":\"tea\"}", OMEN_ERR_INVALID, "txt"},
+        {"{\"text\":7}", OMEN_ERR_INVALID, "text"},
+        {"{\"text\":{\"query\":\"tea\",\"fields\":[\"none\"]}}", OMEN_ERR_INVALID, "none"},
+        {"{\"text\":\"\\\"tea\"}", OMEN_ERR_INVALID, "quote"},
+        {"{\"text\":\"tea\",\"alpha\":1.5}", OMEN_ERR_INVALID, "alpha"},
+        {"{\"text\":\"tea\",\"weights\":{\"nothing\":1}}", OMEN_ERR_INVALID, "nothing"},
+        {"{\"text\":\"tea\",\"fusion\":\"both\"}", OMEN_ERR_INVALID, "rrf"},
+        {"{\"text\":\"tea\",\"groupBy\":{\"size\":2}}", OMEN_ERR_INVALID, "path"},
+        {"{\"text\":\"tea\",\"mmr\":true}", OMEN_ERR_INVALID, "mmr"},
+        {"{\"text\":\"tea\",\"facets\":{\"a\":{\"no\":1}}}", OMEN_ERR_INVALID, "no"},
+        {"{\"recommend\":{\"positive\":[]}}", OMEN_ERR_INVALID, "positive"},
+        {"{\"recommend\":{\"positive\":[99999],\"field\":\"v\"}}", OMEN_ERR_NOT_FOUND, "99999"},
+        {"{\"sparse\":{\"indices\":[1],\"values\":[]}}", OMEN_ERR_INVALID, "values"},
+        {"{\"highlight\":true,\"recommend\":{\"positive\":[1],\"field\":\"v\"}}", OMEN_ERR_INVALID, "words"},
+        {"{\"text\":\"tea\",\"deadlineMs\":0}", OMEN_ERR_INVALID, "deadlineMs"},
+        {"{\"text\"", OMEN_ERR_JSON, ""},
+        {"{}", OMEN_ERR_INVALID, "vector"},
+    };
+    world x;
+    make();
+    open_world(&x);
+    write(&x, 0, 10);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        omen_query q;
+        omen_results *r;
+        omen_query_init(&q);
+        q.options = (omen_str){wrong[i].options, strlen(wrong[i].options)};
+        CHECK_STATUS(omen_search(x.c, &q, &r), wrong[i].s);
+        if (!CHECK(strstr(omen_last_error(), wrong[i].says) != NULL)) printf("    %s: %s\n", wrong[i].options, omen_last_error());
+    }
+    close_world(&x);
+}
+
+TEST_MAIN()
