@@ -211,6 +211,9 @@ omen_status cli_input_read(cli_input *in, void *into, size_t len, size_t *got);
 omen_status cli_input_peek(cli_input *in, const unsigned char **bytes, size_t len, size_t *got);
 /* The next byte, -1 at the end, -2 on failure (the message is kept). */
 int cli_input_byte(cli_input *in);
+/* Takes and throws away. */
+omen_status cli_input_discard(cli_input *in, uint64_t len);
+omen_status cli_input_discard_line(cli_input *in); /* up to the next line's beginning */
 /* The next line without its end; *line NULL at the end of the file. OMEN_ERR_TOO_LARGE above `max`. */
 omen_status cli_input_line(cli_input *in, size_t max, char **line, size_t *len);
 
@@ -237,6 +240,10 @@ struct cli_source {
     float *vectors[OMEN_MAX_VECTOR_FIELDS];
     /* *end: there was no further record. */
     omen_status (*next)(cli_source *s, cli_record *r, bool *end);
+    /* Leaves out the next record, whatever is in it; before the schema is known. *end: there was none. Fails when the file cannot be read. */
+    omen_status (*skip)(cli_source *s, bool *end);
+    /* May be NULL: reads the next record ahead as far as `dimensions` take. */
+    omen_status (*look)(cli_source *s);
     /* May be NULL: what the format checks once the schema is known. */
     omen_status (*bind)(cli_source *s);
     void (*close)(cli_source *s);
@@ -244,6 +251,8 @@ struct cli_source {
 
 /* Opens a file; format NULL: by its name. */
 omen_status cli_source_open(const char *path, const char *format, cli_source **out);
+/* The same without the first `skip` records; nothing is asked of what is in them. */
+omen_status cli_source_open_after(const char *path, const char *format, uint64_t skip, cli_source **out);
 /* Tells the schema of the records; to be called before the first one is read. */
 omen_status cli_source_bind(cli_source *s, const omen_schema *schema, uint32_t field);
 /* Reads the next record; failures name file and place. */

@@ -26,6 +26,7 @@ typedef struct import {
     uint64_t written; /* records in batches that were written */
     uint64_t durable; /* of these, in batches that are durable for certain */
     uint64_t commit;
+    uint64_t bad; /* number of the record that was refused, from 1; 0: none */
     unsigned waiting; /* batches since the last wait */
     bool created;
 } import;
@@ -159,12 +160,15 @@ static omen_status transfer(import *m) {
     cli_record r;
     bool end;
     while (m->limit == 0 || m->written + m->batch.count < m->limit) {
-        CLI_TRY(next_record(m, &r, &end));
-        if (end) break;
-        if (m->source->row <= m->skip) continue;
-        CLI_TRY(at_record(m, check_fields(m, &r)));
-        if (cli_batch_full(&m->batch, &r, m->batch_size)) CLI_TRY(write_batch(m));
-        CLI_TRY(at_record(m, cli_batch_add(&m->batch, &r)));
+        uint64_t before = m->source->row;
+        omen_status s = next_record(m, &r, &end);
+        if (s == OMEN_OK && end) break;
+        if (s == OMEN_OK) s = at_record(m, check_fields(m, &r));
+        if (s == OMEN_OK && cli_batch_full(&m->batch, &r, m->batch_size)) CLI_TRY(write_batch(m));
+        if (s == OMEN_OK) s = at_record(m, cli_batch_add(&m->batch, &r));
+        if (s != OMEN_OK && s != OMEN_ERR_IO && s != OMEN_ERR_MEMORY) m->bad = before + 1;
+        CLI_TRY(s);
+        if (m->batch.count >= m->batch_size) CLI_TRY(write_batch(m));
         cli_progress(m->source->in.offset, m->written + m->batch.count);
     }
     return write_batch(m);
@@ -197,18 +201,40 @@ static void report(const import *m) {
 /* Where to go on. Batches that are not durable for certain may be there, whole; writing them again does no harm. */
 static void say_where(const import *m) {
     uint64_t next = m->skip + m->durable;
-    if (next == 0) cli_after(m->written == 0 ? ". Nothing was written" : ". Begin again");
+    if (m->written == 0) cli_after(". Nothing was written");
+    else if (m->durable == 0) cli_after(next == 0 ? ". Begin again" : ". Begin again with --skip %llu", (unsigned long long)next);
     else cli_after(". The %llu records before are written; go on with --skip %llu", (unsigned long long)m->durable, (unsigned long long)next);
+    if (m->bad == 0) return;
+    if (m->bad == next + 1) cli_after("; --skip %llu leaves this record out", (unsigned long long)m->bad);
+    else
+        cli_after("; to leave this record out, import the %llu before it (--skip %llu --limit %llu), then the rest (--skip %llu)", (unsigned long long)(m->bad - 1 - next),
+                  (unsigned long long)next, (unsigned long long)(m->bad - 1 - next), (unsigned long long)m->bad);
+}
+
+/* A collection that was made for records of which none could be written is taken back, so that another try is free to make another. */
+static void take_back(import *m) {
+    if (!m->created || m->written != 0 || m->collection == NULL) return;
+    char name[OMEN_MAX_NAME + 1];
+    omen_str n = omen_collection_name(m->collection);
+    memcpy(name, n.data, n.len);
+    n.data = name;
+    omen_collection_close(m->collection);
+    m->collection = NULL;
+    if (omen_collection_drop(m->db, n) == OMEN_OK) cli_after("; the database is there, without the collection \"%.*s\"", (int)n.len, n.data);
+    else cli_after("; the database and the empty collection \"%.*s\" are there", (int)n.len, n.data);
 }
 
 static omen_status run(import *m) {
-    CLI_TRY(open_collection(m));
+    omen_status s = open_collection(m);
+    if (s != OMEN_OK) take_back(m);
+    CLI_TRY(s);
     cli_batch_init(&m->batch, m->schema);
     cli_progress_begin("importing", m->source->in.size);
-    omen_status s = transfer(m);
+    s = transfer(m);
     if (s == OMEN_OK) s = wait_durable(m);
     else if (m->waiting != 0 && omen_wait(m->db, m->commit) == OMEN_OK) m->durable = m->written;
     if (s != OMEN_OK) say_where(m);
+    if (s != OMEN_OK) take_back(m);
     cli_progress(m->source->in.offset, m->written);
     cli_progress_end();
     return s;
@@ -235,7 +261,8 @@ omen_status cli_run_import(void) {
     if (s == OMEN_OK) s = cli_type_option(&made.element);
     if (s == OMEN_OK) s = cli_metric_option(made.element, &made.metric);
     if (s == OMEN_OK) s = cli_index_options(&made.index);
-    if (s == OMEN_OK) s = cli_source_open(cli_positional(1), cli_option("format", NULL), &m.source);
+    if (s == OMEN_OK) s = cli_source_open_after(cli_positional(1), cli_option("format", NULL), m.skip, &m.source);
+    for (uint64_t i = 0; s == OMEN_OK && m.has_ids && i < m.source->row; i++) s = cli_input_discard_line(&m.ids); /* those of the records left out */
     if (s == OMEN_OK) s = cli_database_open(CLI_CREATE, &m.db);
     if (s == OMEN_OK) s = run(&m);
     if (s == OMEN_OK) report(&m);

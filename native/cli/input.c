@@ -82,6 +82,26 @@ int cli_input_byte(cli_input *in) {
     return in->buffer[in->start++];
 }
 
+omen_status cli_input_discard(cli_input *in, uint64_t len) {
+    while (len != 0) {
+        if (in->start == in->end) CLI_TRY(fill(in));
+        uint64_t n = in->end - in->start;
+        if (n == 0) break;
+        if (n > len) n = len;
+        in->start += n;
+        in->offset += n;
+        len -= n;
+    }
+    return OMEN_OK;
+}
+
+omen_status cli_input_discard_line(cli_input *in) {
+    int b;
+    do b = cli_input_byte(in);
+    while (b >= 0 && b != '\n');
+    return b == -2 ? OMEN_ERR_IO : OMEN_OK;
+}
+
 static bool grow_line(cli_input *in, size_t need) {
     if (need <= in->line_capacity) return true;
     size_t capacity = in->line_capacity < 4096 ? 4096 : in->line_capacity;

@@ -25,7 +25,18 @@ const char *cli_format_of(const char *path) {
     return NULL;
 }
 
-omen_status cli_source_open(const char *path, const char *format, cli_source **out) {
+static omen_status leave_out(cli_source *s, uint64_t count) {
+    bool end = false;
+    for (uint64_t i = 0; i < count && !end; i++) {
+        CLI_TRY(s->skip(s, &end));
+        s->row += !end;
+    }
+    return s->look == NULL ? OMEN_OK : s->look(s);
+}
+
+omen_status cli_source_open(const char *path, const char *format, cli_source **out) { return cli_source_open_after(path, format, 0, out); }
+
+omen_status cli_source_open_after(const char *path, const char *format, uint64_t skip, cli_source **out) {
     cli_input in;
     if (format == NULL) format = cli_format_of(path);
     if (format == NULL) return cli_fail(OMEN_ERR_INVALID, "the name \"%.200s\" does not tell the format; give --format fvecs, npy, jsonl or csv", path);
@@ -33,7 +44,15 @@ omen_status cli_source_open(const char *path, const char *format, cli_source **o
         if (strcmp(formats[i].name, format) != 0) continue;
         CLI_TRY(cli_input_open(&in, path));
         omen_status s = formats[i].open(&in, out);
-        if (s == OMEN_OK) return s;
+        if (s == OMEN_OK) {
+            s = leave_out(*out, skip);
+            if (s == OMEN_OK) return s;
+            if ((*out)->line != 0) cli_before("%.200s, line %llu: ", path, (unsigned long long)(*out)->line);
+            else cli_before("%.200s: ", path);
+            cli_source_close(*out);
+            *out = NULL;
+            return s;
+        }
         cli_before("%.200s: ", path);
         cli_input_close(&in);
         return s;

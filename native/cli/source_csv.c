@@ -185,16 +185,31 @@ static omen_status count_numbers(csv *c, uint32_t *out) {
     return OMEN_OK;
 }
 
-static omen_status look(csv *c) {
-    bool end;
-    const column *vector = find(c, cli_option("field", "vector"));
+/* Whether the vector lies in numbered columns. */
+static omen_status look_at_header(csv *c) {
     uint32_t n = 0;
-    if (vector == NULL || cli_given("vector-columns")) CLI_TRY(count_numbers(c, &n));
+    if (find(c, cli_option("field", "vector")) == NULL || cli_given("vector-columns")) CLI_TRY(count_numbers(c, &n));
     c->base.dimensions = n;
     c->numbers = n != 0;
+    return OMEN_OK;
+}
+
+/* A row that is no CSV ends with its line. */
+static omen_status skip(cli_source *s, bool *end) {
+    csv *c = (csv *)s;
+    omen_status status = next_row(c, end);
+    if (status != OMEN_ERR_INVALID && status != OMEN_ERR_TOO_LARGE) return status;
+    *end = false;
+    return cli_input_discard_line(&s->in);
+}
+
+static omen_status look(cli_source *s) {
+    csv *c = (csv *)s;
+    bool end;
+    const column *vector = find(c, cli_option("field", "vector"));
     CLI_TRY(next_row(c, &end));
     c->ahead = !end;
-    if (end || n != 0 || vector == NULL || c->count != c->column_count) return OMEN_OK;
+    if (end || c->numbers || vector == NULL || c->count != c->column_count) return OMEN_OK;
     const cell *v = &c->cells[vector - c->columns];
     yyjson_doc *doc = yyjson_read(c->text + v->at, v->len, YYJSON_READ_NOFLAG);
     size_t size = yyjson_arr_size(yyjson_doc_get_root(doc));
@@ -390,7 +405,7 @@ omen_status cli_source_csv(cli_input *in, cli_source **out) {
     c->base.in = *in;
     c->strings = cli_given("strings");
     omen_status s = read_header(c);
-    if (s == OMEN_OK) s = look(c);
+    if (s == OMEN_OK) s = look_at_header(c);
     *in = c->base.in;
     if (s != OMEN_OK) {
         cli_before("line %llu: ", (unsigned long long)c->base.line);
@@ -398,6 +413,8 @@ omen_status cli_source_csv(cli_input *in, cli_source **out) {
         return s;
     }
     c->base.next = next;
+    c->base.skip = skip;
+    c->base.look = look;
     c->base.bind = bind;
     c->base.close = close_source;
     *out = &c->base;

@@ -27,6 +27,14 @@ static omen_status next(cli_source *s, cli_record *r, bool *end) {
     return OMEN_OK;
 }
 
+static omen_status skip(cli_source *s, bool *end) {
+    const unsigned char *head;
+    size_t got;
+    CLI_TRY(cli_input_peek(&s->in, &head, 1, &got));
+    *end = got == 0;
+    return cli_input_discard(&s->in, 4 + (uint64_t)s->dimensions * 4);
+}
+
 static void close_source(cli_source *s) { free(s); }
 
 omen_status cli_source_fvecs(cli_input *in, cli_source **out) {
@@ -46,6 +54,7 @@ omen_status cli_source_fvecs(cli_input *in, cli_source **out) {
     s->dimensions = n;
     s->rows = n == 0 ? 0 : in->size / row;
     s->next = next;
+    s->skip = skip;
     s->bind = bind;
     s->close = close_source;
     *out = s;

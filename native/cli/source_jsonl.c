@@ -37,13 +37,29 @@ static omen_status next(cli_source *s, cli_record *r, bool *end) {
     return OMEN_OK;
 }
 
-/* The dimensions of the vector in the first line; 0 when there is none. Errors are told when the line is read. */
-static uint32_t look(const jsonl *j) {
+/* A line that is too long is a record too. */
+static omen_status skip(cli_source *s, bool *end) {
+    jsonl *j = (jsonl *)s;
+    omen_status status = read_line(j);
+    *end = status == OMEN_OK && j->line == NULL;
+    return status == OMEN_ERR_TOO_LARGE ? cli_input_discard_line(&s->in) : status;
+}
+
+/* The dimensions of the vector in the next line; 0 when there is none. Errors are told when the line is read. */
+static uint32_t dimensions_of(const jsonl *j) {
     if (j->line == NULL) return 0;
     yyjson_doc *doc = yyjson_read(j->line, j->len, YYJSON_READ_NOFLAG);
     size_t n = yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(doc), cli_option("field", "vector")));
     yyjson_doc_free(doc);
     return n > UINT32_MAX ? 0 : (uint32_t)n;
+}
+
+static omen_status look(cli_source *s) {
+    jsonl *j = (jsonl *)s;
+    CLI_TRY(read_line(j));
+    j->ahead = true;
+    s->dimensions = dimensions_of(j);
+    return OMEN_OK;
 }
 
 static void close_source(cli_source *s) {
@@ -55,15 +71,9 @@ omen_status cli_source_jsonl(cli_input *in, cli_source **out) {
     jsonl *j = calloc(1, sizeof *j);
     if (j == NULL) return cli_no_memory();
     j->base.in = *in;
-    omen_status s = read_line(j);
-    *in = j->base.in;
-    if (s != OMEN_OK) {
-        free(j);
-        return s;
-    }
-    j->ahead = true;
-    j->base.dimensions = look(j);
     j->base.next = next;
+    j->base.skip = skip;
+    j->base.look = look;
     j->base.close = close_source;
     *out = &j->base;
     return OMEN_OK;

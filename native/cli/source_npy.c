@@ -62,6 +62,14 @@ static float convert(const npy *n, const unsigned char *p) {
     return (float)((int64_t)(bits << unused) >> unused);
 }
 
+static omen_status leave_out(cli_source *s, bool *end) {
+    npy *n = (npy *)s;
+    *end = n->left == 0;
+    if (*end) return OMEN_OK;
+    n->left--;
+    return cli_input_discard(&s->in, (uint64_t)s->dimensions * n->width);
+}
+
 static omen_status next(cli_source *s, cli_record *r, bool *end) {
     npy *n = (npy *)s;
     size_t len = (size_t)s->dimensions * n->width, got;
@@ -222,6 +230,7 @@ omen_status cli_source_npy(cli_input *in, cli_source **out) {
     }
     n->base.in = *in;
     n->base.next = next;
+    n->base.skip = leave_out;
     n->base.bind = bind;
     n->base.close = close_source;
     *out = &n->base;
