@@ -38,47 +38,6 @@ static double distinction(const omen_fuse_leg *l, scale s) {
     return OMEN_MIN(d, DISTINCTION);
 }
 
-/* ---- shares ---- */
-
-static omen_status check(const omen_fuse_leg *legs, uint32_t leg_count, const omen_fuse_options *o, omen_error *err) {
-    bool any = leg_count == 0;
-    if (leg_count > OMEN_FUSE_LEGS) return omen_fail(err, OMEN_ERR_INVALID, "%u rankings cannot be fused at once, at most %u can", leg_count, OMEN_FUSE_LEGS);
-    for (uint32_t i = 0; i < leg_count; i++) {
-        if (!(legs[i].weight >= 0 && legs[i].weight <= HIGHEST)) return omen_fail(err, OMEN_ERR_INVALID, "a weight of fusion must be a number of at least 0");
-        any = any || legs[i].weight > 0;
-    }
-    if (!any) return omen_fail(err, OMEN_ERR_INVALID, "at least one weight of fusion must be above 0");
-    if (o->kind == OMEN_FUSE_WEIGHTED && o->shares == OMEN_FUSE_ALPHA && !(o->alpha >= 0 && o->alpha <= 1)) return omen_fail(err, OMEN_ERR_INVALID, "alpha must be a number from 0 (text alone) to 1 (vectors alone)");
-    if (o->kind == OMEN_FUSE_RRF && !(o->k >= 0 && o->k <= HIGHEST)) return omen_fail(err, OMEN_ERR_INVALID, "k of rank fusion must be a number of at least 0");
-    return OMEN_OK;
-}
-
-static void shares_of(const omen_fuse_leg *legs, uint32_t leg_count, const scale *scales, const omen_fuse_options *o, double *shares) {
-    double side[2] = {0, 0}, sum = 0;
-    bool automatic = o->shares == OMEN_FUSE_AUTO;
-    for (uint32_t i = 0; i < leg_count; i++) {
-        shares[i] = automatic && legs[i].count == 0 ? 0 : (double)legs[i].weight;
-        side[legs[i].dense] += shares[i];
-    }
-    double alpha = automatic ? OMEN_FUSE_PRIOR : (double)o->alpha;
-    for (uint32_t i = 0; i < leg_count; i++) {
-        if (o->shares != OMEN_FUSE_WEIGHTS && side[0] > 0 && side[1] > 0) shares[i] = shares[i] / side[legs[i].dense] * (legs[i].dense ? alpha : 1 - alpha);
-        if (automatic && shares[i] > 0) shares[i] *= distinction(&legs[i], scales[i]);
-        sum += shares[i];
-    }
-    for (uint32_t i = 0; i < leg_count && sum > 0; i++) shares[i] /= sum;
-}
-
-/* ---- joining ---- */
-
-static bool before(void *arg, const void *x, const void *y) {
-    const omen_fused_hit *a = x, *b = y;
-    (void)arg;
-    if (a->score != b->score) return a->score > b->score;
-    int c = omen_key_compare(omen_candidate_key(a->candidate), omen_candidate_key(b->candidate));
-    return c != 0 ? c < 0 : a->ordinal < b->ordinal;
-}
-
 /* The leg and the place of an entry: entries are numbered leg after leg. */
 static uint32_t leg_of(const uint64_t *first, uint32_t leg_count, uint64_t entry) {
     uint32_t low = 0, high = leg_count; /* the last leg that begins at or before the entry */
@@ -98,6 +57,65 @@ typedef struct joiner {
     uint64_t first[OMEN_FUSE_LEGS]; /* entry */
     uint32_t *ranks;                /* RRF: of each entry */
 } joiner;
+
+/* How many of the leg's first hits another leg that counts has listed too, of those there are. */
+static double confirmed(const joiner *j, uint32_t l, const omen_keyed *entries, size_t n) {
+    const omen_fuse_leg *legs = j->legs;
+    uint32_t looked = OMEN_MIN(legs[l].count, OMEN_FUSE_CONFIRM), found = 0;
+    if (looked == 0) return 0;
+    for (size_t from = 0, to; from < n; from = to) {
+        bool own = false, other = false;
+        for (to = from; to < n && entries[to].key == entries[from].key; to++) {
+            uint32_t at = leg_of(j->first, j->leg_count, entries[to].row);
+            if (at == l) own = own || entries[to].row - j->first[l] < looked;
+            else other = other || legs[at].weight > 0;
+        }
+        found += own && other;
+    }
+    return (double)found / looked;
+}
+
+/* ---- shares ---- */
+
+static omen_status check(const omen_fuse_leg *legs, uint32_t leg_count, const omen_fuse_options *o, omen_error *err) {
+    bool any = leg_count == 0;
+    if (leg_count > OMEN_FUSE_LEGS) return omen_fail(err, OMEN_ERR_INVALID, "%u rankings cannot be fused at once, at most %u can", leg_count, OMEN_FUSE_LEGS);
+    for (uint32_t i = 0; i < leg_count; i++) {
+        if (!(legs[i].weight >= 0 && legs[i].weight <= HIGHEST)) return omen_fail(err, OMEN_ERR_INVALID, "a weight of fusion must be a number of at least 0");
+        any = any || legs[i].weight > 0;
+    }
+    if (!any) return omen_fail(err, OMEN_ERR_INVALID, "at least one weight of fusion must be above 0");
+    if (o->kind == OMEN_FUSE_WEIGHTED && o->shares == OMEN_FUSE_ALPHA && !(o->alpha >= 0 && o->alpha <= 1)) return omen_fail(err, OMEN_ERR_INVALID, "alpha must be a number from 0 (text alone) to 1 (vectors alone)");
+    if (o->kind == OMEN_FUSE_RRF && !(o->k >= 0 && o->k <= HIGHEST)) return omen_fail(err, OMEN_ERR_INVALID, "k of rank fusion must be a number of at least 0");
+    return OMEN_OK;
+}
+
+static void shares_of(const joiner *j, const omen_keyed *entries, size_t n, double *shares) {
+    const omen_fuse_leg *legs = j->legs;
+    double side[2] = {0, 0}, sum = 0;
+    bool automatic = j->options->shares == OMEN_FUSE_AUTO;
+    for (uint32_t i = 0; i < j->leg_count; i++) {
+        shares[i] = automatic && legs[i].count == 0 ? 0 : (double)legs[i].weight;
+        side[legs[i].dense] += shares[i];
+    }
+    double alpha = automatic ? OMEN_FUSE_PRIOR : (double)j->options->alpha;
+    for (uint32_t i = 0; i < j->leg_count; i++) {
+        if (j->options->shares != OMEN_FUSE_WEIGHTS && side[0] > 0 && side[1] > 0) shares[i] = shares[i] / side[legs[i].dense] * (legs[i].dense ? alpha : 1 - alpha);
+        if (automatic && shares[i] > 0) shares[i] *= distinction(&legs[i], j->scales[i]) * __builtin_sqrt(confirmed(j, i, entries, n) + OMEN_FUSE_DOUBT);
+        sum += shares[i];
+    }
+    for (uint32_t i = 0; i < j->leg_count && sum > 0; i++) shares[i] /= sum;
+}
+
+/* ---- joining ---- */
+
+static bool before(void *arg, const void *x, const void *y) {
+    const omen_fused_hit *a = x, *b = y;
+    (void)arg;
+    if (a->score != b->score) return a->score > b->score;
+    int c = omen_key_compare(omen_candidate_key(a->candidate), omen_candidate_key(b->candidate));
+    return c != 0 ? c < 0 : a->ordinal < b->ordinal;
+}
 
 static void rank(joiner *j) {
     for (uint32_t l = 0; l < j->leg_count; l++) {
@@ -171,10 +189,12 @@ omen_status omen_fuse(omen_mem *m, const omen_fuse_leg *legs, uint32_t leg_count
         j.first[l] = total;
         j.scales[l] = scale_of(&legs[l]);
         total += legs[l].count;
+        out->shares[l] = (double)legs[l].weight;
     }
-    if (o->kind == OMEN_FUSE_WEIGHTED) shares_of(legs, leg_count, j.scales, o, out->shares);
-    else for (uint32_t l = 0; l < leg_count; l++) out->shares[l] = (double)legs[l].weight;
-    if (total == 0) return OMEN_OK;
+    if (total == 0) {
+        if (o->kind == OMEN_FUSE_WEIGHTED) shares_of(&j, NULL, 0, out->shares);
+        return OMEN_OK;
+    }
     size_t n = (size_t)total, pairs, cells;
     if (total > UINT32_MAX || !omen_mul(n, 2 * sizeof(omen_keyed), &pairs) || !omen_mul(n, leg_count * sizeof(float), &cells) || !omen_mul(n, sizeof(omen_fused_hit), &(size_t){0}))
         return omen_fail(err, OMEN_ERR_TOO_LARGE, "%llu hits are too many to be fused at once", (unsigned long long)total);
@@ -196,6 +216,7 @@ omen_status omen_fuse(omen_mem *m, const omen_fuse_leg *legs, uint32_t leg_count
                 entries[j.first[l] + i] = (omen_keyed){(uint64_t)c->source << 32 | c->row, (uint32_t)(j.first[l] + i), 0};
             }
         omen_sort_keyed(entries, entries + n, n);
+        if (o->kind == OMEN_FUSE_WEIGHTED) shares_of(&j, entries, n, out->shares);
         for (size_t from = 0, to; from < n; from = to) {
             for (to = from + 1; to < n && entries[to].key == entries[from].key;) to++;
             join(&j, entries + from, (uint32_t)(to - from), out);

@@ -7,13 +7,14 @@
  * hit still counts for more than none.
  *   Shares add up to 1. By OMEN_FUSE_WEIGHTS they are as the weights are. By OMEN_FUSE_ALPHA the dense legs together have alpha and the others 1 - alpha, divided by weights
  * within each side; where a side has no leg, or no weight, the other has everything. By OMEN_FUSE_AUTO, the default, they begin as if alpha were OMEN_FUSE_PRIOR, are
- * multiplied by how far each leg's best stand out from its list, and scaled to add up to 1 again:
+ * multiplied by two signs of how good each leg is, and scaled to add up to 1 again:
  *
- *     distinction = min(depth / sum of normalised scores, 64)        the best score beside the mean one, both counted from the worst
+ *     distinction = min(depth / sum of normalised scores, 64)        how far its best stand out: the best score beside the mean one, both counted from the worst
+ *     sqrt(confirmed + OMEN_FUSE_DOUBT)                              confirmed: the share of its first OMEN_FUSE_CONFIRM hits that another leg (of a weight above 0) lists too
  *
- * A leg that found what was meant has few high scores and a long flat rest, and a distinction of 10 and more; one that cannot tell the records apart descends evenly, and has 2 to 4.
- * So neither a weak side nor a strong one needs to be known beforehand. A leg of no hits has no share. (That the shape of a list of scores tells how good it is: Shtok, Kurland,
- * Carmel, Raiber and Markovits 2012. Convex combination of normalised scores rather than of ranks: Bruch, Gai and Ingber 2023.)
+ * A leg that found what was meant has few high scores and a long flat rest, and a distinction of 8 and more; one that cannot tell the records apart descends evenly, and has 2 to 4. And
+ * what a good leg puts first is found again, if lower down, by a weaker one, but not the other way round. A leg of no hits has no share. (That the shape of a list of scores tells how good
+ * it is: Shtok, Kurland, Carmel, Raiber and Markovits 2012. Convex combination of normalised scores rather than of ranks: Bruch, Gai and Ingber 2023.)
  *
  * RRF: the sum over legs of weight / (k + rank), ranks from 1 (reciprocal rank fusion: Cormack, Clarke and Buettcher 2009). Hits that a leg gives equal scores have the rank of the
  * first of them, so that what a leg cannot tell apart is not told apart by id.
@@ -29,7 +30,9 @@
 #define OMEN_FUSE_LEGS 33u
 /* How many hits a leg is asked for at least, where fewer are wanted: beyond, more of a leg's noise comes in, and the quality of answers falls. */
 #define OMEN_FUSE_DEPTH 100u
-#define OMEN_FUSE_PRIOR 0.3
+#define OMEN_FUSE_PRIOR 0.15
+#define OMEN_FUSE_CONFIRM 10u
+#define OMEN_FUSE_DOUBT 0.1
 #define OMEN_FUSE_K 60.0f
 
 typedef enum omen_fuse_kind { OMEN_FUSE_WEIGHTED, OMEN_FUSE_RRF } omen_fuse_kind;
