@@ -59,6 +59,18 @@ static omen_status read_fusion(reader *r, const omen_json_val *v) {
     return OMEN_OK;
 }
 
+static omen_status read_plan(reader *r, const omen_json_val *v) {
+    static const char *const names[] = {"auto", "index", "matches", "scan"};
+    omen_str text = {"", 0};
+    if (omen_json_str(v, &text))
+        for (int i = 0; i < (int)OMEN_ARRAY_LEN(names); i++) {
+            if (!is(text, names[i])) continue;
+            r->ask->plan = (omen_vector_plan)i;
+            return OMEN_OK;
+        }
+    return omen_fail(r->err, OMEN_ERR_INVALID, "plan must be \"auto\", \"index\", \"matches\" or \"scan\"");
+}
+
 static omen_status read_member(void *arg, omen_str key, const omen_json_val *v) {
     reader *r = arg;
     omen_ask *a = r->ask;
@@ -73,6 +85,7 @@ static omen_status read_member(void *arg, omen_str key, const omen_json_val *v) 
         return OMEN_OK;
     }
     if (is(key, "fusion")) return read_fusion(r, v);
+    if (is(key, "plan")) return read_plan(r, v);
     if (is(key, "alpha")) {
         a->fusion.shares = OMEN_FUSE_ALPHA;
         return number(r, "alpha", v, 0, 1, &a->fusion.alpha);

@@ -6,6 +6,9 @@
 #include "base/json.h"
 #include "query/fuse.h"
 
+/* How segments are searched for vectors: as is best; or, wherever it can be done, by their indexes, by comparing the rows that match one by one, or all rows. */
+typedef enum omen_vector_plan { OMEN_PLAN_AUTO, OMEN_PLAN_INDEX, OMEN_PLAN_MATCHES, OMEN_PLAN_SCAN } omen_vector_plan;
+
 typedef struct omen_ask {
     /* NULL: not asked for. Borrowed, as all here. */
     const omen_json_val *filter, *text, *sparse, *weights, *facets, *highlight, *recommend;
@@ -19,6 +22,7 @@ typedef struct omen_ask {
     uint32_t group_size;
     bool group_leave;        /* records without the value are left out */
     uint64_t deadline_ms;    /* 0: none */
+    omen_vector_plan plan;
 } omen_ask;
 
 /* root: NULL for none. strict: members that are not known are refused. OMEN_ERR_INVALID. */

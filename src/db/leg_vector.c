@@ -6,8 +6,6 @@
 #define DEFAULT_RECALL 0.95f
 /* Part of a source's rows from which on comparing all of them is the better plan. */
 #define MANY 8u
-/* Part of a source's rows that match from which on blocks are read whole. */
-#define DENSE 4u
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search"); }
 
@@ -92,25 +90,36 @@ static bool plan_index(const omen_vector_leg *l, const omen_part_state *part, ui
     return s->want < matching / MANY;
 }
 
+/* What comparing a row by itself costs beside comparing one among its neighbours, in bytes that could have been read meanwhile: finding it, its id, and a cache that misses. */
+#define APART 1024u
+
+/* Whether the rows that match are best compared one by one, and not in blocks. */
+static bool compare_apart(const omen_vector_leg *l, uint32_t rows, uint32_t matching) {
+    uint64_t bytes = omen_element_bytes(l->ranker.element, l->ranker.dimensions);
+    return (uint64_t)matching * (bytes + APART) < (uint64_t)rows * bytes;
+}
+
 /* Parts that an index answers for, or whose few matches are compared by themselves, are taken from what is compared whole. */
 static void plan(omen_vector_leg *l) {
+    omen_vector_plan wish = l->ask.plan;
     uint32_t indexed = 0, matched = 0;
     for (uint32_t p = 0; p < l->v->part_count; p++) {
         const omen_part_state *part = &l->v->parts[p];
         const omen_bits *may = l->select == NULL ? NULL : l->select->parts[p].may;
         uint32_t rows = part->part->rows, matching = may == NULL ? rows : may->ones, number = l->v->table_count + p;
         omen_ann_source s = {.rows = &l->all[number], .number = number, .accept = may};
-        bool by_index = plan_index(l, part, matching, &s);
-        if (by_index) {
+        bool can = wish <= OMEN_PLAN_INDEX && plan_index(l, part, matching, &s);
+        if (can) {
             l->scan[number].rows = 0;
             l->ann_sources[indexed++] = s;
-        } else if (may != NULL && matching < rows / DENSE) {
+        } else if (may != NULL && wish != OMEN_PLAN_SCAN && (wish == OMEN_PLAN_MATCHES || compare_apart(l, rows, matching))) {
             l->scan[number].rows = 0;
             l->match_sources[matched++] = (omen_match_source){.rows = &l->all[number], .number = number, .accept = may};
         }
     }
     omen_ann_init(&l->ann, &l->db->mem, l->ann_sources, indexed, l->ask.field, &l->ranker, l->floats != NULL ? (void *)l->floats : l->query, &l->exact.top);
     omen_matches_init(&l->matches, &l->db->mem, l->match_sources, matched, l->ask.field, &l->ranker, &l->exact.top);
+    l->matches.deadline_ns = l->exact.deadline_ns;
 }
 
 /* Maintenance builds a damaged index anew. */

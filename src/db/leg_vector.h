@@ -3,6 +3,7 @@
 #ifndef OMEN_DB_LEG_VECTOR_H
 #define OMEN_DB_LEG_VECTOR_H
 
+#include "db/ask.h"
 #include "db/source.h"
 #include "query/ann.h"
 #include "query/exact.h"
@@ -15,6 +16,7 @@ typedef struct omen_vector_ask {
     float recall;       /* 0: the default */
     uint32_t ef, nprobe;
     bool exact;
+    omen_vector_plan plan;
 } omen_vector_ask;
 
 typedef struct omen_vector_leg {

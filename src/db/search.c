@@ -32,7 +32,7 @@ static omen_status add_vector(omen_read_op *op, const omen_query *q, omen_str fi
     if (!(weight >= 0.0f && weight <= 1e6f)) return omen_fail(err, OMEN_ERR_INVALID, "the weight of \"%.*s\" must be a number of 0 to 1000000", (int)field.len, field.data);
     OMEN_TRY(add_name(s, schema->vectors[f].name, weight, err));
     omen_vector_ask *ask = &s->vectors[s->vector_count++].ask;
-    *ask = (omen_vector_ask){.field = f, .dimensions = dimensions, .vector = vector, .recall = q->recall, .ef = q->ef, .nprobe = q->nprobe, .exact = q->exact != 0};
+    *ask = (omen_vector_ask){.field = f, .dimensions = dimensions, .vector = vector, .recall = q->recall, .ef = q->ef, .nprobe = q->nprobe, .exact = q->exact != 0, .plan = s->ask.plan};
     if (vector == NULL) return omen_fail(err, OMEN_ERR_INVALID, "the query has no vector; give one of %u dimensions", schema->vectors[f].dimensions);
     if (dimensions != schema->vectors[f].dimensions) return OMEN_OK; /* the leg says so */
     size_t bytes = omen_element_given_bytes(schema->vectors[f].element, dimensions);

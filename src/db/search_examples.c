@@ -61,7 +61,7 @@ omen_status omen_search_examples_read(omen_read_op *op, omen_error *err) {
     s->examples = e;
     /* Its leg is a vector leg like others; the vector comes later. */
     const omen_vector_field *f = &op->coll->schema.schema.vectors[e->field];
-    s->vectors[s->vector_count++] = (omen_search_vector){.ask = {.field = e->field, .dimensions = f->dimensions}};
+    s->vectors[s->vector_count++] = (omen_search_vector){.ask = {.field = e->field, .dimensions = f->dimensions, .plan = s->ask.plan}};
     s->names[s->leg_count] = f->name;
     s->weights[s->leg_count++] = 1.0f;
     return OMEN_OK;

@@ -50,13 +50,17 @@ export async function runWorkload(open) {
   // Metadata comes back as an object; its text is what went in, because its keys keep their order and there are no blanks in it.
   const hashDocument = (document) => hash.add(text(Object.keys(document).length === 0 ? "" : JSON.stringify(document)));
 
-  const ask = async (collection, field, dimensions, topK) => {
-    for (const { id, distance, score, metadata } of await collection.search({ vector: fill(dimensions), field, topK })) {
+  const ask = async (collection, field, dimensions, topK, more = {}) => {
+    const hits = await collection.search({ ...(dimensions === 0 ? {} : { vector: fill(dimensions), field }), topK, ...more });
+    for (const { id, distance, score, metadata } of hits) {
       hashId(id);
-      hash.add(floats(distance)).add(floats(score));
+      if (dimensions !== 0 && distance !== undefined && !Number.isNaN(distance)) hash.add(floats(distance));
+      hash.add(floats(score));
       hashDocument(metadata);
     }
+    if (hits.facets !== undefined) hash.add(text(JSON.stringify(hits.facets)));
   };
+  const hashCount = (count) => hash.add(new Uint8Array(new BigInt64Array([BigInt(count)]).buffer));
 
   for (let batch = 0; batch < BATCHES; batch++) {
     const numbers = Array.from({ length: ROWS }, (_, i) => batch * STRIDE + i);
@@ -72,12 +76,21 @@ export async function runWorkload(open) {
       await notes.update({ ids: some, documents: some.map(() => `{"n":null,"seen":${batch}}`) });
     }
     if (batch === 1 || batch === 3) await db.flush();
+    if (batch === 3) {
+      await notes.delete({ filter: "n BETWEEN 480 AND 489" });
+      await notes.update({ filter: "n < 5", set: { few: true } });
+    }
     if (batch === 4) await db.compact();
     for (let i = 0; i < 3; i++) await ask(notes, "vector", NOTES, 10);
     for (let i = 0; i < 2; i++) await ask(pairs, "near", NEAR, 5);
     for (let i = 0; i < 2; i++) await ask(pairs, "far", FAR, 5);
+    await ask(notes, "vector", NOTES, 10, { filter: { n: { $gte: 300 } } });
+    await ask(notes, "vector", NOTES, 10, { text: "notiz 7" });
+    await ask(notes, "vector", 0, 10, { text: "+notiz 3", facets: ["title"] });
+    await ask(notes, "vector", NOTES, 10, { groupBy: "title" });
+    hashCount(await notes.count({ filter: "title = 'Notiz 4 äß😀'" }));
   }
-  for (const collection of [notes, pairs]) hash.add(new Uint8Array(new BigInt64Array([BigInt(await collection.count())]).buffer));
+  for (const collection of [notes, pairs]) hashCount(await collection.count());
   for await (const { id, vector, ...document } of notes.scroll({ batch: 64, include: ["metadata", "vector"] })) {
     hashId(id);
     hashDocument(document);

@@ -8,9 +8,12 @@
  *              {"n":<n>,"title":"Notiz <n % 17> äß😀"}, none when n % 5 = 0
  *   then       delete of every n = b * 150 + 7 * j, j < 20, in notes
  *   b = 1, 3   flush       b = 2  an update of n = 300 to 309 in notes: {"n":null,"seen":<b>}       b = 4  compact
- *   questions  after each batch 3 of notes (k 10), 2 of pairs.near (k 5) and 2 of pairs.far (k 5), with documents;
+ *   b = 3      delete of what the filter "n BETWEEN 480 AND 489" selects, update of "n < 5" with {"few":true}, in notes
+ *   questions  after each batch 3 of notes (k 10), 2 of pairs.near (k 5) and 2 of pairs.far (k 5), with documents; then of notes (k 10) one with the
+ *              filter n >= 300, one with the text "notiz 7" beside, one of the text "+notiz 3" alone with facets of title, one in groups of title, and the
+ *              count of title = 'Notiz 4 äß😀'
  *              at the end the count of both, and all records of notes by pages of 64, with vectors
- *   hashed     hits: id, distance bits, score bits, document; records: id, document, vector bits. Integer ids as 8 bytes
+ *   hashed     hits: id, distance bits (not of text alone, where there is none), score bits, document; facets as JSON; counts as 8 bytes; records: id, document, vector bits. Integer ids as 8 bytes
  *              little-endian, everything else as its bytes. */
 #include "workload.h"
 
@@ -76,27 +79,50 @@ static void hash_id(golden *g, omen_id id) {
 
 static void hash_float(golden *g, float value) { g->hash = golden_hash(g->hash, &value, sizeof value); }
 
-static omen_status ask(golden *g, omen_collection *c, omen_str field, uint32_t dimensions, uint32_t k) {
+/* dimensions 0: no vector. */
+static omen_status ask(golden *g, omen_collection *c, omen_str field, uint32_t dimensions, uint32_t k, omen_str options) {
     float vector[FAR];
     fill(g, vector, dimensions);
     omen_query q;
     omen_query_init(&q);
     q.k = k;
     q.field = field;
-    q.vector = vector;
+    q.vector = dimensions == 0 ? NULL : vector;
     q.dimensions = dimensions;
+    q.options = options;
     q.include = OMEN_INCLUDE_DOCUMENT;
     omen_results *r;
     TRY(omen_search(c, &q, &r));
     for (size_t i = 0; i < omen_results_count(r); i++) {
         hash_id(g, omen_results_id(r, i));
-        hash_float(g, omen_results_distance(r, i));
+        if (dimensions != 0 && omen_results_distance(r, i) == omen_results_distance(r, i)) hash_float(g, omen_results_distance(r, i));
         hash_float(g, omen_results_score(r, i));
         omen_str document = omen_results_document(r, i);
         g->hash = golden_hash(g->hash, document.data, document.len);
     }
+    omen_str facets = omen_results_facets(r);
+    g->hash = golden_hash(g->hash, facets.data, facets.len);
     omen_results_free(r);
     return OMEN_OK;
+}
+
+static omen_status ask_more(golden *g) {
+    static const struct { bool vector; omen_str options; } questions[] = {
+        {true, {"{\"filter\":{\"n\":{\"$gte\":300}}}", 29}},
+        {true, {"{\"text\":\"notiz 7\"}", 18}},
+        {false, {"{\"text\":\"+notiz 3\",\"facets\":[\"title\"]}", 38}},
+        {true, {"{\"groupBy\":\"title\"}", 19}},
+    };
+    uint64_t count;
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) TRY(ask(g, g->notes, OMEN_STR("vector"), questions[i].vector ? NOTES : 0, 10, questions[i].options));
+    TRY(omen_count_where(g->notes, OMEN_STR("title = 'Notiz 4 \xc3\xa4\xc3\x9f\xf0\x9f\x98\x80'"), &count));
+    g->hash = golden_hash(g->hash, &count, sizeof count);
+    return OMEN_OK;
+}
+
+static omen_status write_by_filter(golden *g) {
+    TRY(omen_delete_where(g->notes, OMEN_STR("n BETWEEN 480 AND 489"), NULL));
+    return omen_update_where(g->notes, OMEN_STR("n < 5"), OMEN_STR("{\"few\":true}"), NULL);
 }
 
 static omen_status write_batch(golden *g, int batch) {
@@ -137,11 +163,12 @@ static omen_status one_batch(golden *g, int batch) {
     TRY(delete_some(g, batch));
     if (batch == 2) TRY(update_some(g, batch));
     if (batch == 1 || batch == 3) TRY(omen_flush(g->db));
+    if (batch == 3) TRY(write_by_filter(g));
     if (batch == 4) TRY(omen_compact(g->db));
-    for (int i = 0; i < 3; i++) TRY(ask(g, g->notes, OMEN_STR("vector"), NOTES, 10));
-    for (int i = 0; i < 2; i++) TRY(ask(g, g->pairs, OMEN_STR("near"), NEAR, 5));
-    for (int i = 0; i < 2; i++) TRY(ask(g, g->pairs, OMEN_STR("far"), FAR, 5));
-    return OMEN_OK;
+    for (int i = 0; i < 3; i++) TRY(ask(g, g->notes, OMEN_STR("vector"), NOTES, 10, OMEN_STR("")));
+    for (int i = 0; i < 2; i++) TRY(ask(g, g->pairs, OMEN_STR("near"), NEAR, 5, OMEN_STR("")));
+    for (int i = 0; i < 2; i++) TRY(ask(g, g->pairs, OMEN_STR("far"), FAR, 5, OMEN_STR("")));
+    return ask_more(g);
 }
 
 static omen_status read_all(golden *g) {
