@@ -11,7 +11,7 @@
  *   KEY_MODEL   header (64 bytes)
  *                  0  8  omen_hash64 of all that follows     8  4  version OMEN_KEYS_VERSION   12  4  kind
  *                 16  4  rows       20  4  error E of the kind   24  4  segments, at least 1       28  4  longest run of places with one image
- *                 32  4  blocks of the Bloom filter          36 28  zeros
+ *                 32  4  blocks of the Bloom filter          36  4  bytes of every id, 0: not all have as many           40 24  zeros
  *               then the segments, 16 bytes each, both columns of numbers strictly ascending:
  *                  0  8  first image    8  4  its place, the first segment's 0    12  4  slope: f32, not negative
  *   KEY_BLOOM   blocks of 32 bytes: the split-block Bloom filter of columns_format.h, of omen_keys_mix of each image
@@ -42,8 +42,9 @@ enum { OMEN_SECTION_KEY_MODEL = 15, OMEN_SECTION_KEY_BLOOM = 16, OMEN_SECTION_KE
 
 typedef enum omen_keys_kind { OMEN_KEYS_ROWS, OMEN_KEYS_VALUES, OMEN_KEYS_HASHES, OMEN_KEYS_KINDS } omen_keys_kind;
 
+#define OMEN_KEYS_MOST_ERROR 16u
 /* E: in a part of ROWS a wider window costs little, being halved, elsewhere each place may cost a look at an id. */
-static inline uint32_t omen_keys_error(omen_keys_kind kind) { return kind == OMEN_KEYS_ROWS ? 16 : 12; }
+static inline uint32_t omen_keys_error(omen_keys_kind kind) { return kind == OMEN_KEYS_ROWS ? OMEN_KEYS_MOST_ERROR : 12; }
 
 /* ---- images ---- */
 
@@ -94,7 +95,7 @@ _Static_assert(sizeof(omen_keys_segment) == 16, "segment");
 typedef struct omen_keys {
     omen_mem *mem;
     omen_keys_kind kind;
-    uint32_t rows, count, error, longest, bloom_blocks;
+    uint32_t rows, count, error, longest, bloom_blocks, id_bytes;
     omen_keys_segment *segments; /* count, and one behind them at `rows` */
     /* table[i]: the segment of image base + (i << shift); one entry more at the end. So that a segment is found among few. */
     uint64_t base, last;         /* first image of the first and of the last segment */
@@ -146,7 +147,7 @@ static inline uint64_t omen_keys_match(const uint8_t *tags, uint32_t n, uint8_t 
     return n < 64 ? found & ((UINT64_C(1) << n) - 1) : found;
 }
 
-/* Row of an integer in the ids of a part of ROWS: n of them, 9 bytes each, of which `expected` is looked at first. n: not there. */
+/* Place of an integer among n ids of a part of ROWS, 9 bytes each, of which `expected` is looked at first. n: not there. */
 uint32_t omen_keys_search(const uint8_t *ids, uint32_t n, uint32_t expected, uint64_t image);
 
 /* ---- writing ---- */
@@ -155,14 +156,15 @@ uint32_t omen_keys_search(const uint8_t *ids, uint32_t n, uint32_t expected, uin
 typedef struct omen_keys_builder {
     omen_buf bytes;
     omen_keys_kind kind;
-    uint32_t rows, places, count, run, longest;
+    uint32_t rows, places, count, run, longest, id_bytes;
     omen_keys_segment open; /* the segment that grows */
     uint64_t last;
     double cone;      /* E - 1 - 2^-3 */
     double low, high; /* slopes that serve it */
 } omen_keys_builder;
 
-void omen_keys_builder_init(omen_keys_builder *b, omen_mem *m, omen_keys_kind kind, uint32_t rows);
+/* id_bytes: as in the header. */
+void omen_keys_builder_init(omen_keys_builder *b, omen_mem *m, omen_keys_kind kind, uint32_t rows, uint32_t id_bytes);
 void omen_keys_builder_deinit(omen_keys_builder *b);
 /* OMEN_ERR_MEMORY. */
 omen_status omen_keys_builder_add(omen_keys_builder *b, uint64_t image);

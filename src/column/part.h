@@ -9,8 +9,8 @@
  *   KEY_OFFSETS    u32 x (rows + 1), the first 0                 } together an Arrow Binary array
  *   KEY_BYTES      canonical ids (base/key.h), back to back      }
  *   KEY_ORDER      u32 x rows: the rows in ascending order of id
- *   KEY_HASHES     u64 x rows: omen_key_hash of each id, ascending
- *   KEY_HASH_ROWS  u32 x rows: the row of each hash (equal hashes: ascending rows)
+ *   KEY_MODEL, KEY_BLOOM, KEY_TAGS   what finds the row of an id (keys.h); absent without rows
+ *   KEY_HASH_ROWS  u32 x rows: the rows in ascending order of (omen_key_hash of the id, row); absent when all ids are integers
  *   DOC_OFFSETS    u64 x (rows + 1), the first 0                 } an Arrow LargeBinary array once
  *   DOC_BYTES      JSON texts, back to back, zstd                } decompressed
  *   TEXT_...       inverted indexes of text and sparse fields (text/postings.h)
@@ -27,6 +27,7 @@
 
 #include "base/bits.h"
 #include "base/key.h"
+#include "column/keys.h"
 #include "store/segment.h"
 
 enum {
@@ -34,7 +35,6 @@ enum {
     OMEN_SECTION_KEY_OFFSETS = 2,
     OMEN_SECTION_KEY_BYTES = 3,
     OMEN_SECTION_KEY_ORDER = 4,
-    OMEN_SECTION_KEY_HASHES = 5,
     OMEN_SECTION_KEY_HASH_ROWS = 6,
     OMEN_SECTION_DOC_OFFSETS = 7,
     OMEN_SECTION_DOC_BYTES = 8,
@@ -86,7 +86,12 @@ typedef struct omen_part {
     uint32_t rows;
     uint32_t field_count;
     omen_part_field fields[OMEN_MAX_VECTOR_FIELDS];
-    const omen_section *key_offsets, *key_bytes, *key_order, *key_hashes, *key_hash_rows, *doc_offsets, *doc_bytes;
+    const omen_section *key_offsets, *key_bytes, *key_order, *doc_offsets, *doc_bytes;
+    omen_keys keys;                 /* rows 0: the part has none, or is still being opened */
+    const omen_section *key_bloom, *key_tags, *key_places; /* tags NULL: not needed; places: KEY_ORDER or KEY_HASH_ROWS */
+    omen_kept *kept_bloom, *kept_tags, *kept_places, *kept_offsets, *kept_ids; /* where their blocks are kept; NULL: nowhere */
+    uint8_t *keys_loading;          /* bytes of KEY_MODEL while it is read */
+    size_t keys_loaded;
     const omen_section *vectors[OMEN_MAX_VECTOR_FIELDS], *norms[OMEN_MAX_VECTOR_FIELDS];
     const omen_section *tombstones; /* NULL: none */
     struct omen_columns *columns;   /* what the documents hold, by path (columns.h); NULL: no row has a document */
@@ -113,6 +118,13 @@ uint32_t omen_part_rows_per_block(const omen_part_field *field);
 omen_status omen_part_key(omen_part *p, uint32_t row, uint8_t *into, omen_key *out, omen_error *err);
 /* Row of an id, or UINT32_MAX. */
 omen_status omen_part_find(omen_part *p, omen_key key, uint64_t hash, uint32_t *row, omen_error *err);
+/* Hints that these ids (up to OMEN_PART_EXPECT) will be looked for next: what is in memory and finding them takes comes nearer, that of all at the same time.
+ * For whoever has many; a part without them is hardly touched. Changes no answer. */
+#define OMEN_PART_EXPECT 32u
+void omen_part_expect_ids(const omen_part *p, const omen_key *keys, const uint64_t *hashes, uint32_t count);
+/* Parts of omen_part_open and omen_part_unref: opens what finds ids; frees it. */
+omen_status omen_part_open_keys(omen_part *p, omen_error *err);
+void omen_part_close_keys(omen_part *p);
 /* The n-th row in order of id. */
 omen_status omen_part_ordered(omen_part *p, uint32_t n, uint32_t *row, omen_error *err);
 /* First position in id order whose id is greater than `after` (rows: none). */

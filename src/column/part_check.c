@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "column/part.h"
 
-typedef enum stage { BLOCKS, ROWS, HASHES, ORDER, EXTRA, DONE } stage;
+typedef enum stage { BLOCKS, ROWS, PLACES, ORDER, EXTRA, DONE } stage;
 
 struct omen_part_check {
     stage stage;
@@ -50,17 +50,23 @@ static omen_status check_row(omen_part *p, omen_part_check *c, omen_error *err) 
     return s;
 }
 
-/* KEY_HASHES ascends and KEY_HASH_ROWS is a permutation. */
-static omen_status check_hash(omen_part *p, omen_part_check *c, omen_error *err) {
-    uint64_t hash;
+/* The places of ids (keys.h): those of KEY_HASH_ROWS are a permutation in ascending order of (hash, row); tags are those of the ids. */
+static omen_status check_place(omen_part *p, omen_part_check *c, omen_error *err) {
     uint32_t row;
+    uint8_t bytes[OMEN_KEY_MAX], tag;
+    uint64_t image = 0;
+    omen_key key;
     size_t done = 0;
-    OMEN_TRY(omen_segment_read(p->segment, p->key_hashes, (uint64_t)c->row * 8, 8, &hash, &done, err));
+    OMEN_TRY(omen_segment_read(p->segment, p->key_places, (uint64_t)c->row * 4, 4, &row, &done, err));
     done = 0;
-    OMEN_TRY(omen_segment_read(p->segment, p->key_hash_rows, (uint64_t)c->row * 4, 4, &row, &done, err));
-    if (row >= p->rows || !omen_bits_set(c->seen, row)) return damaged(p, err, "the id index names a row twice", c->row);
-    if (c->row != 0 && (hash < c->last_hash || (hash == c->last_hash && row < c->last_row))) return damaged(p, err, "the id index is not sorted", c->row);
-    c->last_hash = hash;
+    OMEN_TRY(omen_segment_read(p->segment, p->key_tags, c->row, 1, &tag, &done, err));
+    if (row >= p->rows) return damaged(p, err, "the id index names a row that does not exist", c->row);
+    OMEN_TRY(omen_part_key(p, row, bytes, &key, err));
+    if (!omen_keys_image(p->keys.kind, key, omen_key_hash(key), &image)) return damaged(p, err, "an id is of another type than the id index", row);
+    if (!omen_bits_set(c->seen, row)) return damaged(p, err, "the id index names a row twice", c->row);
+    if (omen_keys_tag(omen_keys_mix(image)) != tag) return damaged(p, err, "the id index has a wrong tag", c->row);
+    if (c->row != 0 && (image < c->last_hash || (image == c->last_hash && row < c->last_row))) return damaged(p, err, "the id index is not sorted", c->row);
+    c->last_hash = image;
     c->last_row = row;
     return OMEN_OK;
 }
@@ -93,10 +99,10 @@ omen_status omen_part_verify(omen_part *p, omen_part_check **place, omen_error *
     }
     if (c->stage == ROWS) {
         for (; c->row < p->rows; c->row++) OMEN_TRY(check_row(p, c, err));
-        OMEN_TRY(start_pass(p, c, HASHES, err));
+        OMEN_TRY(start_pass(p, c, PLACES, err));
     }
-    if (c->stage == HASHES) {
-        for (; c->row < p->rows; c->row++) OMEN_TRY(check_hash(p, c, err));
+    if (c->stage == PLACES) {
+        for (; p->key_tags != NULL && c->row < p->rows; c->row++) OMEN_TRY(check_place(p, c, err));
         OMEN_TRY(start_pass(p, c, ORDER, err));
     }
     if (c->stage == ORDER) {

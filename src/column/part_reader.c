@@ -3,9 +3,6 @@
 #include "column/columns.h"
 #include "column/element.h"
 
-#define U32_PER_BLOCK (OMEN_BLOCK_BYTES / 4u)
-#define U64_PER_BLOCK (OMEN_BLOCK_BYTES / 8u)
-
 static omen_status damaged(const omen_part *p, omen_error *err, const char *what) {
     omen_file_name name = omen_segment_file_name(omen_segment_info_of(p->segment)->number);
     return omen_fail(err, OMEN_ERR_CORRUPT, "%s: %s; restore the file from a backup", name.text, what);
@@ -54,8 +51,6 @@ static omen_status find_sections(omen_part *p, omen_error *err) {
     OMEN_TRY(section(p, OMEN_SECTION_KEY_BYTES, 0, 0, OMEN_BLOCK_BYTES, UINT64_MAX, &p->key_bytes, err));
     if (p->key_bytes->raw_len > OMEN_PART_MAX_KEY_BYTES) return damaged(p, err, "too many bytes of ids");
     OMEN_TRY(section(p, OMEN_SECTION_KEY_ORDER, 0, 0, OMEN_BLOCK_BYTES, rows * 4, &p->key_order, err));
-    OMEN_TRY(section(p, OMEN_SECTION_KEY_HASHES, 0, 0, OMEN_BLOCK_BYTES, rows * 8, &p->key_hashes, err));
-    OMEN_TRY(section(p, OMEN_SECTION_KEY_HASH_ROWS, 0, 0, OMEN_BLOCK_BYTES, rows * 4, &p->key_hash_rows, err));
     OMEN_TRY(section(p, OMEN_SECTION_DOC_OFFSETS, 0, 0, OMEN_BLOCK_BYTES, (rows + 1) * 8, &p->doc_offsets, err));
     OMEN_TRY(section(p, OMEN_SECTION_DOC_BYTES, 0, OMEN_SECTION_ZSTD, OMEN_BLOCK_BYTES, UINT64_MAX, &p->doc_bytes, err));
     for (uint32_t f = 0; f < p->field_count; f++) {
@@ -83,9 +78,11 @@ omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const 
     if (s == OMEN_OK) p->opened = true;
     if (s == OMEN_OK) s = read_meta(p, fields, field_count, err);
     if (s == OMEN_OK) s = find_sections(p, err);
+    if (s == OMEN_OK) s = omen_part_open_keys(p, err);
     if (s == OMEN_OK) s = omen_columns_open(st, p->segment, p->rows, &p->columns, err);
     if (s != OMEN_OK && s != OMEN_PENDING) {
         omen_columns_free(p->columns);
+        omen_part_close_keys(p);
         omen_segment_close(p->segment);
         omen_free(st->mem, p, sizeof *p);
         *out = NULL;
@@ -112,6 +109,7 @@ bool omen_part_unref(omen_part *p) {
     bool unlink = p->unlink;
     if (p->extra != NULL) p->extra_ops->free(p->extra);
     omen_columns_free(p->columns);
+    omen_part_close_keys(p);
     omen_segment_close(p->segment);
     omen_free(p->store->mem, p, sizeof *p);
     return unlink;
@@ -135,84 +133,10 @@ omen_status omen_part_key(omen_part *p, uint32_t row, uint8_t *into, omen_key *o
     return OMEN_OK;
 }
 
-/* First index in KEY_HASHES whose hash is >= `hash`. Hashes are uniform, so interpolation finds the block at once nearly always
- * (Perl, Itai and Avni 1978); afterwards the search halves the blocks that are left. */
-static omen_status hash_lower_bound(omen_part *p, uint64_t hash, uint32_t *out, omen_error *err) {
-    uint32_t low = 0, high = p->key_hashes->block_count; /* the answer's block lies in [low, high] */
-    uint32_t guess = (uint32_t)(((hash >> 32) * (uint64_t)p->rows >> 32) / U64_PER_BLOCK);
-    while (low < high) {
-        if (guess < low) guess = low;
-        if (guess >= high) guess = high - 1;
-        const omen_block *b;
-        OMEN_TRY(omen_segment_block(p->segment, p->key_hashes, guess, &b, err));
-        const uint64_t *h = (const uint64_t *)(const void *)b->data;
-        uint32_t n = b->len / 8u;
-        if (h[n - 1] < hash) {
-            low = guess + 1;
-        } else if (h[0] >= hash && guess > low) {
-            high = guess;
-        } else {
-            uint32_t lo = 0, hi = n;
-            while (lo < hi) {
-                uint32_t mid = lo + (hi - lo) / 2;
-                if (h[mid] < hash) lo = mid + 1;
-                else hi = mid;
-            }
-            omen_block_release(p->store->pool, b);
-            *out = guess * U64_PER_BLOCK + lo;
-            return OMEN_OK;
-        }
-        omen_block_release(p->store->pool, b);
-        /* A neighbour first, since a wrong guess is nearly always off by one; halving when that fails too. */
-        guess = low == guess + 1 ? low : guess > 0 && high == guess ? guess - 1 : low + (high - low) / 2;
-    }
-    *out = OMEN_MIN(low * U64_PER_BLOCK, p->rows);
-    return OMEN_OK;
-}
-
-omen_status omen_part_find(omen_part *p, omen_key key, uint64_t hash, uint32_t *row, omen_error *err) {
-    *row = UINT32_MAX;
-    if (p->rows == 0) return OMEN_OK;
-    uint32_t at;
-    OMEN_TRY(hash_lower_bound(p, hash, &at, err));
-    for (; at < p->rows; at++) {
-        uint64_t h;
-        uint32_t r;
-        uint8_t bytes[OMEN_KEY_MAX];
-        omen_key found;
-        size_t done = 0;
-        OMEN_TRY(omen_segment_read(p->segment, p->key_hashes, (uint64_t)at * 8, 8, &h, &done, err));
-        if (h != hash) break;
-        OMEN_TRY(read_u32(p, p->key_hash_rows, at, 1, &r, err));
-        if (r >= p->rows) return damaged(p, err, "the id index names a row that does not exist");
-        OMEN_TRY(omen_part_key(p, r, bytes, &found, err));
-        if (omen_key_equal(found, key)) {
-            *row = r;
-            break;
-        }
-    }
-    return OMEN_OK;
-}
-
 omen_status omen_part_ordered(omen_part *p, uint32_t n, uint32_t *row, omen_error *err) {
     OMEN_ASSERT(n < p->rows);
     OMEN_TRY(read_u32(p, p->key_order, n, 1, row, err));
     if (*row >= p->rows) return damaged(p, err, "the order of ids names a row that does not exist");
-    return OMEN_OK;
-}
-
-omen_status omen_part_order_after(omen_part *p, omen_key after, uint32_t *position, omen_error *err) {
-    uint32_t low = 0, high = p->rows;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2, row;
-        uint8_t bytes[OMEN_KEY_MAX];
-        omen_key key;
-        OMEN_TRY(omen_part_ordered(p, mid, &row, err));
-        OMEN_TRY(omen_part_key(p, row, bytes, &key, err));
-        if (omen_key_compare(key, after) <= 0) low = mid + 1;
-        else high = mid;
-    }
-    *position = low;
     return OMEN_OK;
 }
 

@@ -1,8 +1,8 @@
 /* part_writer.c - writes a part from a source of rows, section after section. Ids are held in memory for sorting (their bytes and 28
  * bytes a row); everything else streams. */
-#include "base/sort.h"
 #include "column/columns.h"
 #include "column/element.h"
+#include "column/keys_write.h"
 
 /* Bytes written, about, before a step returns. */
 #define STEP_BYTES (1u << 20)
@@ -118,38 +118,18 @@ static omen_status gather_keys(omen_part_writer *w, omen_error *err) {
         if (omen_buf_append(&w->key_bytes, key.data, key.len) != OMEN_OK) return out_of_memory(err);
         if (omen_buf_append_u32(&w->key_offsets, (uint32_t)w->key_bytes.len) != OMEN_OK) return out_of_memory(err);
         w->keyed[w->row] = (omen_keyed){omen_key_hash(key), w->row, 0};
-        w->order[w->row] = w->row;
         w->row++;
     }
     return OMEN_OK;
-}
-
-static omen_key key_at(const omen_part_writer *w, uint32_t row) {
-    const uint32_t *at = (const uint32_t *)(const void *)w->key_offsets.data + row;
-    return (omen_key){w->key_bytes.data + at[0], at[1] - at[0]};
-}
-
-static bool key_less(void *arg, const void *a, const void *b) {
-    uint32_t x, y;
-    memcpy(&x, a, 4);
-    memcpy(&y, b, 4);
-    return omen_key_compare(key_at(arg, x), key_at(arg, y)) < 0;
 }
 
 static omen_status write_keys(omen_part_writer *w, omen_error *err) {
     uint32_t rows = w->source->rows;
     OMEN_TRY(whole(w, OMEN_SECTION_KEY_OFFSETS, w->key_offsets.data, w->key_offsets.len, err));
     OMEN_TRY(whole(w, OMEN_SECTION_KEY_BYTES, w->key_bytes.data, w->key_bytes.len, err));
-    omen_sort(w->order, rows, sizeof *w->order, key_less, w);
-    OMEN_TRY(whole(w, OMEN_SECTION_KEY_ORDER, w->order, (size_t)rows * 4, err));
-    omen_sort_keyed(w->keyed, w->keyed_scratch, rows);
-    /* The sorted pairs are split into two columns inside the scratch array, which is large enough for both. */
-    uint64_t *hashes = (uint64_t *)(void *)w->keyed_scratch;
-    for (uint32_t i = 0; i < rows; i++) hashes[i] = w->keyed[i].key;
-    OMEN_TRY(whole(w, OMEN_SECTION_KEY_HASHES, hashes, (size_t)rows * 8, err));
-    uint32_t *hash_rows = (uint32_t *)(void *)w->keyed_scratch;
-    for (uint32_t i = 0; i < rows; i++) hash_rows[i] = w->keyed[i].row;
-    return whole(w, OMEN_SECTION_KEY_HASH_ROWS, hash_rows, (size_t)rows * 4, err);
+    if (rows == 0) return whole(w, OMEN_SECTION_KEY_ORDER, NULL, 0, err);
+    omen_keys_source source = {rows, w->key_bytes.data, (const uint32_t *)(const void *)w->key_offsets.data, w->keyed, w->keyed_scratch, w->order};
+    return omen_keys_write(w->store->mem, &source, w->out, err);
 }
 
 static omen_status write_docs(omen_part_writer *w, omen_error *err) {

@@ -72,6 +72,11 @@ void omen_segment_free_yielded(omen_mem *m, const omen_block *list); /* NULL is 
  * [may pend] Errors as omen_segment_block. */
 omen_status omen_segment_row(omen_segment *s, const omen_section *sec, uint32_t row, uint32_t row_bytes, uint8_t *buffer, const uint8_t **out, const omen_block **pin,
                              omen_error *err);
+/* Where the kept blocks of a section will be found, one pointer a block, until the segment is closed; NULL: nothing is kept. A block's content begins
+ * OMEN_KEPT_HEADER bytes behind its address, and 64 bytes behind it are readable. */
+#define OMEN_KEPT_HEADER 64u
+typedef _Atomic(const omen_block *) omen_kept;
+omen_kept *omen_segment_kept(const omen_segment *s, const omen_section *sec);
 /* The address of a section's byte if its block is kept and was read, else NULL. */
 const uint8_t *omen_segment_peek(const omen_segment *s, const omen_section *sec, uint64_t offset);
 /* Copies raw bytes [offset, offset + len) across blocks; `done` keeps the place: 0 at first, repeat on PENDING. Out of range: OMEN_ERR_CORRUPT. */

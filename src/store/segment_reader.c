@@ -43,7 +43,7 @@ const omen_section *omen_segment_section(const omen_segment *s, uint32_t kind, u
 }
 
 /* A kept block: its header, its content, 64 readable bytes. */
-#define KEPT_HEADER 64u
+#define KEPT_HEADER OMEN_KEPT_HEADER
 static size_t kept_bytes(uint32_t len) { return KEPT_HEADER + (size_t)omen_round_up(len, 64) + 64u; }
 
 /* What the header of one holds. */
@@ -449,6 +449,8 @@ omen_status omen_segment_row(omen_segment *s, const omen_section *sec, uint32_t 
     *out = (*pin)->data + skip;
     return OMEN_OK;
 }
+
+omen_kept *omen_segment_kept(const omen_segment *s, const omen_section *sec) { return atomic_load(&s->tables[sec->ordinal].kept); }
 
 const uint8_t *omen_segment_peek(const omen_segment *s, const omen_section *sec, uint64_t offset) {
     _Atomic(const omen_block *) *kept = atomic_load_explicit(&s->tables[sec->ordinal].kept, memory_order_acquire);

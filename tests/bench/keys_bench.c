@@ -1,0 +1,135 @@
+/* keys_bench.c - look-ups of ids in a part as a database does them (omen_part_find, with the id's hash), its blocks in memory.
+ *
+ *     bench.keys SET ROWS ASKS PASSES      SET: see keys_sets.h
+ *
+ * Prints one JSON object: medians of ns for a look-up that finds and one that does not, of many ids asked for together (omen_part_expect_ids) and of single ones; the
+ * sum of the rows found; and bytes:
+ *   bytes   all that is there for look-ups: model, its table, filter, tags, and the rows of hashed ids; as they lie in memory
+ *   order   KEY_ORDER, by which integers that came in no order are found, and all ids are listed in order; not in `bytes`
+ *   ids     the ids themselves with their offsets, which every search hit answers; not in `bytes`
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "column/part.h"
+#include "keys_sets.h"
+#include "store_fixture.h"
+
+static key_set set;
+
+static void must(omen_status s, const omen_error *err) {
+    if (s == OMEN_OK) return;
+    fprintf(stderr, "%s\n", err->text);
+    exit(1);
+}
+
+static omen_key encode(const int64_t *numbers, char (*texts)[SET_TEXT], uint32_t i, uint8_t *into) {
+    omen_error err = {0};
+    omen_key key;
+    omen_id id = numbers != NULL ? OMEN_ID_INT(numbers[i]) : (omen_id){{texts[i], strlen(texts[i])}, 0};
+    must(omen_key_encode(&id, into, &key, &err), &err);
+    return key;
+}
+
+static omen_status key_of(void *ctx, uint32_t row, omen_key *out, omen_error *err) {
+    static uint8_t bytes[OMEN_KEY_MAX];
+    (void)ctx, (void)err;
+    *out = encode(set.numbers, set.texts, row, bytes);
+    return OMEN_OK;
+}
+
+static omen_status doc_of(void *ctx, uint32_t row, omen_str *out, omen_error *err) {
+    (void)ctx, (void)row, (void)err;
+    *out = OMEN_STR("");
+    return OMEN_OK;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What is asked lies as bytes in the order in which it is asked, as in messages; hashing is part of a look-up. */
+typedef struct asks { uint8_t (*bytes)[SET_TEXT + 1]; uint8_t *lens; } asks;
+
+static asks gather(const int64_t *numbers, char (*texts)[SET_TEXT], const uint32_t *which) {
+    asks a = {set_room(set.asks, sizeof *a.bytes), set_room(set.asks, 1)};
+    for (uint32_t i = 0; i < set.asks; i++) {
+        uint8_t bytes[OMEN_KEY_MAX];
+        omen_key key = encode(numbers, texts, which == NULL ? i : which[i], bytes);
+        memcpy(a.bytes[i], key.data, key.len);
+        a.lens[i] = (uint8_t)key.len;
+    }
+    return a;
+}
+
+/* One after another, or as a request of many ids does: some are expected, then looked for. */
+static double ask(omen_part *p, const asks *a, bool together, uint64_t *sum) {
+    omen_error err = {0};
+    double begun = set_now();
+    for (uint32_t from = 0; from < set.asks; from += OMEN_PART_EXPECT) {
+        omen_key keys[OMEN_PART_EXPECT];
+        uint64_t hashes[OMEN_PART_EXPECT];
+        uint32_t n = OMEN_MIN(set.asks - from, OMEN_PART_EXPECT);
+        for (uint32_t i = 0; i < n; i++) {
+            keys[i] = (omen_key){a->bytes[from + i], a->lens[from + i]};
+            hashes[i] = omen_key_hash(keys[i]);
+        }
+        if (together) omen_part_expect_ids(p, keys, hashes, n);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t row;
+            must(omen_part_find(p, keys[i], hashes[i], &row, &err), &err);
+            *sum += row;
+        }
+    }
+    return (set_now() - begun) / set.asks;
+}
+
+static uint64_t length(const omen_part *p, uint32_t kind) {
+    const omen_section *s = omen_segment_section(p->segment, kind, 0);
+    return s == NULL ? 0 : s->raw_len;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 5) return 2;
+    fixture x;
+    omen_error err = {0};
+    omen_part_writer *w;
+    omen_part *p = NULL;
+    omen_segment_info info;
+    bool done = false;
+    int passes = atoi(argv[4]);
+    set = set_make(argv[1], (uint32_t)strtoul(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10));
+    fault_storage *fs = fault_storage_new(1);
+    fixture_init(&x, fs, 7, 64u << 20);
+    x.store.resident.limit = 256u << 20;
+    omen_row_source source = {.rows = set.rows, .key = key_of, .doc = doc_of};
+    must(omen_part_writer_new(&x.store, 1, NULL, 0, &source, NULL, 0, &w, &err), &err);
+    while (!done) must(omen_part_writer_step(w, &info, &done, &err), &err);
+    omen_part_writer_free(w);
+    must(omen_part_open(&x.store, &info, NULL, 0, &p, &err), &err);
+    omen_part_keep(p, 0, false);
+    asks hits = gather(set.numbers, set.texts, set.asked), misses = gather(set.absent_numbers, set.absent_texts, NULL);
+    double *hit = set_room((size_t)passes, sizeof *hit), *miss = set_room((size_t)passes, sizeof *miss), *single = set_room((size_t)passes, sizeof *single);
+    uint64_t sum = 0, absent = 0, ignored = 0;
+    (void)ask(p, &hits, false, &ignored); /* blocks come into memory */
+    (void)ask(p, &misses, false, &ignored);
+    for (int i = 0; i < passes; i++) {
+        hit[i] = ask(p, &hits, true, &sum);
+        single[i] = ask(p, &hits, false, &ignored);
+        miss[i] = ask(p, &misses, true, &absent);
+    }
+    qsort(hit, (size_t)passes, sizeof *hit, by_value);
+    qsort(miss, (size_t)passes, sizeof *miss, by_value);
+    qsort(single, (size_t)passes, sizeof *single, by_value);
+    static const char *const kinds[] = {"rows", "values", "hashes"};
+    uint64_t wrong = (uint64_t)passes * set.asks - absent / UINT32_MAX;
+    uint64_t bytes = sizeof p->keys + omen_keys_bytes(&p->keys) + length(p, OMEN_SECTION_KEY_BLOOM) + length(p, OMEN_SECTION_KEY_TAGS) + length(p, OMEN_SECTION_KEY_HASH_ROWS);
+    printf("{\"hitNs\":%.2f,\"singleNs\":%.2f,\"missNs\":%.2f,\"bytes\":%llu,\"order\":%llu,\"ids\":%llu,\"model\":%zu,\"kind\":\"%s\",\"sum\":\"%llu\",\"wrong\":%llu}\n", hit[passes / 2], single[passes / 2], miss[passes / 2],
+           (unsigned long long)bytes, (unsigned long long)length(p, OMEN_SECTION_KEY_ORDER), (unsigned long long)(length(p, OMEN_SECTION_KEY_OFFSETS) + length(p, OMEN_SECTION_KEY_BYTES)),
+           omen_keys_bytes(&p->keys), kinds[p->keys.kind], (unsigned long long)sum, (unsigned long long)wrong);
+    if (omen_part_unref(p)) return 1;
+    fixture_deinit(&x);
+    fault_storage_free(fs);
+    return 0;
+}
