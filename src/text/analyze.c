@@ -6,7 +6,7 @@
 #include "text/unicode.h"
 
 enum {
-    RULES = 1,       /* counted up whenever the rules of this file change */
+    RULES = 2,       /* counted up whenever the rules of this file change */
     KNOWN_MAX = 23,  /* bytes of words worth remembering, and of their terms */
     MARKS_MAX = 8,   /* marks on one character; further ones go */
     CLUSTER_MAX = 32,
@@ -36,7 +36,7 @@ struct omen_analyzer {
     omen_stemmer stemmer;
     void *state; /* the stemmer's */
     known *known;
-    bool stems, stops, keep_accents, elides, turkish;
+    bool stems, stops, keep_accents, folds_first, elides, turkish;
     uint32_t version;
 
     /* the text at hand */
@@ -92,6 +92,7 @@ omen_status omen_analyzer_new(omen_mem *m, const omen_analyzer_options *o, omen_
     a->stems = wanted && !o->no_stem && stemmer.stem != NULL;
     a->stops = wanted && o->stop_words && stemmer.stops_len > 0;
     a->keep_accents = o->keep_accents;
+    a->folds_first = is(o->language, "en"); /* its own words have none, so its stemmer knows none */
     a->elides = is(o->language, "fr") || is(o->language, "it") || is(o->language, "ca");
     a->turkish = is(o->language, "tr");
     a->version = version_of(a, o);
@@ -253,6 +254,7 @@ static void fold_accents(omen_analyzer *a) {
 /* Stops, stems, folds accents; false: a stop word. */
 static bool finish(omen_analyzer *a) {
     if (a->stops && !(a->flags & OMEN_ANALYZE_KEEP_STOP) && omen_stemmer_stops(&a->stemmer, a->term, a->term_len)) return false;
+    if (a->folds_first && !a->keep_accents) fold_accents(a);
     if (a->stems && !(a->flags & OMEN_ANALYZE_NO_STEM)) {
         uint8_t word[OMEN_TERM_MAX];
         memcpy(word, a->term, a->term_len);
@@ -262,7 +264,7 @@ static bool finish(omen_analyzer *a) {
             a->term_len = (unsigned)n;
         }
     }
-    if (!a->keep_accents) fold_accents(a);
+    if (!a->folds_first && !a->keep_accents) fold_accents(a);
     return true;
 }
 

@@ -12,7 +12,7 @@
  *  3. Case is folded (simple folding); base letters and marks are composed; ligatures and full-width forms become plain; format
  *     characters such as soft hyphens go.
  *  4. Stop words go, where the analyzer has them; they keep their position, so that phrases with gaps still fit.
- *  5. The stemmer, where there is one.
+ *  5. The stemmer, where there is one. (English words have no accents of their own: there, step 6 comes first, so that "résumés" and "resumes" are one.)
  *  6. Accents are folded, unless asked to stay: Latin, Greek and Cyrillic letters lose their marks, and letters without a decomposition become
  *     what they are usually written as ("ø" o, "ß" ss, "æ" ae, "ł" l, "đ" d, "þ" th, "ı" i). Hebrew points and Arabic vowel signs go too.
  *  7. A term has at most OMEN_TERM_MAX bytes: of longer words the characters that fit, before the stemmer sees them; a word cut short is not stemmed.

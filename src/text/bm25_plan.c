@@ -259,8 +259,8 @@ static omen_status weigh(omen_text_plan *p, omen_error *err) {
         uint64_t most = 0, rows = p->fields[c->field].rows_with;
         for (end = i; end < n && omen_text_clause_at(p, end)->item == c->item && omen_text_clause_at(p, end)->field == c->field; end++)
             most = OMEN_MAX(most, omen_text_leaf_at(p, omen_text_clause_at(p, end)->first)->df);
-        bool words = !p->fields[c->field].weights;
-        if (words && t->boost < 0) return omen_fail(err, OMEN_ERR_INVALID, "the boost of word %u of a text query is below 0; write the word as one that must not be there instead", c->item);
+        bool words = !p->fields[c->field].weights; /* of a field that no row has nothing is known */
+        if (words && rows != 0 && t->boost < 0) return omen_fail(err, OMEN_ERR_INVALID, "the boost of word %u of a text query is below 0; write the word as one that must not be there instead", c->item);
         for (uint32_t k = i; k < end; k++) {
             omen_text_clause *d = omen_text_clause_at(p, k);
             double w = (double)t->boost * (double)q->field_weights[c->field], idf = 0.0;

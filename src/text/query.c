@@ -52,7 +52,7 @@ static omen_status take_piece(parser *p, bool all, omen_text_piece *out, omen_er
     return OMEN_OK;
 }
 
-omen_status omen_text_parse(omen_arena *a, omen_str query, bool all, omen_text_pieces *out, omen_error *err) {
+omen_status omen_text_parse(omen_arena *a, omen_str query, bool all, bool begun, omen_text_pieces *out, omen_error *err) {
     omen_text_piece *pieces = NULL;
     *out = (omen_text_pieces){0};
     if (query.len > OMEN_TEXT_QUERY_BYTES) return omen_fail(err, OMEN_ERR_TOO_LARGE, "the text query has %zu bytes; at most %u are allowed", query.len, OMEN_TEXT_QUERY_BYTES);
@@ -69,6 +69,8 @@ omen_status omen_text_parse(omen_arena *a, omen_str query, bool all, omen_text_p
         if (out->count == most) return omen_fail(err, OMEN_ERR_TOO_LARGE, "the text query has more than %u words", most);
         pieces[out->count++] = piece;
     }
+    omen_text_piece *last = out->count == 0 ? NULL : &pieces[out->count - 1];
+    if (begun && last != NULL && last->kind == OMEN_PIECE_WORDS && !is_space(query.data[query.len - 1])) last->kind = OMEN_PIECE_PREFIX;
     out->of = pieces;
     return OMEN_OK;
 }
@@ -80,6 +82,7 @@ typedef struct taken {
     uint8_t term[OMEN_TERM_MAX];
     uint32_t len, start, position, analyzer;
     bool prefix; /* terms that begin with it, instead of it */
+    bool exact;  /* beside such: no typos */
 } taken;
 
 typedef struct build {
@@ -102,8 +105,8 @@ static void list_analyzers(build *b) {
     }
 }
 
-static omen_status take(build *b, uint32_t analyzer, const omen_token *t, bool prefix) {
-    taken k = {.len = t->len, .start = t->start, .position = t->position, .analyzer = analyzer, .prefix = prefix};
+static omen_status take(build *b, uint32_t analyzer, const omen_token *t, bool exact) {
+    taken k = {.len = t->len, .start = t->start, .position = t->position, .analyzer = analyzer, .exact = exact};
     memcpy(k.term, t->term, t->len);
     return omen_buf_append(&b->taken, &k, sizeof k);
 }
@@ -124,7 +127,7 @@ static omen_status take_prefix(build *b, uint32_t k, omen_str text) {
     while (omen_analyzer_next(b->analyzer[k], &t)) {
         bool same = last.len != 0 && t.start == last.start;
         if (same && t.len >= last.len && memcmp(t.term, last.term, last.len) == 0) continue;
-        OMEN_TRY(take(b, k, &t, false));
+        OMEN_TRY(take(b, k, &t, same));
     }
     return last.len == 0 ? OMEN_OK : omen_buf_append(&b->taken, &last, sizeof last);
 }
@@ -156,7 +159,7 @@ static omen_status add_item(build *b, const taken *from, uint32_t count, omen_te
     omen_text_item t = {.kind = kind, .occur = occur, .boost = 1.0f, .also = also, .fields = b->mask[from->analyzer], .words = words_of(b, from, count), .word_count = count};
     if (t.words == NULL) return OMEN_ERR_MEMORY;
     if (from->prefix) t.kind = OMEN_TEXT_PREFIX;
-    if (t.kind == OMEN_TEXT_WORD && b->typos && occur != OMEN_TEXT_MUST_NOT) {
+    if (t.kind == OMEN_TEXT_WORD && b->typos && !from->exact && occur != OMEN_TEXT_MUST_NOT) {
         uint32_t chars = omen_terms_chars(from->term, from->len);
         t.edits = chars > OMEN_TYPO_CHARS ? 0 : omen_terms_edits(chars);
         t.exact = OMEN_TYPO_EXACT;

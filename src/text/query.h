@@ -37,8 +37,8 @@ typedef struct omen_text_pieces {
     uint32_t count;
 } omen_text_pieces;
 
-/* In the arena. Ill-formed UTF-8 is no error: it parts words. OMEN_ERR_INVALID with the byte, OMEN_ERR_TOO_LARGE, OMEN_ERR_MEMORY. */
-omen_status omen_text_parse(omen_arena *a, omen_str query, bool all, omen_text_pieces *out, omen_error *err);
+/* In the arena. `begun`: the last word is the beginning of one (as with a star), unless white space follows it. Ill-formed UTF-8 is no error: it parts words. OMEN_ERR_INVALID with the byte, OMEN_ERR_TOO_LARGE, OMEN_ERR_MEMORY. */
+omen_status omen_text_parse(omen_arena *a, omen_str query, bool all, bool begun, omen_text_pieces *out, omen_error *err);
 
 /* A field that is searched. */
 typedef struct omen_text_choice {
