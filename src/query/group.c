@@ -37,7 +37,8 @@ static omen_status grow(omen_groups *g) {
     omen_mem *m = g->arena.mem;
     if (g->count == g->cap) {
         uint32_t cap = OMEN_MIN(g->groups, OMEN_MAX(16u, g->cap > UINT32_MAX / 2 ? UINT32_MAX : g->cap * 2));
-        omen_group *all = omen_resize(m, g->all, (size_t)g->cap * sizeof *all, (size_t)cap * sizeof *all);
+        size_t bytes;
+        omen_group *all = omen_mul(cap, sizeof *all, &bytes) ? omen_resize(m, g->all, (size_t)g->cap * sizeof *all, bytes) : NULL;
         if (all == NULL) return OMEN_ERR_MEMORY;
         g->all = all;
         g->cap = cap;
@@ -59,7 +60,8 @@ omen_status omen_groups_add(omen_groups *g, uint32_t hit, const uint8_t *value, 
     if (g->slot_count == 0 || g->slots[at] == 0) {
         if (g->count == g->groups) return OMEN_OK;
         omen_group x = {.len = value == NULL ? 0 : len};
-        if (grow(g) != OMEN_OK || (x.hits = omen_arena_alloc(&g->arena, (size_t)g->per_group * sizeof *x.hits, 4)) == NULL ||
+        size_t bytes;
+        if (grow(g) != OMEN_OK || !omen_mul(g->per_group, sizeof *x.hits, &bytes) || (x.hits = omen_arena_alloc(&g->arena, bytes, 4)) == NULL ||
             (value != NULL && (x.value = omen_arena_copy(&g->arena, value, len)) == NULL))
             return omen_fail(err, OMEN_ERR_MEMORY, "no memory for %u groups of %u hits", g->count + 1, g->per_group);
         at = slot_of(g, value, len);
