@@ -144,6 +144,9 @@ typedef struct omen_place {
     const omen_part_state *part;
     uint32_t row;
 } omen_place;
+/* A hint that the rows' ids from `at` on will be looked for, one after another: every so many of them, parts are told of the next ones. */
+struct omen_rows;
+void omen_snapshot_expect(const omen_coll_version *v, const struct omen_rows *rows, uint32_t at);
 /* Finds the live record of an id in a snapshot; neither entry nor part: there is none. [may pend] */
 omen_status omen_snapshot_find(const omen_snapshot *s, const omen_coll_version *v, omen_key key, uint64_t hash, omen_place *out, omen_error *err);
 /* Whether a table newer than table number `newer_than` (UINT32_MAX: any table) knows the id. Never pends. */

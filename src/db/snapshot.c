@@ -1,5 +1,6 @@
 /* snapshot.c - taking snapshots, changing the current version, and finding records in a snapshot. */
 #include "db/db.h"
+#include "db/rows.h"
 
 void omen_snapshot_take(omen_db *db, omen_snapshot *out) {
     omen_lock_take(&db->version_lock);
@@ -90,6 +91,14 @@ omen_status omen_snapshot_find_part(const omen_coll_version *v, omen_key key, ui
         return OMEN_OK;
     }
     return OMEN_OK;
+}
+
+void omen_snapshot_expect(const omen_coll_version *v, const omen_rows *rows, uint32_t at) {
+    omen_key keys[OMEN_PART_EXPECT];
+    uint32_t n = OMEN_MIN(rows->count - at, OMEN_PART_EXPECT);
+    if (at % OMEN_PART_EXPECT != 0 || n < 2) return;
+    for (uint32_t i = 0; i < n; i++) keys[i] = omen_rows_key(rows, at + i);
+    for (uint32_t p = v->part_count; p-- != 0;) omen_part_expect_ids(v->parts[p].part, keys, rows->hashes + at, n);
 }
 
 omen_status omen_snapshot_find(const omen_snapshot *s, const omen_coll_version *v, omen_key key, uint64_t hash, omen_place *out, omen_error *err) {
