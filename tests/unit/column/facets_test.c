@@ -726,4 +726,57 @@ TEST(a_large_part_is_counted_without_its_documents) {
     model_deinit(&m);
 }
 
+/* More different strings than a dictionary holds. */
+TEST(strings_without_dictionary_are_counted) {
+    model m;
+    uint32_t rows = 70000, asked = 0;
+    model_init(&m, rows, 15, 1 << 20);
+    for (uint32_t i = 0; i < rows; i++) {
+        words t = {0};
+        unsigned a = (unsigned)test_rand_below(10) == 0 ? 7 : (unsigned)i;
+        say(&t, "{\"t\":\"title %u\",\"l\":[\"x%u\",\"x%u\"]}", a, a, (unsigned)test_rand_below(20) == 0 ? a : 3);
+        m.docs[i] = t.p;
+    }
+    REQUIRE_OK(model_build(&m, NULL));
+    REQUIRE_OK(model_open(&m, NULL));
+    omen_json **docs = parse_all(&m);
+    omen_facets_request *r = request_of(&m.x.mem, "{\"t\":{\"max_values\":100000,\"limit\":100000},\"l\":{\"max_values\":100000,\"limit\":100000}}");
+    omen_facets *f, *g;
+    omen_buf got, want;
+    REQUIRE(r != NULL);
+    REQUIRE_OK(omen_facets_new(&m.x.mem, r, &f, NULL));
+    REQUIRE_OK(omen_facets_new(&m.x.mem, r, &g, NULL));
+    REQUIRE_OK(count_part(f, &m, docs, m.columns, NULL, NULL, &asked, NULL));
+    CHECK_EQ_UINT(asked, 0);
+    bool complete;
+    const omen_column *c = omen_columns_find(m.columns, OMEN_STR("t"), &complete);
+    REQUIRE(c != NULL && omen_columns_series(m.columns, c, 0, OMEN_SERIES_STRING)->dict_count == 0);
+    for (uint32_t i = 0; i < rows; i++) REQUIRE_OK(omen_facets_doc(g, omen_json_root(docs[i]), NULL));
+    omen_buf_init(&got, &m.x.mem);
+    omen_buf_init(&want, &m.x.mem);
+    CHECK_OK(answer(f, &got));
+    CHECK_OK(answer(g, &want));
+    CHECK(got.len == want.len && memcmp(got.data, want.data, got.len) == 0);
+    omen_value_path path;
+    omen_values *v;
+    omen_status s = OMEN_OK;
+    REQUIRE_OK(omen_value_path_read(&m.x.mem, str("t"), &path, NULL));
+    REQUIRE_OK(omen_values_new(m.columns, &path, &v, NULL));
+    for (uint32_t i = 0; i < rows; i += 11) {
+        omen_value x, y = omen_value_of(omen_json_get(omen_json_root(docs[i]), "t"));
+        STEP(s, omen_values_get(v, i, &x, NULL));
+        REQUIRE_OK(s);
+        CHECK(x.kind == OMEN_VALUE_STRING && x.text.len == y.text.len && memcmp(x.text.data, y.text.data, x.text.len) == 0);
+    }
+    omen_values_free(v);
+    omen_value_path_deinit(&path);
+    omen_buf_deinit(&got);
+    omen_buf_deinit(&want);
+    omen_facets_free(f);
+    omen_facets_free(g);
+    omen_facets_request_free(r);
+    free_all(&m, docs);
+    model_deinit(&m);
+}
+
 TEST_MAIN()
