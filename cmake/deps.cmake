@@ -31,6 +31,7 @@ omen_pinned(yyjson https://github.com/ibireme/yyjson/archive/refs/tags/0.10.0.ta
             0d901cb2c45c5586e3f3a4245e58c2252d6b24bf4b402723f6179523d389b165)
 
 include(${CMAKE_CURRENT_LIST_DIR}/snowball.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/notices.cmake)
 
 # Single-threaded zstd without dictionaries, legacy formats, tracing and assembly. Level 1 is in use, so only the
 # "fast" block compressor is kept; a higher level silently falls back to it.

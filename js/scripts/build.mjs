@@ -29,6 +29,7 @@ mkdirSync(`${fresh}/cjs`, { recursive: true });
 for (const [from, to] of [
   ["../build/wasm/omendb.wasm", "omendb.wasm"],
   ["../build/wasm-relaxed/omendb.wasm", "omendb-relaxed.wasm"],
+  ["../build/wasm/THIRD-PARTY-NOTICES", "THIRD-PARTY-NOTICES"],
 ]) {
   if (!existsSync(from)) {
     console.error(`${from} is not built: run ./dev build wasm wasm-relaxed`);

@@ -1,0 +1,27 @@
+# THIRD-PARTY-NOTICES: what others wrote that is inside the libraries and the WebAssembly module, with the terms it came under, from the pinned sources themselves.
+
+function(omen_notice title file)
+  file(READ ${file} text)
+  if(ARGC GREATER 2)
+    string(FIND "${text}" "${ARGV2}" at)
+    if(at EQUAL -1)
+      message(FATAL_ERROR "${file} has no \"${ARGV2}\" any more: look at the terms of ${title} again")
+    endif()
+    string(SUBSTRING "${text}" ${at} -1 text)
+  endif()
+  string(STRIP "${text}" text)
+  string(REPEAT "=" 100 line)
+  set(omen_notices "${omen_notices}${line}\n${title}\n${line}\n\n${text}\n\n" PARENT_SCOPE)
+endfunction()
+
+set(omen_notices "OmenDB (Apache-2.0, see LICENSE) has parts of these works inside.\n\n")
+omen_notice("Zstandard 1.5.7" ${zstd_SOURCE_DIR}/LICENSE)
+omen_notice("xxHash 0.8.3" ${xxhash_SOURCE_DIR}/LICENSE)
+omen_notice("yyjson 0.10.0" ${yyjson_SOURCE_DIR}/LICENSE)
+omen_notice("Snowball 2.2.0: stemmers" ${snowball_SOURCE_DIR}/COPYING)
+string(APPEND omen_notices "The stop words are those of the Snowball project, from Lingua::StopWords 0.12 (Copyright 2021 Helmut Wollmersdorfer, 2004-2008 Fabien Potencier, Marvin Humphrey)\n"
+  "under the Artistic License:\n\n")
+omen_notice("Lingua::StopWords 0.12: stop words" ${stopwords_SOURCE_DIR}/LICENSE "--- The Artistic License 1.0 ---")
+string(APPEND omen_notices "Tables of characters are made from the Unicode Character Database 15.1.0, Copyright 1991-2023 Unicode, Inc.; terms: https://www.unicode.org/license.txt\n")
+set(OMEN_NOTICES ${CMAKE_CURRENT_BINARY_DIR}/THIRD-PARTY-NOTICES)
+file(CONFIGURE OUTPUT ${OMEN_NOTICES} CONTENT "${omen_notices}" @ONLY)
