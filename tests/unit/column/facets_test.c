@@ -730,7 +730,7 @@ TEST(a_large_part_is_counted_without_its_documents) {
 TEST(strings_without_dictionary_are_counted) {
     model m;
     uint32_t rows = 70000, asked = 0;
-    model_init(&m, rows, 15, 1 << 20);
+    model_init(&m, rows, 60, 1 << 20);
     for (uint32_t i = 0; i < rows; i++) {
         words t = {0};
         unsigned a = (unsigned)test_rand_below(10) == 0 ? 7 : (unsigned)i;
