@@ -71,6 +71,7 @@ export function effort({ recall, ef, efSearch, nprobe, exact }: Given): { [name:
   integer("nprobe", nprobe, 65_536);
   if (ef !== undefined && efSearch !== undefined && ef !== efSearch) throw invalid(`ef is ${String(ef)} and efSearch ${String(efSearch)}; they are one setting, give either`);
   if (exact !== undefined && typeof exact !== "boolean") throw invalid(`exact is ${String(exact)}; it must be true or false`);
+  if (exact === true && (ef ?? efSearch ?? nprobe) !== undefined) throw invalid("exact: true compares every record, so it takes neither ef nor nprobe; leave one of the two out");
   return { recall, ef: ef ?? efSearch, nprobe, exact };
 }
 

@@ -37,7 +37,7 @@ export function indexRequest(index: unknown, field: string): IndexParameters {
       if (number === undefined) throw invalid(`index of vector field "${field}" has no "${name}"; there are kind, codec, ${Object.keys(NUMBERS).join(", ")}`);
       const [least, most, of] = number;
       if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
-        throw invalid(`index of vector field "${field}": ${name} is ${String(value)}; it must be an integer from ${least} to ${most.toLocaleString("en")}`);
+        throw invalid(`index of vector field "${field}": ${name} is ${shown(value)}; it must be an integer from ${least} to ${most.toLocaleString("en")}`);
       }
       if (!of.includes(kind as string)) throw invalid(`index of vector field "${field}": ${name} is of kind ${of.map((one) => `"${one}"`).join(" and ")}, not of "${String(kind)}"`);
       if (name === "bits" && codec !== "rabitq") throw invalid(`index of vector field "${field}": bits is of codec "rabitq"; name it too`);
@@ -68,12 +68,15 @@ function textRequest(field: unknown): string | TextField {
   if (other !== undefined) throw invalid(`text field "${name}" has no option "${other}"; there are ${TEXT_OPTIONS.join(", ")}`);
   if (language !== undefined && typeof language !== "string") throw invalid(`language of text field "${name}" is ${String(language)}; it must be a code such as "en" or "de", or "none"`);
   if (weight !== undefined && !(typeof weight === "number" && weight >= LEAST_WEIGHT && weight <= MOST_WEIGHT)) {
-    throw invalid(`weight of text field "${name}" is ${String(weight)}; it must be a number from ${LEAST_WEIGHT} to ${MOST_WEIGHT.toLocaleString("en")}`);
+    throw invalid(`weight of text field "${name}" is ${shown(weight)}; it must be a number from ${LEAST_WEIGHT} to ${MOST_WEIGHT.toLocaleString("en")}`);
   }
   if (stopWords !== undefined && stopWords !== "keep" && stopWords !== "drop") throw invalid(`stopWords of text field "${name}" is ${String(stopWords)}; it must be "keep" or "drop"`);
   if (accents !== undefined && accents !== "fold" && accents !== "keep") throw invalid(`accents of text field "${name}" is ${String(accents)}; it must be "fold" or "keep"`);
   return { ...(field as TextField) };
 }
+
+/** A value in a message: strings in quotes, so that "4" is not taken for 4. */
+const shown = (value: unknown): string => (typeof value === "string" ? JSON.stringify(value) : String(value));
 
 const FIELD_OPTIONS = ["dimensions", "metric", "type", "index"];
 
@@ -82,7 +85,7 @@ function fieldRequest(name: string, field: unknown): SchemaRequest["vectors"][nu
   if (other !== undefined) throw invalid(`vector field "${name}" has no option "${other}"; there are dimensions, metric, type and index`);
   const { dimensions, type = "f32", metric = type === "bit" ? "hamming" : "cosine", index } = (field ?? {}) as { dimensions?: unknown; metric?: unknown; type?: unknown; index?: IndexOptions };
   if (typeof dimensions !== "number" || !Number.isInteger(dimensions) || dimensions < 1 || dimensions > 65_535) {
-    throw invalid(`dimensions of vector field "${name}" is ${String(dimensions)}; it must be an integer from 1 to 65,535`);
+    throw invalid(`dimensions of vector field "${name}" is ${shown(dimensions)}; it must be an integer from 1 to 65,535`);
   }
   if (!isVectorType(type)) throw invalid(`type of vector field "${name}" is ${String(type)}; it must be "f32", "f16", "i8" or "bit"`);
   if (!METRICS.includes(metric as string)) throw invalid(`metric of vector field "${name}" is ${String(metric)}; it must be "l2", "ip", "cosine" or "hamming"`);

@@ -54,6 +54,16 @@ export const lengthOf = ({ type, dimensions }: Field): number => dimensions / KI
 /** What the type expects, for messages. */
 const wanted = (field: Field): string => KINDS[field.type].give(lengthOf(field));
 
+/** Floats: what is no number would become one unseen; a number that is finite and becomes infinite is told as what it is. NaN and infinity are the core's. */
+function checkNumbers(vector: ArrayLike<unknown>, what: () => string): void {
+  if (vector instanceof Float32Array) return;
+  for (let at = 0; at < vector.length; at++) {
+    const value = vector[at];
+    if (typeof value !== "number") throw new OmenError("OMEN_ERR_INVALID", `${what()} has ${typeof value === "string" ? JSON.stringify(value).slice(0, 40) : String(value)} at dimension ${at}; give numbers`);
+    if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) throw new OmenError("OMEN_ERR_NOT_FINITE", `${what()} has ${value} at dimension ${at}, which is too large for a 32-bit float; scale the vectors`);
+  }
+}
+
 /**
  * Refuses a vector that does not fit its field. `what` begins the message: `"title" of record 7`.
  * @throws OmenError `OMEN_ERR_INVALID`, `OMEN_ERR_DIMENSION`
@@ -67,10 +77,11 @@ export function checkVector(vector: unknown, field: Field, what: () => string, c
   }
   const { length } = vector as ArrayLike<number>;
   if (length !== lengthOf(field)) {
-    const has = kind.each === 1 ? `${length} dimensions` : `${length} bytes (${length * kind.each} dimensions)`;
+    const has = kind.each === 1 ? `${length} ${length === 1 ? "dimension" : "dimensions"}` : `${length} bytes (${length * kind.each} dimensions)`;
     throw new OmenError("OMEN_ERR_DIMENSION", `${what()} has ${has}, collection "${collection}" has ${field.dimensions}`);
   }
-  if (!plain || kind.range === undefined) return;
+  if (kind.range === undefined) return checkNumbers(vector as ArrayLike<unknown>, what);
+  if (!plain) return;
   const [least, most] = kind.range;
   const at = vector.findIndex((value: unknown) => !Number.isInteger(value) || (value as number) < least || (value as number) > most);
   if (at >= 0) {

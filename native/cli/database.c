@@ -53,7 +53,11 @@ omen_status cli_database_open(cli_access access, omen_db **out) {
     if (access == CLI_CREATE) CLI_TRY(read_database_id(&o, id));
     if (access == CLI_MAINTAIN) o.manual_maintenance = 1;
     if (access == CLI_READ) o.read_only = 1; /* so it can be read while another program writes */
-    return cli_core(omen_open(cli_positional(0), &o, out));
+    omen_status s = cli_core(omen_open(cli_positional(0), &o, out));
+    if (s == OMEN_ERR_NOT_FOUND && access != CLI_CREATE)
+        return cli_fail(s, "there is no database at \"%.200s\"; make one with `omendb create %.200s`, or check the path", cli_positional(0), cli_positional(0));
+    if (s == OMEN_ERR_INVALID && o.memory_bytes != 0) cli_after(" (--memory-bytes, --pool-bytes and --memtable-bytes, or their variables OMENDB_MEMORY_BYTES, ...)");
+    return s;
 }
 
 omen_status cli_database_close(omen_db *db, omen_status s) {

@@ -147,7 +147,7 @@ static void report(const char *path, uint64_t rows) {
         cli_json_object_end();
         cli_json_end();
     } else {
-        printf("exported %llu records to %s\n", (unsigned long long)rows, path);
+        printf("exported %llu record%s to %s\n", (unsigned long long)rows, rows == 1 ? "" : "s", path);
     }
 }
 

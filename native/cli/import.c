@@ -192,9 +192,10 @@ static void report(const import *m) {
         cli_json_object_end();
         cli_json_end();
     } else {
-        printf("imported %llu records into \"%.*s\"\n", (unsigned long long)m->written, (int)name.len, name.data);
+        printf("imported %llu record%s into \"%.*s\"\n", (unsigned long long)m->written, m->written == 1 ? "" : "s", (int)name.len, name.data);
         if (m->numbered != 0 && m->source->line != 0) /* lines could have had ids, and numbers replace records that have them */
-            cli_note("%llu records had no id and got row numbers; --id-field names the key or column that holds it", (unsigned long long)m->numbered);
+            cli_note("%llu record%s had no id and got %s; --id-field names the key or column that holds it", (unsigned long long)m->numbered, m->numbered == 1 ? "" : "s",
+                     m->numbered == 1 ? "its row number" : "row numbers");
     }
 }
 
@@ -203,7 +204,7 @@ static void say_where(const import *m) {
     uint64_t next = m->skip + m->durable;
     if (m->written == 0) cli_after(". Nothing was written");
     else if (m->durable == 0) cli_after(next == 0 ? ". Begin again" : ". Begin again with --skip %llu", (unsigned long long)next);
-    else cli_after(". The %llu records before are written; go on with --skip %llu", (unsigned long long)m->durable, (unsigned long long)next);
+    else cli_after(m->durable == 1 ? ". The %llu record before is written; go on with --skip %llu" : ". The %llu records before are written; go on with --skip %llu", (unsigned long long)m->durable, (unsigned long long)next);
     if (m->bad == 0) return;
     if (m->bad == next + 1) cli_after("; --skip %llu leaves this record out", (unsigned long long)m->bad);
     else

@@ -65,6 +65,8 @@ omen_status cli_effort_options(omen_query *q) {
     CLI_TRY(cli_option_u64("nprobe", 1, 65536, 0, &n));
     q->nprobe = (uint32_t)n;
     q->exact = cli_given("exact");
+    if (q->exact && (q->ef != 0 || q->nprobe != 0)) return cli_fail(OMEN_ERR_INVALID, "--exact compares every record, so it takes no %s; leave one of the two out", q->ef != 0 ? "--ef" : "--nprobe");
+    if (q->ef != 0 && q->nprobe != 0) return cli_fail(OMEN_ERR_INVALID, "--ef is of graphs (hnsw, disk) and --nprobe of lists (ivf); give the one of the index that there is");
     return OMEN_OK;
 }
 
@@ -273,7 +275,7 @@ static void show_leg(yyjson_val *leg) {
         yyjson_val *word = yyjson_obj_get(t, "term");
         printf("    %s: ", cli_member(t, "field"));
         if (yyjson_is_str(word)) cli_print_short(stdout, yyjson_get_str(word), yyjson_get_len(word), 60);
-        else printf("%llu", (unsigned long long)yyjson_get_uint(word));
+        else printf("%llu", (unsigned long long)number(t, "index"));
         printf(" in %llu records, weight %.4g\n", (unsigned long long)number(t, "records"), yyjson_get_num(yyjson_obj_get(t, "weight")));
     }
     printf("    %llu postings and %llu blocks of them read, %llu records scored\n", (unsigned long long)number(leg, "postings"), (unsigned long long)number(leg, "blocks"),
@@ -286,7 +288,9 @@ static void show_explanation(yyjson_val *root) {
     show_filter(yyjson_obj_get(root, "filter"));
     show_sources(root, "");
     yyjson_arr_foreach(legs, i, n, leg) show_leg(leg);
-    printf("%llu hits, ", (unsigned long long)number(root, "hits"));
+    uint64_t hits = number(root, "hits");
+    bool like = cli_given("id") && hits > 1; /* the record itself is found too, and left out of answers */
+    printf("%llu hit%s%s, ", (unsigned long long)(hits - like), hits - like == 1 ? "" : "s", like ? " beside the record itself" : "");
     if (legs == NULL) printf("%llu distances of whole vectors, ", (unsigned long long)number(root, "exactDistances"));
     printf("%llu microseconds\n", (unsigned long long)number(root, "microseconds"));
 }

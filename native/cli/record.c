@@ -72,8 +72,8 @@ static omen_status take_vector(yyjson_val *v, const omen_vector_field *f, float 
     if (!cli_vector_read(v, into, cli_width(f), &count))
         return cli_fail(OMEN_ERR_INVALID, "\"%.*s\" is no array of numbers", (int)f->name.len, f->name.data);
     if (count != cli_width(f))
-        return cli_fail(OMEN_ERR_DIMENSION, "\"%.*s\" has %zu %s, the collection has %u", (int)f->name.len, f->name.data, count,
-                        f->element == OMEN_ELEMENT_BIT ? "bytes" : "dimensions", cli_width(f));
+        return cli_fail(OMEN_ERR_DIMENSION, "\"%.*s\" has %zu %s%s, the collection has %u", (int)f->name.len, f->name.data, count,
+                        f->element == OMEN_ELEMENT_BIT ? "byte" : "dimension", count == 1 ? "" : "s", cli_width(f));
     return OMEN_OK;
 }
 

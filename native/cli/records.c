@@ -18,7 +18,8 @@ static omen_status close_both(omen_db *db, omen_collection *c, omen_status s) {
     return cli_database_close(db, s);
 }
 
-static void say_number(const char *key, uint64_t n, const char *text) {
+/* done: what was done with so many records; NULL: the number alone is the answer. */
+static void say_number(const char *key, uint64_t n, const char *done) {
     if (cli_json) {
         cli_json_begin(stdout);
         cli_json_object();
@@ -26,8 +27,10 @@ static void say_number(const char *key, uint64_t n, const char *text) {
         cli_json_u64(n);
         cli_json_object_end();
         cli_json_end();
+    } else if (done == NULL) {
+        printf("%llu\n", (unsigned long long)n);
     } else {
-        printf(text, (unsigned long long)n);
+        printf("%s %llu record%s\n", done, (unsigned long long)n, n == 1 ? "" : "s");
     }
 }
 
@@ -98,7 +101,7 @@ omen_status cli_run_upsert(void) {
     cli_record_text_free(&u.kept);
     for (uint32_t f = 0; f < OMEN_MAX_VECTOR_FIELDS; f++) free(u.vectors[f]);
     CLI_TRY(close_both(db, c, s));
-    say_number("count", count, "wrote %llu records\n");
+    say_number("count", count, "wrote");
     return OMEN_OK;
 }
 
@@ -228,7 +231,7 @@ omen_status cli_run_delete(void) {
         s = close_both(db, c, cli_core(by_filter ? omen_delete_where(c, filter, &deleted) : omen_delete(c, ids, cli_positional_count() - 1, &deleted)));
     free(ids);
     free(text);
-    if (s == OMEN_OK) say_number("deleted", deleted, "deleted %llu records\n");
+    if (s == OMEN_OK) say_number("deleted", deleted, "deleted");
     return s;
 }
 
@@ -242,7 +245,7 @@ omen_status cli_run_update(void) {
     if (set == NULL || filter.len == 0) return cli_fail(OMEN_ERR_INVALID, "give which records with --filter, and what becomes of them with --set '{\"draft\": false}'");
     CLI_TRY(open_both(CLI_WRITE, &db, &c));
     CLI_TRY(close_both(db, c, cli_core(omen_update_where(c, filter, (omen_str){set, strlen(set)}, &count))));
-    say_number("count", count, "changed %llu records\n");
+    say_number("count", count, "changed");
     return OMEN_OK;
 }
 
@@ -254,6 +257,6 @@ omen_status cli_run_count(void) {
     CLI_TRY(cli_filter_option(&filter));
     CLI_TRY(open_both(CLI_READ, &db, &c));
     CLI_TRY(close_both(db, c, cli_core(filter.len == 0 ? omen_count(c, &count) : omen_count_where(c, filter, &count))));
-    say_number("count", count, "%llu\n");
+    say_number("count", count, NULL);
     return OMEN_OK;
 }

@@ -344,7 +344,7 @@ static omen_status read_vector(cli_source *s, uint32_t f, const char *text, size
     yyjson_doc_free(doc);
     if (!good) return cli_fail(OMEN_ERR_JSON, "column \"%.*s\" is no JSON array of numbers", (int)field->name.len, field->name.data);
     if (count == cli_width(field)) return OMEN_OK;
-    return cli_fail(OMEN_ERR_DIMENSION, "\"%.*s\" has %zu dimensions, the collection has %u", (int)field->name.len, field->name.data, count, cli_width(field));
+    return cli_fail(OMEN_ERR_DIMENSION, "\"%.*s\" has %zu dimension%s, the collection has %u", (int)field->name.len, field->name.data, count, count == 1 ? "" : "s", cli_width(field));
 }
 
 static omen_status take(csv *c, const column *col, const char *text, size_t len, cli_record *r) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,13 +128,22 @@ static omen_host host = {
     .storage_open = omen_posix_storage_open,
 };
 
+/* Nobody could be told with a status. */
+static void warn(const char *variable, const char *value, const char *values) {
+    fprintf(stderr, "omendb: %s is \"%.60s\" and is left out of account; it must be %s\n", variable, value, values);
+}
+
 static void start(void) {
     const char *threads = getenv("OMENDB_THREADS"), *level = getenv("OMENDB_LOG");
     long n = threads == NULL ? 0 : strtol(threads, NULL, 10);
-    if (n < 1 || n > 256) n = sysconf(_SC_NPROCESSORS_ONLN);
+    bool good = threads == NULL || threads[0] == '\0' || (n >= 1 && n <= 256 && threads[strspn(threads, "0123456789")] == '\0');
+    if (!good) warn("OMENDB_THREADS", threads, "a number from 1 to 256");
+    if (n < 1 || n > 256 || !good) n = sysconf(_SC_NPROCESSORS_ONLN);
     host.threads = n < 1 ? 1 : n > 256 ? 256 : (uint32_t)n;
+    good = level == NULL || level[0] == '\0';
     for (int i = 0; level != NULL && i < 4; i++)
-        if (strcmp(level, levels[i]) == 0) log_level = i;
+        if (strcmp(level, levels[i]) == 0) log_level = i, good = true;
+    if (!good) warn("OMENDB_LOG", level, "error, warn, info or debug");
     omen_threads_start(host.threads);
 }
 

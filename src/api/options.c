@@ -92,7 +92,8 @@ omen_status omen_options_resolve(const omen_options *given, omen_options *out, o
     if (out->pool_bytes < MIB) return omen_fail(err, OMEN_ERR_INVALID, "options.pool_bytes is below 1 MiB");
     if (out->memtable_bytes < 4 * KIB) return omen_fail(err, OMEN_ERR_INVALID, "options.memtable_bytes is below 4 KiB");
     if (out->memory_bytes != 0 && out->memory_bytes < out->pool_bytes)
-        return omen_fail(err, OMEN_ERR_INVALID, "options.memory_bytes is below pool_bytes; raise the one or lower the other");
+        return omen_fail(err, OMEN_ERR_INVALID, "memory_bytes is %llu, below pool_bytes, which is %llu; raise the one or lower the other", (unsigned long long)out->memory_bytes,
+                         (unsigned long long)out->pool_bytes);
     if (out->host == NULL) out->host = omen_platform_host();
     if (out->host == NULL) return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this platform has no host of its own; give one in options.host");
     if (out->host->struct_size < sizeof(omen_host)) return omen_fail(err, OMEN_ERR_INVALID, "options.host is of an older version; rebuild it");

@@ -162,7 +162,7 @@ static omen_status refuse_vector(const omen_rows *r, const vector_job *job, cons
         return omen_fail(err, OMEN_ERR_NOT_FINITE,
                          "vector \"%.*s\" of record %s exceeds 65,504, the largest f16 number, at dimension %u; scale the data, or use a field of f32", n,
                          field->name.data, id, d);
-    return omen_fail(err, OMEN_ERR_NOT_FINITE, "vector \"%.*s\" of record %s is NaN or infinite at dimension %u; clean the data before writing it", n,
+    return omen_fail(err, OMEN_ERR_NOT_FINITE, "vector \"%.*s\" of record %s is NaN or infinite at dimension %u; clean the data before writing it (beyond 3.4e38 a number is infinite as a 32-bit float)", n,
                      field->name.data, id, d);
 }
 

@@ -87,6 +87,7 @@ test("npy: what is out of the range of the field's type is refused, with its row
   const signed = from("signed.npy", "|i1", 2, Int8Array.of(1, 2, 3, -1));
   assert.match(fails(10, ["import", join(cwd, "a"), wide, "--type", "i8", "--metric", "l2"]).message, /wide\.npy, row 1: .*has 200 at place 1; its type i8 takes integers from -128 to 127/);
   assert.match(fails(10, ["import", join(cwd, "b"), signed, "--type", "bit"]).message, /signed\.npy, row 1: .*has -1 at place 1; its type bit takes integers from 0 to 255/);
+  ok(["create", join(cwd, "b"), "--dimensions", "16", "--type", "bit"]);
   assert.equal(fails(11, ["import", join(cwd, "b"), from("long.npy", "|u1", 3, Uint8Array.of(1, 2, 3))]).status, 11);
   assert.match(fails(10, ["import", join(cwd, "d"), "-", "-f", "jsonl", "--type", "i8", "--metric", "l2"], { input: '{"vector":[1]}\n{"vector":[1.5]}' }).message, /-, line 2: .*has 1\.5 at place 0/);
   // Wide integers that are within the range are the same numbers.

@@ -161,7 +161,7 @@ test("vectors of every type go in, are found and come out again", { skip }, (t) 
   refused(["upsert", db, '{"id":3,"h":[1,2],"i":[128,0],"b":[0,0]}'], 10, /"i" has 128 at place 0; its type i8 takes integers from -128 to 127/);
   refused(["upsert", db, '{"id":3,"h":[1,2],"i":[1,0.5],"b":[0,0]}'], 10, /"i" has 0\.5 at place 1/);
   refused(["upsert", db, '{"id":3,"h":[1,2],"i":[1,0],"b":[0,256]}'], 10, /"b" has 256 at place 1; its type bit takes integers from 0 to 255/);
-  refused(["upsert", db, '{"id":3,"h":[1,2],"i":[1,0],"b":[0]}'], 11, /"b" has 1 bytes, the collection has 2/);
+  refused(["upsert", db, '{"id":3,"h":[1,2],"i":[1,0],"b":[0]}'], 11, /"b" has 1 byte, the collection has 2/);
   refused(["upsert", db, '{"id":3,"h":[1,70000],"i":[1,0],"b":[0,0]}'], 12, /./);
   refused(["search", db, "--field", "i", "--vector", "[300, 0]"], 10, /"i" has 300 at place 0/);
   refused(["search", db, "--field", "b", "--vector", "[1]"], 11, /8 dimensions/);

@@ -35,6 +35,23 @@ test("arguments that do not fit", { skip }, (t) => {
   assert.equal(ok(["count", "--", db]), "1\n");
 });
 
+test("what contradicts itself, or cannot be, is refused with both sides", { skip }, (t) => {
+  const db = filled(t);
+  for (const effort of ["--ef", "--nprobe"]) assert.match(fails(10, ["search", db, "--vector", "[1,2]", "--exact", effort, "5"]).message, new RegExp(`--exact .*${effort}`));
+  fails(10, ["search", db, "--vector", "[1,2]", "--ef", "5", "--nprobe", "5"]);
+  assert.match(fails(10, ["count", db, "--memory-bytes", "20MiB"]).message, /memory_bytes is 20971520, below pool_bytes, which is 67108864.*--memory-bytes/);
+  const nowhere = join(folder(t), "nodir");
+  assert.match(fails(20, ["upsert", nowhere, "{}"]).message, new RegExp(`omendb create ${nowhere}`));
+  for (const [name, value] of [["OMENDB_LOG", "loud"], ["OMENDB_THREADS", "abc"], ["OMENDB_THREADS", "0"]]) {
+    const { code, err } = omendb(["count", db], { env: { [name]: value } });
+    assert.equal(code, 0);
+    assert.match(err, new RegExp(`${name} is "${value}" and is left out of account`));
+  }
+  assert.equal(omendb(["count", db], { env: { OMENDB_LOG: "warn", OMENDB_THREADS: "2" } }).err, "");
+  assert.equal(ok(["upsert", db, '{"id":"b","vector":[1,2]}']), "wrote 1 record\n");
+  assert.match(ok(["explain", db, "--id", "a", "-k", "1"]), /^1 hit beside the record itself/m);
+});
+
 test("names", { skip }, (t) => {
   const db = filled(t);
   for (const name of ["", "a b", "é", "x".repeat(129), "../x", "a/b"]) fails(16, ["create", db, "-c", name, "-d", "2"]);
@@ -44,8 +61,8 @@ test("names", { skip }, (t) => {
 test("records and vectors that do not fit leave everything as it was", { skip }, (t) => {
   const db = filled(t);
   const upsert = (status, ...records) => fails(status, ["upsert", db, ...records]).message;
-  assert.match(upsert(11, '{"id":"b","vector":[1]}'), /record 1: .*1 dimensions, the collection has 2/);
-  upsert(12, '{"id":"b","vector":[1e39,1]}');
+  assert.match(upsert(11, '{"id":"b","vector":[1]}'), /record 1: .*1 dimension, the collection has 2/);
+  assert.match(upsert(12, '{"id":"b","vector":[1e39,1]}'), /beyond 3\.4e38/);
   upsert(13, '{"id":"b","vector":[0,0]}');
   upsert(14, '{"id":"b","vector":[1,2]}', '{"id":"b","vector":[1,2]}');
   upsert(15, '{"vector":[1,2]}');

@@ -39,11 +39,19 @@ const v = [0, 0];
 
 refused("wrong dimension", "OMEN_ERR_DIMENSION", /record "x" has 3 dimensions, collection "c" has 2/, up({ id: "x", vector: [1, 2, 3] }));
 refused("wrong dimension, columns", "OMEN_ERR_DIMENSION", /holds 3 numbers; 2 records of collection "c" have 2 x 2/, () => c.upsert({ ids: [1, 2], vectors: new Float32Array(3) }));
-refused("wrong dimension, query", "OMEN_ERR_DIMENSION", /query.* 1 dimensions, collection "c" has 2/, () => c.search({ vector: [1] }));
+refused("text in a vector", "OMEN_ERR_INVALID", /has "1" at dimension 0; give numbers/, up({ id: 1, vector: ["1", 2] }));
+refused("dimensions as text", "OMEN_ERR_INVALID", /is "4"; it must be an integer/, () => db.collection("new", { vector: { dimensions: "4" } }));
+refused("a search for nothing", "OMEN_ERR_INVALID", /the query must be an object/, () => c.search());
+refused("a search for null", "OMEN_ERR_INVALID", /the query must be an object/, () => c.search(null));
+refused("exact with an effort", "OMEN_ERR_INVALID", /exact: true compares every record/, () => c.search({ vector: [1, 2], exact: true, ef: 50 }));
+refused("a hole in a vector", "OMEN_ERR_INVALID", /has undefined at dimension 1; give numbers/, up({ id: 1, vector: [1, undefined] }));
+refused("text in a query", "OMEN_ERR_INVALID", /query's vector has "1" at dimension 0/, () => c.search({ vector: ["1", 2] }));
+refused("a number beyond f32", "OMEN_ERR_NOT_FINITE", /has 1e\+39 at dimension 0, which is too large for a 32-bit float/, up({ id: 1, vector: [1e39, 2] }));
+refused("a number beyond f32, f64 array", "OMEN_ERR_NOT_FINITE", /too large for a 32-bit float/, up({ id: 1, vector: Float64Array.of(1, -1e39) }));
+refused("wrong dimension, query", "OMEN_ERR_DIMENSION", /query.* 1 dimension, collection "c" has 2/, () => c.search({ vector: [1] }));
 refused("NaN", "OMEN_ERR_NOT_FINITE", /"x"/, up({ id: "x", vector: [1, Number.NaN] }));
 refused("infinity", "OMEN_ERR_NOT_FINITE", /"x"/, up({ id: "x", vector: [Number.POSITIVE_INFINITY, 1] }));
 refused("a number that is infinite as f32", "OMEN_ERR_NOT_FINITE", /"x"/, up({ id: "x", vector: [1e39, 1] }));
-refused("text in a vector", "OMEN_ERR_NOT_FINITE", /"x"/, up({ id: "x", vector: ["one", 1] }));
 refused("NaN, query", "OMEN_ERR_NOT_FINITE", /./, () => c.search({ vector: [Number.NaN, 1] }));
 refused("zero vector under cosine", "OMEN_ERR_ZERO_VECTOR", /7/, () => cosine.upsert([{ id: 7, vector: [0, 0] }]));
 refused("zero vector under cosine, query", "OMEN_ERR_ZERO_VECTOR", /./, () => cosine.search({ vector: [0, 0] }));
@@ -77,7 +85,7 @@ for (const dimensions of [0, -1, 1.5, 65_536, "2", undefined]) {
   refused(`${dimensions} dimensions`, "OMEN_ERR_INVALID", /dimensions of vector field "vector" is .*; it must be an integer from 1 to 65,535/, () => db.collection("new", { vector: { dimensions } }));
 }
 refused("an unknown metric", "OMEN_ERR_INVALID", /must be "l2", "ip", "cosine" or "hamming"/, () => db.collection("new", { vector: { dimensions: 2, metric: "manhattan" } }));
-refused("an unknown key of a schema", "OMEN_ERR_INVALID", /there are vector, vectors and text/, () => db.collection("new", { vektor: { dimensions: 2 } }));
+refused("an unknown key of a schema", "OMEN_ERR_INVALID", /there are vector, vectors, text and sparse/, () => db.collection("new", { vektor: { dimensions: 2 } }));
 refused("an unknown key of a vector field", "OMEN_ERR_INVALID", /no option "element"; there are dimensions, metric, type and index/, () => db.collection("new", { vector: { dimensions: 2, element: "f32" } }));
 refused("malformed JSON", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: ['{"a": }'] }));
 refused("JSON that is no object", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: ["[1]"] }));
