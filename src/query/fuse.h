@@ -16,6 +16,10 @@
  * what a good leg puts first is found again, if lower down, by a weaker one, but not the other way round. A leg of no hits has no share. (That the shape of a list of scores tells how good
  * it is: Shtok, Kurland, Carmel, Raiber and Markovits 2012. Convex combination of normalised scores rather than of ranks: Bruch, Gai and Ingber 2023.)
  *
+ * Measured (nDCG@10 of text alone, sentence embeddings alone, both by AUTO, both by RRF; ./dev bench ndcg): SciFact 0.693, 0.212, 0.694, 0.433; Cranfield 0.373, 0.186, 0.377, 0.300. With
+ * embeddings made nearly as good as the text, Cranfield 0.373, 0.339 gives 0.391, SciFact 0.693, 0.396 gives 0.706. The prior leans to text: where vectors are known to be the better
+ * side by far, alpha says so (0.5 and more); AUTO then loses to vectors alone.
+ *
  * RRF: the sum over legs of weight / (k + rank), ranks from 1 (reciprocal rank fusion: Cormack, Clarke and Buettcher 2009). Hits that a leg gives equal scores have the rank of the
  * first of them, so that what a leg cannot tell apart is not told apart by id.
  *

@@ -9,8 +9,8 @@ import { Missing, ROOT, program, run } from "../lib.mjs";
 export const figures = {
   "ndcg.scifact": { what: "nDCG@10 of text alone, SciFact", unit: "nDCG", bar: 0.68, better: "higher" },
   "ndcg.cranfield": { what: "the same, Cranfield", unit: "nDCG", bar: 0.37, better: "higher" },
-  "ndcg.hybrid.scifact": { what: "text and vectors with default settings against the better of both alone, SciFact", unit: "times", bar: 1, better: "higher" },
-  "ndcg.hybrid.cranfield": { what: "the same, Cranfield", unit: "times", bar: 1, better: "higher" },
+  "ndcg.hybrid.scifact": { what: "nDCG@10 of text and vectors with default settings; the bar is the better of both alone, SciFact", unit: "nDCG", bar: 0.6925, better: "higher" },
+  "ndcg.hybrid.cranfield": { what: "the same, Cranfield", unit: "nDCG", bar: 0.3733, better: "higher" },
 };
 
 const DATA = path.join(process.env.OMEN_SHARED ?? path.join(ROOT, "../shared"), "data");
@@ -28,7 +28,8 @@ export async function measure(wanted, note) {
     const { hybrid, rrf, alpha50, text: alone, dense } = await measured();
     note(`${name}: text ${alone}, vectors ${dense}, together ${hybrid}`);
     results[mine[0]] = { value: alone };
-    results[mine[1]] = { value: hybrid / Math.max(alone, dense), against: { ndcg: hybrid, text: alone, dense, rrf, alpha50 } };
+    figures[mine[1]].bar = Math.max(alone, dense);
+    results[mine[1]] = { value: hybrid, against: { times: hybrid / Math.max(alone, dense), text: alone, dense, rrf, alpha50 } };
     if (!wanted.has(mine[1])) continue;
     const strong = await measured(0, 0.4), weak = await measured(3, 0.2); /* the dense side as strong as the text; the text weaker than the dense side */
     Object.assign(results[mine[1]].against, { strongVectors: strong.hybrid / Math.max(strong.text, strong.dense), weakText: weak.hybrid / Math.max(weak.text, weak.dense) });
