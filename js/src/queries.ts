@@ -82,7 +82,7 @@ export interface TextQuery<Metadata extends object = AnyMetadata> {
   readonly fields?: readonly (keyof Metadata & string | (string & {}))[] | { readonly [field: string]: number };
   /** `"and"`: every word must be there; `"or"` when left out. */
   readonly operator?: "or" | "and";
-  /** Words with a typo are found too; `true` when left out. */
+  /** Words with a typo are found too; `false` when left out. */
   readonly typos?: boolean;
   /** The last word is the beginning of one, as while somebody types. */
   readonly prefix?: boolean;

@@ -17,7 +17,7 @@
 #define INDEX "index index-m index-ef index-codec index-lists index-bits "
 #define EFFORT "recall ef nprobe exact "
 #define QUERY                                                                                                                        \
-    "vector vector-file row id k filter words text-fields operator no-typos prefix sparse-query positive negative strategy fusion "   \
+    "vector vector-file row id k filter words text-fields operator typos no-typos prefix sparse-query positive negative strategy fusion "   \
     "alpha weights rrf-k max-distance min-score mmr mmr-candidates group-by group-size group-missing facets highlight "              \
     "highlight-fields highlight-length highlight-fragments deadline-ms "
 

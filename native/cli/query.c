@@ -104,8 +104,8 @@ static omen_status put_weights(const char *name, const char *text, char sign, co
 static omen_status put_text(void) {
     const char *fields = cli_option("text-fields", NULL), *mode = cli_option("operator", NULL);
     if (!cli_given("text")) {
-        if (fields != NULL || mode != NULL || cli_given("no-typos") || cli_given("prefix"))
-            return cli_fail(OMEN_ERR_INVALID, "--text-fields, --operator, --no-typos and --prefix say how words are found; give the words with --text");
+        if (fields != NULL || mode != NULL || cli_given("typos") || cli_given("no-typos") || cli_given("prefix"))
+            return cli_fail(OMEN_ERR_INVALID, "--text-fields, --operator, --typos and --prefix say how words are found; give the words with --text");
         return OMEN_OK;
     }
     cli_json_key("text");
@@ -117,9 +117,10 @@ static omen_status put_text(void) {
         else CLI_TRY(put_weights("text-fields", fields, ':', "1"));
     }
     put_text_option("operator", "operator");
-    if (cli_given("no-typos")) {
+    if (cli_given("typos") && cli_given("no-typos")) return cli_fail(OMEN_ERR_INVALID, "--typos and --no-typos contradict each other; give one");
+    if (cli_given("typos") || cli_given("no-typos")) {
         cli_json_key("typos");
-        cli_json_bool(false);
+        cli_json_bool(cli_given("typos"));
     }
     if (cli_given("prefix")) {
         cli_json_key("prefix");
