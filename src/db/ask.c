@@ -120,6 +120,7 @@ omen_status omen_ask_read(const omen_json_val *root, bool strict, omen_ask *out,
     if (root == NULL) return OMEN_OK;
     if (!omen_json_is_object(root)) return omen_fail(err, OMEN_ERR_INVALID, "the options of a search must be a JSON object");
     OMEN_TRY(omen_json_each(root, read_member, &r));
+    if (out->fusion.kind == OMEN_FUSE_RRF && out->fusion.shares == OMEN_FUSE_ALPHA) return omen_fail(err, OMEN_ERR_INVALID, "alpha is of the fusion \"weighted\"; give \"rrf\" weights instead");
     if (out->weights != NULL && !omen_json_is_object(out->weights)) return omen_fail(err, OMEN_ERR_INVALID, "weights must be an object: a number for each leg, by name");
     if (out->weights != NULL && out->fusion.shares == OMEN_FUSE_ALPHA && out->fusion.kind == OMEN_FUSE_WEIGHTED) return OMEN_OK; /* divide each side's share */
     if (out->weights != NULL) out->fusion.shares = OMEN_FUSE_WEIGHTS;

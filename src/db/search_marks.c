@@ -107,8 +107,9 @@ static omen_status write_piece(const struct omen_search_marks *m, omen_str text,
     if (s == OMEN_OK) s = omen_buf_append(&piece, text.data + at, f->end - at);
     if (s == OMEN_OK) omen_jw_str(w, (omen_str){piece.len == 0 ? "" : (const char *)piece.data, piece.len});
     omen_buf_deinit(&piece);
+    if (s != OMEN_OK) return out_of_memory(err);
     omen_jw_object_end(w);
-    return s == OMEN_OK ? s : out_of_memory(err);
+    return OMEN_OK;
 }
 
 /* The pieces of one field; of an array of strings those of each. Texts in which no word stands are left out. */

@@ -34,6 +34,8 @@ typedef struct world {
     omen_collection *c;
 } world;
 
+static unsigned late; /* percent of reads that pend */
+
 static void open_world(world *x) {
     static const omen_vector_field fields[] = {{.name = {"v", 1}, .dimensions = DIMS, .metric = OMEN_METRIC_COSINE}, {.name = {"w", 1}, .dimensions = DIMS, .metric = OMEN_METRIC_L2}};
     static const omen_text_field texts[] = {{.name = {"title", 5}, .weight = 2}, {.name = {"body", 4}}};
@@ -41,12 +43,14 @@ static void open_world(world *x) {
     omen_options o;
     omen_schema s;
     x->h = fault_host_new(1);
+    fault_storage_set_pending(fault_host_image(x->h, "db"), late);
     x->db = NULL;
     x->c = NULL;
     omen_options_init(&o);
     o.host = &x->h->host;
     o.durability = OMEN_DURABILITY_OS;
     o.manual_maintenance = 1;
+    if (late != 0) o.pool_bytes = 1 << 20; /* blocks come and go */
     omen_schema_init(&s);
     s.vector_count = 2;
     s.vectors = fields;
@@ -174,6 +178,55 @@ TEST(answers_do_not_depend_on_where_records_lie) {
     close_world(&x);
 }
 
+TEST(late_storages_answer_the_same) {
+    world x;
+    float v[DIMS], w[DIMS];
+    make();
+    for (size_t d = 0; d < DIMS; d++) v[d] = test_rand_float(), w[d] = test_rand_float();
+    for (late = 0; late <= 60; late += 60) {
+        open_world(&x);
+        write(&x, 0, IDS / 2);
+        CHECK_OK(omen_flush(x.db));
+        write(&x, IDS / 3, IDS); /* replaces some */
+        compare(&x, v, w, late == 0, "late");
+        close_world(&x);
+    }
+    late = 0;
+}
+
+/* Whatever allocation fails, the search says so and leaves nothing behind, and the next one is whole. */
+TEST(searches_without_memory_fail_cleanly) {
+    world x;
+    float v[DIMS], w[DIMS];
+    make();
+    for (size_t d = 0; d < DIMS; d++) v[d] = test_rand_float(), w[d] = test_rand_float();
+    open_world(&x);
+    write(&x, 0, IDS / 2);
+    CHECK_OK(omen_flush(x.db));
+    write(&x, IDS / 2, IDS);
+    for (size_t i = 0; i < QUERIES; i++) {
+        omen_query q;
+        omen_query_vector vectors[2];
+        omen_query_init(&q);
+        q.filter = (omen_str){queries[i].filter, strlen(queries[i].filter)};
+        q.options = (omen_str){queries[i].options, strlen(queries[i].options)};
+        q.vectors = vectors;
+        if (queries[i].v) vectors[q.vector_count++] = (omen_query_vector){OMEN_STR("v"), v, DIMS, 1.0f};
+        if (queries[i].w) vectors[q.vector_count++] = (omen_query_vector){OMEN_STR("w"), w, DIMS, 1.0f};
+        omen_status s = OMEN_ERR_MEMORY;
+        for (uint64_t n = 1; s != OMEN_OK && n < 5000; n += 1 + n / 8) {
+            omen_results *r = NULL;
+            fault_host_fail_alloc_at(x.h, n, true);
+            s = omen_search(x.c, &q, &r);
+            fault_host_fail_alloc_at(x.h, 0, false);
+            if (!CHECK(s == OMEN_OK || s == OMEN_ERR_MEMORY || s == OMEN_ERR_LIMIT)) printf("    %s: %s %s\n", queries[i].options, omen_status_name(s), omen_last_error());
+            omen_results_free(r);
+        }
+        CHECK_OK(s);
+    }
+    close_world(&x);
+}
+
 TEST(text_finds_the_words_and_nothing_else) {
     world x;
     make();
@@ -253,6 +306,7 @@ TEST(what_is_wrong_is_said) {
         {"{\"text\":\"\\\"tea\"}", OMEN_ERR_INVALID, "quote"},
         {"{\"text\":\"tea\",\"alpha\":1.5}", OMEN_ERR_INVALID, "alpha"},
         {"{\"text\":\"tea\",\"weights\":{\"nothing\":1}}", OMEN_ERR_INVALID, "nothing"},
+        {"{\"text\":\"tea\",\"fusion\":\"rrf\",\"alpha\":0.5}", OMEN_ERR_INVALID, "alpha"},
         {"{\"text\":\"tea\",\"fusion\":\"both\"}", OMEN_ERR_INVALID, "rrf"},
         {"{\"text\":\"tea\",\"groupBy\":{\"size\":2}}", OMEN_ERR_INVALID, "path"},
         {"{\"text\":\"tea\",\"mmr\":true}", OMEN_ERR_INVALID, "mmr"},
