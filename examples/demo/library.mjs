@@ -11,10 +11,24 @@ import { passagesOf } from "./passages.mjs";
 /** Raised when vectors are computed otherwise, so that no old one stays. */
 const RECIPE = "use-lite, mean of passages, 1";
 
-export const SCHEMA = { vector: { dimensions: DIMENSIONS, metric: "cosine" }, text: ["summary", "text"] };
+/** So few records would be compared one by one if the index were left to OmenDB; the demo is to show one. */
+const INDEX = "hnsw";
+
+export const SCHEMA = { vector: { dimensions: DIMENSIONS, metric: "cosine", index: INDEX }, text: ["summary", "text"] };
 
 /** The collection of packages. @param {import("omendb").Database} db */
 export const packagesOf = (db) => db.collection("packages", SCHEMA);
+
+/**
+ * Builds the collection's index where it is not there yet, also in a database of an earlier version.
+ * @param {import("omendb").Database} db
+ * @param {import("omendb").Collection} collection
+ * @param {(progress: import("omendb").IndexProgress) => void} [onProgress]
+ */
+export async function buildIndex(db, collection, onProgress) {
+  if (collection.schema.vectors[0].index.kind !== INDEX) await collection.setIndex(INDEX);
+  await db.buildIndexes(onProgress === undefined ? {} : { onProgress });
+}
 
 const hashOf = (passages) => createHash("sha256").update(JSON.stringify([RECIPE, passages])).digest("hex").slice(0, 16);
 

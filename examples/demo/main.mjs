@@ -3,7 +3,7 @@
  *
  *   node examples/demo/main.mjs [--all] [--refresh] [--engine native|wasm|both] [QUESTION...]
  *
- * The first run embeds the texts (a minute or two on two cores); later runs find everything in the database and take seconds.
+ * The first run embeds the texts (minutes on two cores) and builds the index; later runs find everything in the database and take seconds.
  */
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { open } from "omendb";
 import { MORE_SECTIONS, SECTIONS, loadPackages } from "./corpus.mjs";
 import { loadModel, threadCount } from "./embed.mjs";
 import { fingerprint, hitLines } from "./fingerprint.mjs";
-import { packagesOf, synchronise } from "./library.mjs";
+import { buildIndex, packagesOf, synchronise } from "./library.mjs";
 import { Progress } from "./progress.mjs";
 
 const QUESTIONS = [
@@ -64,12 +64,13 @@ async function ask(folder, engine, questions) {
     const ms = performance.now() - began;
     answers.push({ text, hits, ms, lines: hitLines(text, hits), print: await fingerprint(hitLines(text, hits)) });
   }
+  const { sources } = await packages.explain({ vector: questions[0].vector, topK: 5 });
   const metrics = await db.metrics();
   const { kind, kernels } = db.engine;
   await db.close();
   if (kind !== engine) throw new Error(`asked for the ${engine} engine and got ${kind}`);
   const lines = answers.flatMap(({ lines }) => lines);
-  return { engine, kernels, count, openMs, answers, metrics, lines, sha256: await fingerprint(lines) };
+  return { engine, kernels, count, openMs, answers, sources, metrics, lines, sha256: await fingerprint(lines) };
 }
 
 function printAnswers({ answers, engine }, embedMs) {
@@ -96,12 +97,17 @@ async function main() {
 
   const db = await open(folder, { engine: options.engine === "both" ? "auto" : options.engine });
   const progress = new Progress("embedding", packages.length);
-  const { embedded, removed, kept } = await synchronise(await packagesOf(db), packages, (done, total) => {
+  const collection = await packagesOf(db);
+  const { embedded, removed, kept } = await synchronise(collection, packages, (done, total) => {
     progress.total = total;
     if (total > 0) progress.update(done);
   });
   const seconds = progress.finish();
   if (embedded > 0 || removed > 0) await db.compact();
+  const beforeIndex = performance.now();
+  let built = 0;
+  await buildIndex(db, collection, ({ progress }) => (built += progress === 1));
+  if (built > 0) say(`index built in ${((performance.now() - beforeIndex) / 1000).toFixed(1)} s`);
   await db.close();
   say(
     embedded > 0
@@ -125,13 +131,16 @@ async function main() {
   const [first] = results;
   printAnswers(first, embedMs);
 
+  console.log(`\n${bold("how the first question was answered")}`);
+  for (const { source, rows, index, why } of first.sources) if (rows > 0) console.log(`  ${source}: ${rows} rows, ${index}: ${why}`);
+
   console.log(`\n${bold("metrics")} ${dim(`(${first.engine} engine)`)}`);
   console.log(JSON.stringify(summaryOf(first.metrics), null, 2));
 
   console.log(`\n${bold("the same answers, bit for bit")}`);
   for (const { engine, kernels, count, openMs, answers, sha256 } of results) {
     const fastest = Math.min(...answers.map(({ ms }) => ms));
-    console.log(`  ${engine.padEnd(6)} ${kernels.padEnd(8)} opened in ${openMs.toFixed(1)} ms, ${count} vectors searched in ${fastest.toFixed(2)} ms, sha256 over all hits ${sha256.slice(0, 24)}…`);
+    console.log(`  ${engine.padEnd(6)} ${kernels.padEnd(8)} opened in ${openMs.toFixed(1)} ms, the nearest of ${count} vectors found in ${fastest.toFixed(2)} ms, sha256 over all hits ${sha256.slice(0, 24)}…`);
   }
   const [one, other] = results;
   if (other === undefined) return;

@@ -60,6 +60,24 @@ test("an interrupted run keeps every batch it has written", { skip }, () =>
   }),
 );
 
+test("the index is there after an import, and once", { skip }, () =>
+  withDatabase(async ({ open, packagesOf, synchronise, buildIndex, SCHEMA }) => {
+    const many = Array.from({ length: 80 }, (_, i) => ({ ...PROGRAMS[i % 30], name: `p${i}`, summary: `program ${i}`, text: "" }));
+    const db = await open({ engine: "wasm" });
+    // As an earlier version made it: the index was left to OmenDB.
+    const collection = await db.collection("packages", { ...SCHEMA, vector: { ...SCHEMA.vector, index: "auto" } });
+    await synchronise(collection, many);
+    for (const built of [1, 0]) {
+      let ends = 0;
+      await buildIndex(db, await packagesOf(db), ({ progress }) => (ends += progress === 1));
+      assert.equal(ends, built);
+    }
+    const { collections } = await db.stats();
+    assert.deepEqual(collections[0].segments.map(({ rows, indexes }) => [rows, indexes.map(({ index }) => index.kind)]), [[80, ["hnsw"]]]);
+    await db.close();
+  }),
+);
+
 test("everyday questions find their programs, alike in every engine", { skip }, () =>
   withDatabase(async ({ open, packagesOf, synchronise }) => {
     const { loadModel } = await import("../../examples/demo/embed.mjs");
