@@ -32,6 +32,11 @@ omen_status script_open(script *s, fault_host *h, omen_durability durability, bo
     omen_schema_init(&schema);
     schema.vector_count = 1;
     schema.vectors = &f;
+    const omen_text_field words = {.name = OMEN_STR("t")};
+    const omen_str sparse = OMEN_STR("s");
+    schema.text_count = schema.sparse_count = 1;
+    schema.texts = &words;
+    schema.sparse = &sparse;
     return omen_collection_open(s->db, OMEN_STR("things"), &schema, &s->c);
 }
 
@@ -45,14 +50,14 @@ static omen_status put(script *s, unsigned n, script_state *state) {
     omen_id ids[4];
     float rows[4][SCRIPT_DIMS];
     omen_str docs[4];
-    char text[4][32];
+    char text[4][80];
     size_t count = 1 + n % 4;
     for (size_t k = 0; k < count; k++) {
         int i = (int)((n * 5 + k * 2) % SCRIPT_IDS);
         state->version[i] = (int)(n + 1);
         ids[k] = id_of(i);
         fill(rows[k], i, state->version[i]);
-        int len = snprintf(text[k], sizeof text[k], "{\"v\":%d}", state->version[i]);
+        int len = snprintf(text[k], sizeof text[k], "{\"v\":%d,\"t\":\"word w%d\",\"s\":{\"indices\":[7,%d],\"values\":[1,2]}}", state->version[i], i, 8 + i);
         docs[k] = (omen_str){text[k], (size_t)len};
     }
     const void *vectors[] = {rows[0]};
@@ -73,6 +78,19 @@ omen_status script_step(script *s, unsigned n, script_state *state) {
 static bool no(const char **why, const char *text) {
     *why = text;
     return false;
+}
+
+/* Every record has the word, and the index. */
+static bool has_all(script *s, const char *options, uint64_t live) {
+    omen_query q;
+    omen_results *r = NULL;
+    omen_query_init(&q);
+    q.k = SCRIPT_IDS * 2;
+    q.options = (omen_str){options, strlen(options)};
+    if (omen_search(s->c, &q, &r) != OMEN_OK) return false;
+    bool good = omen_results_count(r) == live;
+    omen_results_free(r);
+    return good;
 }
 
 bool script_read(script *s, script_state *state, const char **why) {
@@ -106,5 +124,7 @@ bool script_read(script *s, script_state *state, const char **why) {
     if (omen_search(s->c, &q, &r) != OMEN_OK) return no(why, omen_last_error());
     good = omen_results_count(r) == live;
     omen_results_free(r);
-    return good ? true : no(why, "search disagrees with get");
+    if (!good) return no(why, "search disagrees with get");
+    if (has_all(s, "{\"text\":\"word\"}", live) && has_all(s, "{\"sparse\":{\"indices\":[7],\"values\":[1]}}", live)) return true;
+    return no(why, omen_last_error()[0] != '\0' ? omen_last_error() : "words disagree with get");
 }

@@ -12,7 +12,7 @@ enum { IDS = 160, WORDS = 40, K = 25, TITLE = 0, BODY = 1, TAGS = 2, TERMS = 3, 
 
 static const char *const vocabulary[WORDS] = {"tea",    "green",  "shop",   "running", "runs",     "resume",    "r\xc3\xa9sum\xc3\xa9", "the",   "of",    "coffee",
                                               "colour", "color",  "state",  "art",     "chocolate", "chocolates", "chocolat",             "stair", "start", "stars",
-                                              "house",  "houses", "mouse",  "river",   "rivers",   "delta",     "\xc3\xbc" "ber",       "zebra", "apple", "apples",
+                                              "house",  "houses", "mouse",  "river",   "rivers",   "delta",     ("\xc3\xbc" "ber"),       "zebra", "apple", "apples",
                                               "quick",  "brown",  "fox",    "jumps",   "over",     "lazy",      "dog",                  "dogs",  "night", "light"};
 
 static struct { bool there; char doc[3000]; } model[IDS];
