@@ -66,13 +66,23 @@ endfunction()
 # byte, which tests/unit/base/pinned_test.c checks in every build.
 set(zstd_compress_source ${zstd_SOURCE_DIR}/lib/compress/zstd_compress.c)
 if(OMEN_WASM OR OMEN_EMSCRIPTEN)
-  # 10 KB of table give way to the few lines that compute them, and the variants for indented text to the plain ones
-  # (which read the same; asked to write indented text, they write it without).
+  # 10 KB of table give way to the few lines that compute them, the variants for indented text to the plain ones
+  # (which read the same; asked to write indented text, they write it without), unrolled loops to the loops that their
+  # comments show, and the second of three ways to a double to the third, which is exact as well.
   omen_patch(yyjson_source ${yyjson_source}
     "static const u64 pow10_sig_table\\[\\] = {[^}]*}[\;]|#include \"yyjson_pow10.h\""
     "doc = read_root_pretty\\(|doc = read_root_minify("
     "[*][)]yyjson_write_pretty\\(|*)yyjson_write_minify("
-    "[*][)]yyjson_mut_write_pretty\\(|*)yyjson_mut_write_minify(")
+    "[*][)]yyjson_mut_write_pretty\\(|*)yyjson_mut_write_minify("
+    "u64 num\; /|u64 num\; usize i = 1\; /"
+    "repeat_in_1_18\\(expr_intg\\)|for (\; i <= 18\; i++) expr_intg(i)"
+    "repeat_in_1_18\\(expr_sepr\\)|expr_sepr(i)"
+    "repeat_in_1_18\\(expr_frac\\)|for (\; i <= 18\; i++) expr_frac(i)"
+    "repeat_in_1_18\\(expr_stop\\)|expr_stop(i)"
+    "goto digi_frac_1\;|goto digi_frac_i\;"
+    "if \\(likely\\(!sig_cut &&|if (likely(0 && !sig_cut &&"
+    "repeat16_incr\\(expr_jump\\)\n    src [+]= 16\;\n    goto skip_ascii_begin\;|while (!char_is_ascii_stop(*src)) src++\; goto skip_ascii_end\;"
+    "repeat16_incr\\(expr_jump\\)\n#undef expr_jump|while (!char_is_ascii_stop(*src)) *dst++ = *src++\; goto copy_utf8\;\n#undef expr_jump")
   set_source_files_properties(${yyjson_source} PROPERTIES
     INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/cmake/deps COMPILE_OPTIONS -Oz)
   # Never asked for: a target size of compressed blocks, splitting blocks (levels of 16 and more), collecting sequences

@@ -43,6 +43,9 @@ endmacro()
 
 # wasm-opt makes the linked module a tenth smaller. It is the pinned one of cmake/tools, never the one on PATH, which
 # may be too old for relaxed SIMD; that is also why there is no -O on the link line, with which clang would run it.
+# Nothing lies below address 1,024, where the linker begins, so a sum before an access may become the access's
+# offset. (--ignore-implicit-traps moves accesses in front of the checks that guard them, and --traps-never-happen drops
+# OMEN_ASSERT: neither is for this module.)
 find_program(OMEN_WASM_OPT wasm-opt PATHS ${PROJECT_SOURCE_DIR}/cmake/tools/node_modules/.bin NO_DEFAULT_PATH)
 if(NOT OMEN_WASM_OPT)
   message(STATUS "no wasm-opt: run 'npm ci' in cmake/tools for smaller modules")
@@ -55,7 +58,8 @@ function(omen_wasm_optimize target)
       list(APPEND features --enable-relaxed-simd)
     endif()
     add_custom_command(TARGET ${target} POST_BUILD
-      COMMAND ${OMEN_WASM_OPT} ${features} --flatten --rereloop --gufa-optimizing -Oz -Oz --converge $<TARGET_FILE:${target}> -o $<TARGET_FILE:${target}>.small
+      COMMAND ${OMEN_WASM_OPT} ${features} --low-memory-unused
+        --flatten --rereloop --gufa-optimizing -Oz -Oz --converge $<TARGET_FILE:${target}> -o $<TARGET_FILE:${target}>.small
       COMMAND ${CMAKE_COMMAND} -E rename $<TARGET_FILE:${target}>.small $<TARGET_FILE:${target}>)
   endif()
 endfunction()
@@ -64,7 +68,7 @@ endfunction()
 set(OMEN_WASI_MEMORY -Wl,--initial-memory=1073741824)
 
 # The inliner of the link step is held back: what is worth it was inlined when each file was compiled.
-set(link_flags -Wl,--gc-sections,--strip-all,-O2,-z,stack-size=1048576,-mllvm,-inline-threshold=-50)
+set(link_flags -Wl,--global-base=1024,--gc-sections,--strip-all,-O2,-z,stack-size=1048576,-mllvm,-inline-threshold=-50)
 
 if(OMEN_WASM_KIND STREQUAL "reactor")
   # What JavaScript has already, or never asks for.
