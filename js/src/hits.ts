@@ -57,6 +57,7 @@ function fragmentsOf(value: unknown): { [field: string]: Fragment[] } {
   const fields = (value ?? {}) as { [field: string]: Fragment[] };
   for (const fragments of Object.values(fields)) {
     for (const fragment of fragments) {
+      if (fragment.marks === undefined) continue;
       const bytes = encoder.encode(fragment.text);
       if (bytes.length === fragment.text.length) continue;
       const unit = (at: number): number => decoder.decode(bytes.subarray(0, at)).length;

@@ -135,10 +135,9 @@ export type Facets = { [name: string]: Facet };
 
 /** A piece of a text with words that were found. */
 export interface Fragment {
-  /** With `pre` and `post` around the words, where they were asked for. */
   text: string;
-  /** Where the words are, as `text.slice(from, to)` takes them. */
-  marks: [from: number, to: number][];
+  /** Where the words are, as `text.slice(from, to)` takes them. With `pre` or `post`, which stand around the words then, there are none. */
+  marks?: [from: number, to: number][];
 }
 
 /** A search's answer. */
@@ -183,8 +182,11 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   /** Words to find in the text fields. */
   text?: string | TextQuery<Metadata>;
   sparse?: SparseQuery;
-  /** Search for what is like these records, and unlike those. `"best"` compares with each of them, `"average"` with their mean. */
-  recommend?: { readonly positive?: readonly Id[]; readonly negative?: readonly Id[]; readonly strategy?: "average" | "best" };
+  /**
+   * Search for what is like these records, and unlike those, by the vectors of one field. `"best"` compares with each of them, `"average"` (when left out)
+   * with their mean.
+   */
+  recommend?: { readonly positive?: readonly Id[]; readonly negative?: readonly Id[]; readonly strategy?: "average" | "best"; readonly field?: Field };
   /** Only records that this selects. */
   filter?: Filter<Metadata>;
   /** How many hits, 1 to 100,000; 10 when left out. More than there are records is fine. */

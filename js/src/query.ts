@@ -184,21 +184,24 @@ export function planQuery(query: Given, k: number, schema: CollectionSchema, col
   } else if (query.text === undefined && sparse === undefined && recommend === undefined) {
     searched = fieldOf(schema, collection, field);
     checkVector(vector, searched, () => "the query's vector", collection);
-  } else if (recommend !== undefined || field !== undefined) {
-    searched = fieldOf(schema, collection, field);
-    request["field"] = searched.name;
-  } else {
-    searched = defaultField(schema);
+  } else if (recommend === undefined && field !== undefined) {
+    throw invalid("field says where the query's vector is searched for; give one, or leave it out");
   }
   for (const name of PASSED) if (query[name] !== undefined) request[name] = toJson(query[name], name);
   if (sparse !== undefined) request["sparse"] = toJson(sparse, "sparse");
-  if (recommend !== undefined) request["recommend"] = recommendRequest(recommend);
+  if (recommend !== undefined) {
+    const like = recommendRequest(recommend, vector === undefined ? field : undefined);
+    const { name } = fieldOf(schema, collection, like["field"]);
+    request["recommend"] = { ...like, field: name };
+    searched ??= fieldOf(schema, collection, name);
+  }
+  searched ??= defaultField(schema) ?? schema.vectors[0];
   if (filter !== undefined) request["filter"] = filterRequest(filter);
   if (facets !== undefined) request["facets"] = toJson(facets, "facets");
   return { request, parts, searched };
 }
 
-function recommendRequest(recommend: unknown): unknown {
+function recommendRequest(recommend: unknown, field: unknown): { [name: string]: unknown } {
   if (typeof recommend !== "object" || recommend === null || Array.isArray(recommend)) throw invalid("recommend must be an object: { positive: [ids], negative: [ids] }");
   for (const [name, ids] of Object.entries(recommend)) {
     if ((name !== "positive" && name !== "negative") || ids === undefined) continue;
@@ -208,7 +211,8 @@ function recommendRequest(recommend: unknown): unknown {
       throw new OmenError("OMEN_ERR_ID", `${name} of recommend holds ${printId(id)}; ids are strings, safe integers, or bigints of 64 bits`);
     }
   }
-  return toJson(Object.fromEntries(Object.entries(recommend).filter(([, value]) => value !== undefined)), "recommend");
+  const given = Object.fromEntries(Object.entries(recommend).filter(([, value]) => value !== undefined));
+  return { ...(field === undefined ? {} : { field }), ...(toJson(given, "recommend") as object) };
 }
 
 /** How a query's candidates are ordered anew. */
