@@ -21,7 +21,8 @@ static bool pick_merge(const omen_coll_version *v, bool force, uint32_t *from, u
         *from = 0;
         *to = v->part_count;
         if (v->part_count > 1) return true;
-        return v->part_count == 1 && v->parts[0].dead != NULL && v->parts[0].dead->ones != 0;
+        if (v->part_count == 0 || (v->parts[0].dead != NULL && v->parts[0].dead->ones != 0)) return v->part_count != 0;
+        return v->coll->schema.text != NULL && omen_part_text_stale(v->parts[0].part, v->coll->schema.text);
     }
     if (v->part_count >= OMEN_MERGE_RUN) {
         uint32_t tier = 0, first = v->part_count;

@@ -129,6 +129,19 @@ omen_status omen_part_text_open(omen_part *p, uint32_t field_count, omen_error *
     return s;
 }
 
+bool omen_part_text_stale(const omen_part *p, omen_text_fields *f) {
+    omen_text_reader *r;
+    omen_error ignored;
+    bool stale = false;
+    if (omen_text_reader_new(f, true, &r, &ignored) != OMEN_OK) return false;
+    for (uint32_t i = 0; i < f->count && !stale; i++) {
+        const omen_postings *have = omen_part_text(p, i);
+        stale = omen_text_reader_available(r, i) && (have == NULL || have->tag != omen_text_reader_tag(r, i));
+    }
+    omen_text_reader_free(r);
+    return stale;
+}
+
 const omen_postings *omen_part_text(const omen_part *p, uint32_t field) {
     const part_text *t = p->extra;
     return t == NULL || field >= t->count ? NULL : t->of[field];

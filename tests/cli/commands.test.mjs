@@ -69,6 +69,16 @@ test("create: a database, a collection, more of them", { skip }, (t) => {
   ]);
   assert.match(ok(["collections", db]), /^a +vector: 3 dimensions, l2, f32, index auto\nb +title: 4 dimensions, cosine, f32, index auto +photo: 5 dimensions, ip, f32, index auto\n$/);
   assert.match(fails(10, ["count", db]).message, /"a", "b".*--collection/);
+  ok(["create", db, "-c", "c", "-d", "2", "--text", "title:en:2.5,deep.body:german,tags", "--sparse", "terms,more.terms"]);
+  const { schema } = json(["collections", db]).collections[2];
+  assert.deepEqual(schema.text, [
+    { name: "title", language: "en", weight: 2.5, stopWords: "drop", accents: "fold" },
+    { name: "deep.body", language: "de", weight: 1, stopWords: "drop", accents: "fold" },
+    "tags",
+  ]);
+  assert.deepEqual(schema.sparse, ["terms", "more.terms"]);
+  assert.match(fails(10, ["create", db, "-c", "d", "-d", "2", "--text", "title:en:x"]).message, /title:en:x.*NAME:LANGUAGE:WEIGHT/);
+  assert.match(fails(10, ["create", db, "-c", "d", "-d", "2", "--text", "title:klingon"]).message, /"klingon"/);
 });
 
 test("create: a given id makes the same files", { skip }, (t) => {
