@@ -172,6 +172,8 @@ typedef struct omen_schema {
     const omen_text_field *texts;
     /* Names as of text fields. The value is {"indices": [3, 17], "values": [0.5, 1.25]}: integers of 0 to 2^32 - 1, each once, and a number for each. */
     const omen_str *sparse;
+    omen_str ttl;          /* time to live: the path of a time (RFC 3339) after which no read sees the record any more; empty: records live until they are deleted.
+                              omen_expire removes what is over. Records without a time there stay */
 } omen_schema;
 
 OMEN_API void omen_schema_init(omen_schema *s);
@@ -224,6 +226,9 @@ OMEN_API omen_status omen_update_where(omen_collection *c, omen_str filter, omen
 OMEN_API omen_status omen_write_begin(omen_collection *c, omen_write_mode mode, const omen_batch *batch, uint64_t *commit);
 /* Returns when the commit is durable as the options say. */
 OMEN_API omen_status omen_wait(omen_db *db, uint64_t commit);
+/* Deletes the records whose time to live (omen_schema.ttl) is over: a write like another, so that copies of the database that replay it agree. Nothing where the
+ * collection has none. *count (optional): how many they were. */
+OMEN_API omen_status omen_expire(omen_collection *c, size_t *count);
 
 /* ---- reading ---- */
 

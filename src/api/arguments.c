@@ -191,6 +191,8 @@ omen_status omen_args_schema(const omen_json_val *v, omen_schema_args *out, omen
         OMEN_TRY(read_text(at, &out->texts[s->text_count++], err));
     }
     if (sparse != NULL && !omen_json_is_null(sparse) && !omen_json_is_array(sparse)) return omen_fail(err, OMEN_ERR_INVALID, "schema.sparse must be an array of names");
+    const omen_json_val *ttl = omen_json_get(v, "ttl");
+    if (ttl != NULL && !omen_json_is_null(ttl) && !omen_json_str(ttl, &s->ttl)) return omen_fail(err, OMEN_ERR_INVALID, "schema.ttl must be a path: names joined by dots");
     it = omen_json_iter_of(sparse);
     while ((at = omen_json_next(&it)) != NULL) {
         if (s->sparse_count == OMEN_MAX_TEXT_FIELDS) return omen_fail(err, OMEN_ERR_INVALID, "more than %u sparse fields", OMEN_MAX_TEXT_FIELDS);

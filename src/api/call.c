@@ -292,6 +292,18 @@ static omen_status begin_where(omen_call *c, omen_write_kind kind) {
     return s == OMEN_OK ? omen_write_op_check(c->write, &c->err) : s;
 }
 
+static omen_status begin_expire(omen_call *c) {
+    omen_buf filter;
+    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_write_op_new(c->db, c->coll, OMEN_KIND_DELETE, &c->write, &c->err));
+    omen_buf_init(&filter, &c->engine->mem);
+    omen_str ttl = c->coll->schema.schema.ttl;
+    omen_status s = ttl.len == 0 ? omen_buf_append_str(&filter, "FALSE") : omen_select_over(c->db->host, ttl, true, &filter);
+    s = s == OMEN_OK ? omen_write_op_where(c->write, (omen_str){(const char *)filter.data, filter.len}, (omen_str){"", 0}, &c->err) : omen_fail(&c->err, s, "out of memory");
+    omen_buf_deinit(&filter);
+    return s == OMEN_OK ? omen_write_op_check(c->write, &c->err) : s;
+}
+
 static omen_status begin_delete_where(omen_call *c) { return begin_where(c, OMEN_KIND_DELETE); }
 static omen_status begin_update_where(omen_call *c) { return begin_where(c, OMEN_KIND_UPDATE); }
 
@@ -553,6 +565,7 @@ static const op_row ops[] = {
     {"delete", begin_delete, step_write, answer_deleted},
     {"deleteWhere", begin_delete_where, step_write, answer_deleted},
     {"updateWhere", begin_update_where, step_write, answer_written},
+    {"expire", begin_expire, step_write, answer_deleted},
     {"get", begin_get, step_read, answer_results},
     {"scroll", begin_scroll, step_read, answer_results},
     {"search", begin_search, step_read, answer_results},

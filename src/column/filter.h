@@ -185,6 +185,9 @@ int omen_order_i64_f64(int64_t i, double d);
 
 /* RFC 3339 date-time (section 5.6) or full-date; false: it is none. Second 60 counts as the second after. filter_time.c */
 bool omen_time_parse(omen_str text, int64_t *microseconds);
+/* Years 0 to 9999, in UTC, to the millisecond: OMEN_TIME_TEXT bytes with the NUL. */
+#define OMEN_TIME_TEXT 25u
+void omen_time_print(int64_t milliseconds, char out[OMEN_TIME_TEXT]);
 
 /* Places, in degrees. A coordinate out of range or NaN is inside nothing. filter_geo.c */
 bool omen_circle_has(const omen_filter_circle *c, double lon, double lat);

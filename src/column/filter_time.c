@@ -69,3 +69,15 @@ bool omen_time_parse(omen_str text, int64_t *microseconds) {
     *microseconds = (t + hour * 3600 + minute * 60 + second - offset) * 1000000 + fraction;
     return true;
 }
+
+void omen_time_print(int64_t milliseconds, char out[OMEN_TIME_TEXT]) {
+    const int64_t first = -62167219200000, last = 253402300799999; /* 0000-01-01, 9999-12-31 */
+    int64_t t = OMEN_MIN(OMEN_MAX(milliseconds, first), last) - first;
+    int64_t day = t / 86400000;
+    int ms = (int)(t % 86400000), year = (int)(day / 366), month = 1;
+    while (year < 9999 && day_number(year + 1, 1, 1) + 719528 <= day) year++;
+    day -= day_number(year, 1, 1) + 719528;
+    for (; day >= days_in(year, month); month++) day -= days_in(year, month);
+    omen_format(out, OMEN_TIME_TEXT, "%u%u%u%u-%u%u-%u%uT%u%u:%u%u:%u%u.%u%u%uZ", year / 1000, year / 100 % 10, year / 10 % 10, year % 10, month / 10, month % 10, (int)(day + 1) / 10, (int)(day + 1) % 10,
+                ms / 36000000, ms / 3600000 % 10, ms / 600000 % 6, ms / 60000 % 10, ms / 10000 % 6, ms / 1000 % 10, ms / 100 % 10, ms / 10 % 10, ms % 10);
+}

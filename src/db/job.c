@@ -163,6 +163,7 @@ static omen_status write_part(omen_job *job, omen_error *err) {
     omen_job_coll *c = &job->colls[job->coll];
     const omen_schema_copy *s = &c->v->coll->schema;
     if (job->writer == NULL) {
+        OMEN_TRY(omen_text_fields_load(s->text, false));
         if (job->kind == OMEN_JOB_FLUSH) omen_flush_source(job, c);
         else OMEN_TRY(omen_merge_source(job, c, err));
         if (s->text != NULL && job->text_writer == NULL) OMEN_TRY(omen_part_text_writer_new(s->text, &job->text_writer, err));

@@ -148,6 +148,7 @@ static omen_text_memory *text_of(const omen_memtable *t, uint32_t field) { retur
 
 static omen_status add_word(void *ctx, uint32_t field, const void *term, size_t len, uint32_t position) {
     omen_memtable *t = ctx;
+    if (text_of(t, field) == NULL) return OMEN_OK; /* its language came after the table's first row */
     t->text->staged++;
     return omen_text_memory_add(text_of(t, field), term, len, position);
 }

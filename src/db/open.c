@@ -320,6 +320,7 @@ static omen_status replay_rows(omen_db *db, const omen_recovered_frame *f, omen_
     omen_coll_version *v = omen_version_find(db->current, id);
     if (v == NULL && id < db->next_collection_id) return OMEN_OK; /* of a collection dropped since */
     if (v == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, "the log writes to collection %u, which never existed", id);
+    OMEN_TRY(omen_text_fields_load(v->coll->schema.text, false));
     omen_arena arena;
     omen_arena_init(&arena, &db->mem, 1u << 16);
     omen_rows rows;

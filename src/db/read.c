@@ -55,14 +55,14 @@ omen_results *omen_read_op_take(omen_read_op *op) {
 }
 
 omen_status omen_read_op_filter(omen_read_op *op, omen_str filter, omen_error *err) {
-    if (filter.len == 0) return OMEN_OK;
-    return omen_select_new(&op->db->mem, &op->snapshot, op->v, filter, &op->select, err);
+    if (filter.len == 0 && op->coll->schema.schema.ttl.len == 0) return OMEN_OK;
+    return omen_select_new(&op->db->mem, &op->snapshot, op->v, filter, true, &op->select, err);
 }
 
 omen_status omen_read_op_filter_json(omen_read_op *op, const omen_json_val *filter, omen_error *err) {
     omen_str text;
     omen_buf printed;
-    if (filter == NULL || omen_json_is_null(filter)) return OMEN_OK;
+    if (filter == NULL || omen_json_is_null(filter)) return omen_read_op_filter(op, OMEN_STR(""), err);
     if (omen_json_str(filter, &text)) return omen_read_op_filter(op, text.len == 0 ? OMEN_STR(" ") : text, err);
     omen_buf_init(&printed, &op->db->mem);
     omen_status s = omen_json_print(filter, &printed);
@@ -71,7 +71,10 @@ omen_status omen_read_op_filter_json(omen_read_op *op, const omen_json_val *filt
     return s;
 }
 
-omen_status omen_read_op_get(omen_read_op *op, omen_error *err) { return omen_rows_check_ids(&op->ids, &op->db->mem, &op->arena, true, err); }
+omen_status omen_read_op_get(omen_read_op *op, omen_error *err) {
+    OMEN_TRY(omen_read_op_filter(op, OMEN_STR(""), err));
+    return omen_rows_check_ids(&op->ids, &op->db->mem, &op->arena, true, err);
+}
 
 omen_status omen_read_op_step(omen_read_op *op, omen_error *err) {
     if (op->select != NULL && !op->selected) {
@@ -91,12 +94,23 @@ omen_status omen_read_op_step(omen_read_op *op, omen_error *err) {
     return s;
 }
 
+/* A record whose time to live is over is not there. */
+static omen_status leave_out(omen_read_op *op, omen_error *err) {
+    bool match = true;
+    if (op->select == NULL) return OMEN_OK;
+    if (op->place.entry != NULL) OMEN_TRY(omen_select_entry(op->select, op->place.entry, &match, err));
+    else if (op->place.part != NULL) OMEN_TRY(omen_select_row(op->select, (uint32_t)(op->place.part - op->v->parts), op->place.row, &match, err));
+    if (!match) op->place = (omen_place){0};
+    return OMEN_OK;
+}
+
 omen_status omen_get_step(omen_read_op *op, omen_error *err) {
     for (; op->at < op->ids.count; op->at++, op->placed = false) {
         omen_key key = omen_rows_key(&op->ids, op->at);
         if (!op->placed) {
             omen_snapshot_expect(op->v, &op->ids, op->at);
             OMEN_TRY(omen_snapshot_find(&op->snapshot, op->v, key, op->ids.hashes[op->at], &op->place, err));
+            OMEN_TRY(leave_out(op, err));
             op->placed = true;
             memset(&op->fetch, 0, sizeof op->fetch);
             if (omen_results_add_key(op->results, key, op->place.entry != NULL || op->place.part != NULL) != OMEN_OK)

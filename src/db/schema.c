@@ -201,6 +201,17 @@ static omen_status describe_text(omen_schema_copy *c, omen_mem *m, omen_error *e
     return c->text != NULL ? OMEN_OK : omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
 }
 
+/* A path is told apart from no path by its length alone. */
+static omen_status copy_ttl(omen_schema_copy *c, omen_str path, omen_error *err) {
+    if (path.len == 0) return OMEN_OK;
+    OMEN_TRY(omen_name_check(path, "the path of the time to live", err));
+    OMEN_TRY(path_check(path, err));
+    char *copy = omen_arena_copy(&c->names, path.data, path.len);
+    if (copy == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    c->schema.ttl = (omen_str){copy, path.len};
+    return OMEN_OK;
+}
+
 omen_status omen_schema_copy_init(omen_schema_copy *c, omen_mem *m, const omen_schema *s, omen_error *err) {
     memset(c, 0, sizeof *c);
     omen_arena_init(&c->names, m, 256);
@@ -209,6 +220,7 @@ omen_status omen_schema_copy_init(omen_schema_copy *c, omen_mem *m, const omen_s
     c->schema.texts = c->texts;
     c->schema.sparse = c->sparse;
     omen_status st = copy_fields(c, s, err);
+    if (st == OMEN_OK) st = copy_ttl(c, s->ttl, err);
     if (st == OMEN_OK) st = describe_text(c, m, err);
     if (st != OMEN_OK) omen_schema_copy_deinit(c);
     return st;
@@ -244,6 +256,8 @@ omen_status omen_schema_match(const omen_schema *have, const omen_schema *wanted
                              (h->flags & OMEN_TEXT_KEEP_ACCENTS) != 0 ? "kept" : "folded");
     }
     for (uint32_t i = 0; same && i < have->sparse_count; i++) same = omen_str_equal(have->sparse[i], wanted->sparse[i]);
+    if (!omen_str_equal(have->ttl, wanted->ttl))
+        return omen_fail(err, OMEN_ERR_SCHEMA, "collection \"%.*s\" has %s%.*s; open it with its own schema, or drop it first", n, collection.data, have->ttl.len == 0 ? "no time to live" : "its time to live at ", (int)have->ttl.len, have->ttl.data);
     if (!same) return omen_fail(err, OMEN_ERR_SCHEMA, "collection \"%.*s\" has other text or sparse fields; open it with its own schema, or drop it first", n, collection.data);
     return OMEN_OK;
 }
@@ -275,6 +289,7 @@ omen_status omen_schema_encode(const omen_schema *s, omen_buf *out) {
         OMEN_TRY(encode_name(out, f->language));
     }
     for (uint32_t i = 0; i < s->sparse_count; i++) OMEN_TRY(encode_name(out, s->sparse[i]));
+    OMEN_TRY(encode_name(out, s->ttl));
     return omen_buf_align(out, 8);
 }
 
@@ -323,6 +338,7 @@ static bool take_schema(cursor *c, omen_schema *s, omen_vector_field *vectors, o
         if (!take_text(c, &texts[i])) return false;
     for (uint32_t i = 0; i < s->sparse_count; i++)
         if (!take_name(c, &sparse[i])) return false;
+    if (!take_name(c, &s->ttl)) return false;
     size_t padded = (size_t)omen_round_up(c->at, 8);
     if (padded > c->len) return false;
     c->at = padded;
@@ -431,6 +447,10 @@ void omen_schema_write_json(const omen_schema *s, omen_jw *w) {
     omen_jw_array(w);
     for (uint32_t i = 0; i < s->text_count; i++) write_text(&s->texts[i], w);
     omen_jw_array_end(w);
+    if (s->ttl.len != 0) {
+        omen_jw_key(w, "ttl");
+        omen_jw_str(w, s->ttl);
+    }
     if (s->sparse_count != 0) {
         omen_jw_key(w, "sparse");
         omen_jw_array(w);

@@ -2,7 +2,7 @@
  *
  * schema.h - a collection's schema as the database keeps it: an own copy, checked, and its binary form in log and manifest.
  *
- * Binary form: u32 vector_count, u32 text_count, u32 sparse_count, then for each vector field u32 dimensions, u32 metric, u32 element, u32 index kind, codec, m,
+ * Binary form (at its end the path of the time to live, as a name): u32 vector_count, u32 text_count, u32 sparse_count, then for each vector field u32 dimensions, u32 metric, u32 element, u32 index kind, codec, m,
  * ef_construction, lists, bits (0: the default), u32 name length, name;
  * for each text field u32 flags, f32 weight, u32 name length, name, u32 language length, language (its code, or "none");
  * for each sparse field u32 name length, name; zero bytes up to a multiple of 8. Default field names are stored as "vector".

@@ -52,7 +52,7 @@ void omen_search_facets_free(omen_read_op *op) {
 static omen_status select_rows(omen_read_op *op, omen_error *err) {
     struct omen_search_facets *f = op->search->facets;
     if (f->select == NULL && op->select == NULL) {
-        OMEN_TRY(omen_select_new(f->mem, &op->snapshot, op->v, OMEN_STR("{}"), &f->own, err));
+        OMEN_TRY(omen_select_new(f->mem, &op->snapshot, op->v, OMEN_STR(""), true, &f->own, err));
         f->own->deadline_ns = op->search->deadline_ns;
     }
     f->select = f->own != NULL ? f->own : op->select;

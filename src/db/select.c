@@ -8,12 +8,49 @@
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory selecting records by a filter"); }
 
-omen_status omen_select_new(omen_mem *m, const omen_snapshot *snapshot, const omen_coll_version *v, omen_str filter, omen_select **out, omen_error *err) {
+omen_status omen_select_over(const omen_host *host, omen_str ttl, bool over, omen_buf *out) {
+    char now[OMEN_TIME_TEXT];
+    omen_jw w;
+    omen_time_print(host->wall_ms(host->ctx), now);
+    omen_jw_begin(&w, out);
+    omen_jw_object(&w);
+    if (!over) {
+        omen_jw_key(&w, "$nor");
+        omen_jw_array(&w);
+        omen_jw_object(&w);
+    }
+    omen_jw_key_str(&w, ttl);
+    omen_jw_object(&w);
+    omen_jw_key(&w, "$lte");
+    omen_jw_object(&w);
+    omen_jw_key(&w, "$date");
+    omen_jw_cstr(&w, now);
+    omen_jw_object_end(&w);
+    omen_jw_object_end(&w);
+    if (!over) {
+        omen_jw_object_end(&w);
+        omen_jw_array_end(&w);
+    }
+    omen_jw_object_end(&w);
+    return omen_jw_end(&w);
+}
+
+static omen_status compile_alive(omen_select *s, omen_error *err) {
+    omen_buf text;
+    omen_buf_init(&text, s->mem);
+    omen_status st = omen_select_over(s->mem->host, s->v->coll->schema.schema.ttl, false, &text);
+    st = st == OMEN_OK ? omen_filter_compile(s->mem, (omen_str){(const char *)text.data, text.len}, &s->filters[1], err) : out_of_memory(err);
+    omen_buf_deinit(&text);
+    return st;
+}
+
+omen_status omen_select_new(omen_mem *m, const omen_snapshot *snapshot, const omen_coll_version *v, omen_str filter, bool alive, omen_select **out, omen_error *err) {
     omen_select *s = omen_alloc_zero(m, sizeof *s);
     if (s == NULL) return out_of_memory(err);
     *s = (omen_select){.mem = m, .snapshot = snapshot, .v = v, .doc_row = UINT32_MAX};
     omen_buf_init(&s->doc, m);
-    omen_status st = omen_filter_compile(m, filter, &s->filter, err);
+    omen_status st = filter.len == 0 ? OMEN_OK : omen_filter_compile(m, filter, &s->filters[0], err);
+    if (st == OMEN_OK && alive && v->coll->schema.schema.ttl.len != 0) st = compile_alive(s, err);
     if (st == OMEN_OK && v->part_count != 0) {
         s->parts = omen_alloc_zero(m, v->part_count * sizeof *s->parts);
         if (s->parts == NULL) st = out_of_memory(err);
@@ -32,10 +69,11 @@ void omen_select_free(omen_select *s) {
         omen_columns_eval_free(s->parts[p].eval);
         omen_bits_unref(s->parts[p].may);
         omen_bits_unref(s->parts[p].ask);
+        for (int i = 0; i < 2; i++) omen_bits_unref(s->parts[p].second[i]);
     }
     for (uint32_t t = 0; t < OMEN_MAX_TABLES; t++) omen_bits_unref(s->tables[t]);
     if (s->parts != NULL) omen_free(s->mem, s->parts, s->v->part_count * sizeof *s->parts);
-    omen_filter_free(s->mem, s->filter);
+    for (int f = 0; f < 2; f++) omen_filter_free(s->mem, s->filters[f]);
     omen_buf_deinit(&s->doc);
     omen_free(s->mem, s, sizeof *s);
 }
@@ -62,36 +100,77 @@ static void combine(omen_select_part *x, const omen_bits *dead) {
     x->ask = NULL;
 }
 
-/* A part without columns has no documents: its rows are all alike. */
-static void without_columns(omen_select *s, omen_select_part *x, uint32_t rows) {
-    if (!omen_filter_matches(s->filter, NULL)) return;
-    x->estimate = rows;
-    for (uint32_t w = 0; w < rows / 64; w++) x->may->words[w] = UINT64_MAX;
-    if (rows % 64 != 0) x->may->words[rows / 64] = (UINT64_C(1) << rows % 64) - 1;
+static bool matches(const omen_select *s, const omen_json_val *root) {
+    for (int f = 0; f < 2; f++)
+        if (s->filters[f] != NULL && !omen_filter_matches(s->filters[f], root)) return false;
+    return true;
+}
+
+static void set_all(omen_bits *b) {
+    for (uint32_t w = 0; w < b->count / 64; w++) b->words[w] = UINT64_MAX;
+    if (b->count % 64 != 0) b->words[b->count / 64] = (UINT64_C(1) << b->count % 64) - 1;
+}
+
+/* Evaluates filter f into rows that match surely and rows that have to be asked. */
+static omen_status evaluate(omen_select *s, omen_select_part *x, const omen_columns *c, const omen_filter *f, omen_bits *sure, omen_bits *ask, omen_error *err) {
+    double estimate;
+    if (x->eval == NULL) OMEN_TRY(omen_columns_eval_new(c, f, &x->eval, err));
+    OMEN_TRY(omen_columns_eval_estimate(x->eval, &estimate, err));
+    for (bool done = false; !done;) {
+        OMEN_TRY(omen_deadline_check(s->mem->host, s->deadline_ns, err));
+        OMEN_TRY(omen_columns_eval_step(x->eval, BLOCKS, sure, ask, &done, err));
+    }
+    uint64_t looked, skipped;
+    omen_columns_eval_counts(x->eval, &looked, &skipped);
+    s->looked += looked;
+    s->skipped += skipped;
+    x->estimate = x->filter == 0 || s->filters[0] == NULL ? estimate : x->estimate * (estimate / OMEN_MAX(1u, c->rows));
+    omen_columns_eval_free(x->eval);
+    x->eval = NULL;
+    return OMEN_OK;
+}
+
+/* Both say yes surely, or one of them has to be asked. */
+static void join(omen_select_part *x) {
+    for (uint32_t w = 0; w < (x->may->count + 63) / 64; w++) {
+        uint64_t sure = x->may->words[w] & x->second[0]->words[w];
+        uint64_t may = (x->may->words[w] | x->ask->words[w]) & (x->second[0]->words[w] | x->second[1]->words[w]);
+        x->may->words[w] = sure;
+        x->ask->words[w] = may & ~sure;
+    }
+    for (int i = 0; i < 2; i++) {
+        omen_bits_unref(x->second[i]);
+        x->second[i] = NULL;
+    }
+}
+
+static bool make_bits(omen_mem *m, uint32_t rows, omen_bits **a, omen_bits **b) {
+    if (*a == NULL) *a = omen_bits_new(m, rows);
+    if (*b == NULL) *b = omen_bits_new(m, rows);
+    return *a != NULL && *b != NULL;
 }
 
 static omen_status step_part(omen_select *s, omen_error *err) {
     const omen_part_state *p = &s->v->parts[s->part];
     omen_select_part *x = &s->parts[s->part];
-    if (x->may == NULL) {
-        x->may = omen_bits_new(s->mem, p->part->rows);
-        x->ask = omen_bits_new(s->mem, p->part->rows);
-        if (x->may == NULL || x->ask == NULL) return out_of_memory(err);
-        if (p->part->columns == NULL) without_columns(s, x, p->part->rows);
-    }
-    if (p->part->columns != NULL) {
-        if (x->eval == NULL) OMEN_TRY(omen_columns_eval_new(p->part->columns, s->filter, &x->eval, err));
-        OMEN_TRY(omen_columns_eval_estimate(x->eval, &x->estimate, err));
-        for (bool done = false; !done;) {
-            OMEN_TRY(omen_deadline_check(s->mem->host, s->deadline_ns, err));
-            OMEN_TRY(omen_columns_eval_step(x->eval, BLOCKS, x->may, x->ask, &done, err));
+    const omen_columns *c = p->part->columns;
+    if (!make_bits(s->mem, p->part->rows, &x->may, &x->ask)) return out_of_memory(err);
+    if (c == NULL) {
+        /* A part without columns has no documents: its rows are all alike. */
+        if (matches(s, NULL)) set_all(x->may), x->estimate = p->part->rows;
+    } else if (s->filters[0] == NULL && s->filters[1] == NULL) {
+        set_all(x->may), x->estimate = p->part->rows;
+    } else {
+        if (x->filter == 0) {
+            if (s->filters[0] != NULL) OMEN_TRY(evaluate(s, x, c, s->filters[0], x->may, x->ask, err));
+            x->filter = 1;
         }
-        uint64_t looked, skipped;
-        omen_columns_eval_counts(x->eval, &looked, &skipped);
-        s->looked += looked;
-        s->skipped += skipped;
-        omen_columns_eval_free(x->eval);
-        x->eval = NULL;
+        bool both = s->filters[0] != NULL;
+        if (s->filters[1] != NULL) {
+            if (both && !make_bits(s->mem, p->part->rows, &x->second[0], &x->second[1])) return out_of_memory(err);
+            OMEN_TRY(evaluate(s, x, c, s->filters[1], both ? x->second[0] : x->may, both ? x->second[1] : x->ask, err));
+            if (both) join(x);
+        }
     }
     combine(x, p->dead);
     return OMEN_OK;
@@ -122,7 +201,7 @@ static omen_status ask(omen_select *s, omen_str text, bool *match, omen_error *e
     omen_json *json = NULL;
     if (s->asked++ % 64 == 0) OMEN_TRY(omen_deadline_check(s->mem->host, s->deadline_ns, err));
     if (text.len != 0) OMEN_TRY(omen_json_parse(s->mem, text, &json, err));
-    *match = omen_filter_matches(s->filter, json == NULL ? NULL : omen_json_root(json));
+    *match = matches(s, json == NULL ? NULL : omen_json_root(json));
     omen_json_free(json);
     return OMEN_OK;
 }

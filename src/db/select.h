@@ -17,7 +17,9 @@
 typedef struct omen_select_part {
     omen_bits *may; /* rows that may match and that their part has not buried; settled: rows that match and are live */
     omen_bits *ask; /* those of them whose document has to be asked; NULL: none */
+    omen_bits *second[2]; /* what the second filter says, until both are put together */
     omen_columns_eval *eval;
+    uint32_t filter;      /* the one that is being evaluated */
     double estimate; /* rows that match, as statistics have it */
 } omen_select_part;
 
@@ -25,7 +27,7 @@ typedef struct omen_select {
     omen_mem *mem;
     const omen_snapshot *snapshot;
     const omen_coll_version *v;
-    omen_filter *filter;
+    omen_filter *filters[2];            /* both must match: the caller's, and that the time to live is not over; NULL: no such */
     omen_select_part *parts;            /* v->part_count */
     omen_bits *tables[OMEN_MAX_TABLES]; /* settled: rows of tables that match and are live */
     uint64_t deadline_ns;               /* may be set after new (query/deadline.h) */
@@ -41,9 +43,11 @@ typedef struct omen_select {
     uint32_t doc_part, doc_row; /* what is being read */
 } omen_select;
 
-/* What is borrowed here (snapshot, version) outlives the selection. `filter`: a Mongo-style object or an SQL-like string (column/filter.h). OMEN_ERR_INVALID, _JSON,
- * _TOO_LARGE with the place, OMEN_ERR_MEMORY. */
-omen_status omen_select_new(omen_mem *m, const omen_snapshot *snapshot, const omen_coll_version *v, omen_str filter, omen_select **out, omen_error *err);
+/* What is borrowed here (snapshot, version) outlives the selection. `filter`: a Mongo-style object or an SQL-like string (column/filter.h); empty: all. alive: only records
+ * whose time to live is not over now, where the collection has one. OMEN_ERR_INVALID, _JSON, _TOO_LARGE with the place, OMEN_ERR_MEMORY. */
+omen_status omen_select_new(omen_mem *m, const omen_snapshot *snapshot, const omen_coll_version *v, omen_str filter, bool alive, omen_select **out, omen_error *err);
+/* The filter of records whose time to live is over now: {"path": {"$lte": {"$date": now}}}. OMEN_ERR_MEMORY. */
+omen_status omen_select_over(const omen_host *host, omen_str ttl, bool over, omen_buf *out);
 void omen_select_free(omen_select *s); /* NULL is fine */
 /* Evaluates the columns of all parts. Step: repeat on PENDING. */
 omen_status omen_select_step(omen_select *s, omen_error *err);

@@ -105,7 +105,7 @@ omen_status omen_where_step(omen_write_op *op, omen_error *err) {
     if (op->snapshot.version == NULL) omen_snapshot_take(op->db, &op->snapshot);
     const omen_coll_version *v = omen_version_find(op->snapshot.version, op->coll->id);
     if (v != NULL) {
-        if (w->select == NULL) OMEN_TRY(omen_select_new(&op->db->mem, &op->snapshot, v, op->filter, &w->select, err));
+        if (w->select == NULL) OMEN_TRY(omen_select_new(&op->db->mem, &op->snapshot, v, op->filter, false, &w->select, err));
         if (!w->selected) {
             OMEN_TRY(omen_select_step(w->select, err));
             w->selected = true;

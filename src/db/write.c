@@ -457,6 +457,11 @@ omen_status omen_write_op_step(omen_write_op *op, bool wait_durable, omen_error 
         bool due = omen_maintain_due(db) || (!wait_durable && omen_unsynced(db));
         if (!db->options.manual_maintenance && due && db->host->wake != NULL) db->host->wake(db->host->ctx);
     }
+    if (op->kind == OMEN_KIND_CREATE) {
+        bool again = !op->languages_asked;
+        op->languages_asked = true;
+        OMEN_TRY(omen_text_fields_load(op->taken->schema.text, again));
+    }
     if (wait_durable && db->options.durability >= OMEN_DURABILITY_GROUP && !db->options.read_only) OMEN_TRY(omen_sync_step(db, op->commit, err));
     omen_hist_record(&db->metrics.write_duration, db->host->ticks_ns(db->host->ctx) - op->begun_ns);
     return OMEN_OK;

@@ -14,7 +14,7 @@ struct omen_write_op {
     /* CREATE, DROP */
     omen_str name;
     omen_schema_copy schema;
-    bool has_schema;
+    bool has_schema, languages_asked;
     uint32_t drop_id;
     omen_coll *taken;
     /* INDEX */

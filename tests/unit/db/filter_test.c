@@ -245,6 +245,78 @@ TEST(a_filter_selects_what_documents_say_hnsw) { life(OMEN_INDEX_HNSW); }
 TEST(a_filter_selects_what_documents_say_ivf) { life(OMEN_INDEX_IVF); }
 TEST(a_filter_selects_what_documents_say_disk) { life(OMEN_INDEX_DISK); }
 
+/* What is over is seen by no read, wherever it lies, and is removed when that is asked for. */
+TEST(records_live_as_long_as_they_say) {
+    static const char *const docs[] = {"{\"n\":1,\"until\":\"2999-01-01T00:00:00Z\"}", "{\"n\":2,\"until\":\"2001-01-01\"}", "{\"n\":3}", "", "{\"n\":5,\"until\":\"2001-01-01T00:00:00+01:00\"}", "{\"n\":6,\"until\":7}"};
+    enum { N = 6, ALIVE = 4 };
+    fault_host *h = fault_host_new(1);
+    omen_options o = options_of(h);
+    omen_db *db = NULL;
+    omen_vector_field field = {.name = {"", 0}, .dimensions = DIMS, .metric = OMEN_METRIC_L2};
+    omen_schema s;
+    omen_collection *c = NULL;
+    omen_id ids[N];
+    omen_str texts[N];
+    static float v[N][DIMS];
+    omen_results *r;
+    uint64_t count;
+    size_t n;
+    omen_schema_init(&s);
+    s.vector_count = 1;
+    s.vectors = &field;
+    s.ttl = OMEN_STR("until");
+    if (!CHECK_OK(omen_open("db", &o, &db)) || !CHECK_OK(omen_collection_open(db, OMEN_STR("c"), &s, &c))) return;
+    for (size_t i = 0; i < N; i++) {
+        ids[i] = OMEN_ID_INT((int64_t)i);
+        texts[i] = text_of(docs[i]);
+        v[i][0] = (float)i;
+    }
+    const void *vectors[] = {v};
+    CHECK_OK(omen_upsert(c, &(omen_batch){.count = N, .ids = ids, .vectors = vectors, .documents = texts}));
+    for (int layout = 0; layout < 2; layout++) {
+        CHECK_OK(omen_count(c, &count));
+        CHECK_EQ_UINT(count, (uint64_t)ALIVE);
+        CHECK_OK(omen_count_where(c, OMEN_STR("n > 1"), &count));
+        CHECK_EQ_UINT(count, 2u);
+        CHECK_OK(omen_get(c, ids, N, 0, &r));
+        for (size_t i = 0; i < N; i++) CHECK_EQ_INT(omen_results_found(r, i), i != 1 && i != 4);
+        omen_results_free(r);
+        CHECK_OK(omen_scroll(c, NULL, 10, 0, &r));
+        CHECK_EQ_UINT(omen_results_count(r), (size_t)ALIVE);
+        omen_results_free(r);
+        omen_query q;
+        omen_query_init(&q);
+        q.vector = v[1];
+        q.dimensions = DIMS;
+        CHECK_OK(omen_search(c, &q, &r));
+        CHECK_EQ_UINT(omen_results_count(r), (size_t)ALIVE);
+        omen_results_free(r);
+        q.options = OMEN_STR("{\"facets\":[\"n\"]}");
+        CHECK_OK(omen_search(c, &q, &r));
+        CHECK(strstr(omen_results_facets(r).data, "\"distinct\":3") != NULL);
+        omen_results_free(r);
+        CHECK_OK(omen_flush(db));
+    }
+    CHECK_OK(omen_expire(c, &n));
+    CHECK_EQ_UINT(n, 2u);
+    CHECK_OK(omen_expire(c, &n));
+    CHECK_EQ_UINT(n, 0u);
+    CHECK_OK(omen_count(c, &count));
+    CHECK_EQ_UINT(count, (uint64_t)ALIVE);
+    omen_collection_close(c);
+    CHECK_OK(omen_close(db));
+    /* The schema remembers. */
+    CHECK_OK(omen_open("db", &o, &db));
+    CHECK_OK(omen_collection_open(db, OMEN_STR("c"), NULL, &c));
+    CHECK(omen_collection_schema(c)->ttl.len == 5);
+    omen_collection_close(c);
+    s.ttl = OMEN_STR("");
+    CHECK_STATUS(omen_collection_open(db, OMEN_STR("c"), &s, &c), OMEN_ERR_SCHEMA);
+    CHECK_OK(omen_close(db));
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+}
+
 TEST(a_bad_filter_says_where) {
     fault_host *h = fault_host_new(1);
     omen_options o = options_of(h);
