@@ -6,7 +6,7 @@ import { asyncDispose } from "./dispose.js";
 import { OmenError } from "./errors.js";
 import { decodeAll, decodeHits, parseDocument } from "./hits.js";
 import type { Explanation, Hit, Hits, SearchOptions, SearchQuery, UpdateWhere, Where } from "./queries.js";
-import { checkOptions, checkTopK, effort, fieldOf, filterRequest, includes, isPlain, planQuery, rerankOf, reranked } from "./query.js";
+import { checkOptions, checkTopK, effort, fieldOf, filterOfWrite, filterRequest, includes, isPlain, planQuery, rerankOf, reranked } from "./query.js";
 import { indexRequest, schemaAnswer } from "./schema.js";
 import type {
   AnyMetadata,
@@ -74,7 +74,7 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
     if (typeof set !== "object" || set === null || Array.isArray(set)) throw new OmenError("OMEN_ERR_INVALID", "update: set must be an object of what becomes of the metadata: { sold: true }");
     const other = Object.keys(set).find((name) => name === "id" || this.schema.vectors.some((field) => field.name === name));
     if (other !== undefined) throw new OmenError("OMEN_ERR_INVALID", `update: set holds "${other}"; by filter only metadata is changed`);
-    const { json } = await this.#connection.write({ op: "updateWhere", collection: this.#handle, filter: filterRequest(filter), patch: set }, [], options?.signal ?? signal);
+    const { json } = await this.#connection.write({ op: "updateWhere", collection: this.#handle, filter: filterOfWrite("update", filter), patch: set }, [], options?.signal ?? signal);
     return Number(json["count"]);
   }
 
@@ -99,7 +99,7 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
     if (typeof ids === "object" && ids !== null && !Array.isArray(ids)) {
       const { filter, signal } = ids as Where<Metadata>;
       checkOptions("delete", ids, ["filter", "signal"]);
-      const { json } = await this.#connection.write({ op: "deleteWhere", collection: this.#handle, filter: filterRequest(filter) }, [], options?.signal ?? signal);
+      const { json } = await this.#connection.write({ op: "deleteWhere", collection: this.#handle, filter: filterOfWrite("delete", filter) }, [], options?.signal ?? signal);
       return Number(json["deleted"]);
     }
     const many = Array.isArray(ids) ? (ids as readonly Id[]) : [ids as Id];

@@ -135,6 +135,13 @@ export function filterRequest(filter: unknown): unknown {
   return toJson(filter, "filter");
 }
 
+/** The filter of a write, where one that says nothing is more likely a mistake than a wish. */
+export function filterOfWrite(what: string, filter: unknown): unknown {
+  const request = filterRequest(filter);
+  if (typeof request !== "object" || Object.keys(request as object).length > 0) return request;
+  throw invalid(`${what}: filter {} selects every record; where that is meant, write "TRUE"`);
+}
+
 /** A query's vector or vectors of one field as a part. */
 function legPart(given: unknown, field: Field, what: string, collection: string): [part: Part, count: number] {
   const rows = isRows(given) ? given : [given];

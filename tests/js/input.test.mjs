@@ -108,8 +108,8 @@ refused("columns of an unknown field", "OMEN_ERR_INVALID", /no vector field "tit
 refused("columns without vectors", "OMEN_ERR_INVALID", /give a Float32Array of 1 x 2/, () => c.upsert({ ids: [1] }));
 refused("an unknown vector field", "OMEN_ERR_INVALID", /no vector field "title"; field must be one of "vector"/, () => c.search({ vector: v, field: "title" }));
 refused("an unknown option of search", "OMEN_ERR_INVALID", /there is no option "limit"; there are vector, topK/, () => c.search({ vector: v, limit: 5 }));
-refused("an option of a later version", "OMEN_ERR_UNSUPPORTED", /"filter" is not offered by this version/, () => c.search({ vector: v, filter: { a: 1 } }));
-refused("delete by filter", "OMEN_ERR_UNSUPPORTED", /by filter/, () => c.delete({ filter: {} }));
+refused("to delete by a filter that selects everything", "OMEN_ERR_INVALID", /every record/, () => c.delete({ filter: {} }));
+refused("to update by a filter that selects everything", "OMEN_ERR_INVALID", /every record/, () => c.update({ filter: {}, set: { a: 1 } }));
 refused("a query that is missing", "OMEN_ERR_INVALID", /vector is missing/, () => c.search({}));
 refused("an unknown include", "OMEN_ERR_INVALID", /include names "vectors"; there are "metadata" and "vector"/, () => c.get("kept", { include: ["vectors"] }));
 refused("a batch size of 0", "OMEN_ERR_INVALID", /batch is 0/, () => c.scroll({ batch: 0 }).next());
