@@ -23,12 +23,12 @@ static void *write_all(void *arg) {
     static float rows[IDS][DIMS];
     omen_id ids[IDS];
     omen_str docs[IDS];
-    char text[32];
+    char text[80];
     for (int i = 0; i < IDS; i++) ids[i] = OMEN_ID_INT(i);
     for (int b = 1; b <= BATCHES; b++) {
         for (int i = 0; i < IDS; i++)
             for (int d = 0; d < DIMS; d++) rows[i][d] = (float)b;
-        int n = snprintf(text, sizeof text, "{\"v\":%d}", b);
+        int n = snprintf(text, sizeof text, "{\"v\":%d,\"t\":\"words of batch%d\",\"s\":{\"indices\":[%d,7],\"values\":[1,2]}}", b, b, 10 + b);
         for (int i = 0; i < IDS; i++) docs[i] = (omen_str){text, (size_t)n};
         const void *vectors[] = {rows[0]};
         if (omen_upsert(s->c, &(omen_batch){.count = IDS, .ids = ids, .vectors = vectors, .documents = docs}) != OMEN_OK) atomic_fetch_add(&s->failed, 1);
@@ -59,18 +59,26 @@ static void *read_on(void *arg) {
     shared *s = arg;
     omen_id ids[IDS];
     float q[DIMS] = {0};
-    omen_query query;
+    omen_query query, words, sparse;
     for (int i = 0; i < IDS; i++) ids[i] = OMEN_ID_INT(i);
     omen_query_init(&query);
     query.vector = q;
     query.dimensions = DIMS;
     query.k = IDS + 3;
+    omen_query_init(&words);
+    words.k = IDS + 3;
+    words.include = OMEN_INCLUDE_DOCUMENT;
+    sparse = words;
+    words.options = OMEN_STR("{\"text\":\"word bat*\"}");
+    sparse.options = OMEN_STR("{\"sparse\":{\"indices\":[7],\"values\":[1]}}");
     for (unsigned n = 0; !atomic_load(&s->done); n++) {
         int before = atomic_load(&s->written);
         if (before == 0) continue;
         omen_results *r = NULL;
-        omen_status st = n % 3 == 0   ? omen_search(s->c, &query, &r)
-                         : n % 3 == 1 ? omen_get(s->c, ids, IDS, OMEN_INCLUDE_DOCUMENT, &r)
+        omen_status st = n % 5 == 0   ? omen_search(s->c, &query, &r)
+                         : n % 5 == 3 ? omen_search(s->c, &words, &r)
+                         : n % 5 == 4 ? omen_search(s->c, &sparse, &r)
+                         : n % 5 == 1 ? omen_get(s->c, ids, IDS, OMEN_INCLUDE_DOCUMENT, &r)
                                       : omen_scroll(s->c, NULL, IDS + 3, OMEN_INCLUDE_DOCUMENT, &r);
         int version = st == OMEN_OK && omen_results_count(r) == IDS ? agreed(r) : 0;
         atomic_fetch_add(&s->reads, 1);
@@ -100,6 +108,11 @@ TEST(readers_see_whole_batches_while_tables_are_flushed_and_merged) {
     omen_schema_init(&schema);
     schema.vector_count = 1;
     schema.vectors = &f;
+    const omen_text_field text = {.name = OMEN_STR("t")};
+    const omen_str terms = OMEN_STR("s");
+    schema.text_count = schema.sparse_count = 1;
+    schema.texts = &text;
+    schema.sparse = &terms;
     CHECK_STATUS(omen_collection_open(s.db, OMEN_STR("things"), &schema, &s.c), OMEN_OK);
     pthread_t writer, readers[READERS];
     REQUIRE(pthread_create(&writer, NULL, write_all, &s) == 0);
