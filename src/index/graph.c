@@ -1,5 +1,6 @@
 #include "index/graph.h"
 
+
 uint32_t omen_graph_height(uint32_t row) {
     /* splitmix64 of the row's number (Steele, Lea and Flood 2014) */
     uint64_t z = (row + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15);
@@ -94,7 +95,7 @@ uint32_t omen_graph_descend(const omen_graph *g, omen_walk *w, const omen_code_p
     return n;
 }
 
-void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter, const omen_walk_reach *reach) {
+static void search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter, const omen_walk_reach *reach, uint32_t share, uint64_t most) {
     if (g->top == 0) {
         omen_walk_begin(w, ef, want, filter);
         scan(g, w);
@@ -104,11 +105,25 @@ void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t 
     uint64_t hops = w->hops, distances = w->distances;
     omen_walk_begin(w, ef, want, filter);
     w->reach = *reach;
+    omen_walk_expect(w, share, most);
     omen_walk_add(w, &g->codes, &g->level[0], NULL, start, n);
     omen_walk_run(w, &g->codes, &g->level[0], NULL);
-    if (!w->cut && w->pool_len < OMEN_MIN(ef, g->level[0].count)) start_anywhere(g, w);
+    if (!w->lost && !w->cut && w->pool_len < OMEN_MIN(ef, g->level[0].count)) start_anywhere(g, w);
     w->hops += hops;
     w->distances += distances;
+}
+
+void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter, const omen_walk_reach *reach) {
+    search(g, w, ef, want, filter, reach, 0, 0);
+}
+
+void omen_graph_search_share(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter, const omen_walk_reach *reach, uint32_t share, uint64_t most) {
+    search(g, w, ef, want, filter, reach, share, most);
+}
+
+void omen_graph_compare(const omen_graph *g, omen_walk *w, uint32_t want, const omen_may *may) {
+    omen_walk_begin(w, want, 0, NULL);
+    omen_walk_compare(w, &g->codes, &g->level[0], may);
 }
 
 uint32_t omen_graph_prune(const omen_codes *c, const omen_level *g, const omen_prune *p, const omen_walk_key *candidates, uint32_t count, uint32_t most, uint32_t *chosen) {

@@ -43,6 +43,10 @@ omen_status omen_graph_gather_top(omen_mem *m, omen_graph *g);
 size_t omen_graph_top_bytes(const omen_graph *g);
 /* The whole search. */
 void omen_graph_search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter, const omen_walk_reach *reach);
+/* The same where `share` of 65,536 of the rows may be answered (omen_walk_expect); what was found is incomplete when the walk got lost. */
+void omen_graph_search_share(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter, const omen_walk_reach *reach, uint32_t share, uint64_t most);
+/* The nearest `want` of the rows that may be answered, by comparing all of them: in w->pool. */
+void omen_graph_compare(const omen_graph *g, omen_walk *w, uint32_t want, const omen_may *may);
 
 /* Which of the candidates become neighbours of a node (Malkov and Yashunin 2018, algorithm 4; slack as in Subramanya et al. 2019): a candidate that is
  * nearer to one chosen before it than to the node, by more than the slack, is left out. candidates: sorted by distance from the node. */

@@ -3,6 +3,17 @@
 
 /* How far a walk goes on its own when hardly any row it meets may be answered. */
 #define FARTHEST 32768u
+/* What the usual search asks for. */
+#define PLAN_K 10u
+#define PLAN_RECALL 0.95f
+/* Rows that are searched for to measure a graph. */
+#define PROBES 8u
+/* So many codes are compared in order in the time of one that a walk comes by. */
+#define CHEAPER 3u
+/* Rows that are compared all rather than walked to, in distances of a walk: some for that, the rest because a walk past rows that may not be answered is longer. */
+#define FEW 6u
+/* Times as many candidates as wanted, at most. */
+#define MORE 4u
 
 typedef struct hnsw_search {
     omen_index_search base;
@@ -11,6 +22,8 @@ typedef struct hnsw_search {
     size_t scratch_len;
     omen_index_hit *hits;
     uint32_t hit_cap;
+    uint32_t most;     /* candidates that may be answered */
+    uint64_t expected; /* distances that it takes without a filter, about */
 } hnsw_search;
 
 typedef struct hnsw {
@@ -21,6 +34,7 @@ typedef struct hnsw {
     uint64_t codec_len, codes_len, links_len, upper_len;
     size_t codec_done, codes_done, links_done, upper_done;
     uint32_t *down[OMEN_GRAPH_LEVELS + 1];
+    _Atomic uint32_t typical; /* distances of a search; 0: not measured yet */
     _Atomic(hnsw_search *) spare; /* kept from the last search, so that a search allocates nothing */
 } hnsw;
 
@@ -179,7 +193,8 @@ static omen_status hnsw_search_begin(omen_index *x, const omen_index_query *q, o
     uint32_t ef = OMEN_MIN(OMEN_MAX(q->effort, q->want), x->rows), want = OMEN_MIN(q->want, x->rows);
     s->base.query.effort = OMEN_MAX(ef, OMEN_GRAPH_DESCENT);
     s->base.query.want = want;
-    if (room(s, h, x, s->base.query.effort, want) != OMEN_OK) {
+    s->most = q->accept != NULL && q->slack != 0 ? (uint32_t)OMEN_MIN((uint64_t)want * MORE, x->rows) : want;
+    if (room(s, h, x, s->base.query.effort, s->most) != OMEN_OK) {
         search_free(x->store->mem, s);
         return out_of_memory(err);
     }
@@ -194,35 +209,103 @@ static bool too_few(const omen_index_search *s, const omen_walk *w, const omen_m
     return n * UINT64_C(4) < s->query.effort * UINT64_C(3);
 }
 
+/* What searches of this graph at the usual recall take, in distances: measured once, with some of its rows as queries, so that it is the graph's and not the day's. */
+static uint32_t typical(hnsw *h, omen_walk *w, const omen_index *x) {
+    uint32_t known = atomic_load_explicit(&h->typical, memory_order_relaxed);
+    if (known != 0) return known;
+    omen_index_plan plan = omen_index_plan_for(x, PLAN_K, PLAN_RECALL);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < PROBES; i++) {
+        omen_code_point point = {.u = w->u};
+        omen_codes_point(&h->graph.codes, (uint32_t)((uint64_t)x->rows * i / PROBES), &point);
+        omen_walk_reach reach = {.near = PLAN_K, .slack = plan.slack, .origin = point.norm};
+        omen_graph_search(&h->graph, w, OMEN_MIN(OMEN_GRAPH_REACH, x->rows), 0, NULL, &reach);
+        sum += w->distances;
+    }
+    known = (uint32_t)OMEN_MAX(sum / PROBES, 1u);
+    atomic_store_explicit(&h->typical, known, memory_order_relaxed);
+    return known;
+}
+
+/* The same for this query. */
+static uint64_t expected(const omen_index *x, uint32_t usual, const omen_walk_reach *reach, uint32_t effort) {
+    uint32_t slack = omen_index_plan_for(x, PLAN_K, PLAN_RECALL).slack;
+    uint64_t d = (uint64_t)usual * OMEN_MAX(reach->near, PLAN_K) / PLAN_K;
+    if (reach->slack == 0) return OMEN_MAX(d, effort * UINT64_C(8));
+    return reach->slack <= slack || slack == 0 ? d : d * reach->slack / slack;
+}
+
+/* Among rows of a filter: few are compared all, for codes are short and lie in order; of many the walk tells, which goes past all rows, unless the query lies
+ * where hardly any of them does. Then, and where it took too long, all are compared after all. (Stepping over rows that may not be answered to those behind them,
+ * as Patel et al. 2024, takes more time than it saves where a distance costs no more than fetching a list of links: both were measured.) */
+static omen_status search_filtered(hnsw_search *s, const omen_may *filter, uint32_t count, const omen_walk_reach *reach, bool *in_pool, omen_index_work *work, omen_error *err) {
+    const omen_index *x = s->base.index;
+    hnsw *h = x->state;
+    omen_walk *w = &s->walk;
+    uint32_t want = s->most, ef = s->base.query.effort, share = (uint32_t)OMEN_MAX((uint64_t)count * 65536u / x->rows, 1u);
+    if (h->graph.top != 0 && s->expected * FEW < count) {
+        omen_graph_search_share(&h->graph, w, ef, want, filter, reach, share, count / CHEAPER);
+        *work = (omen_index_work){.distances = w->distances, .hops = w->hops};
+        if (!w->lost && (reach->slack != 0 ? w->cut && w->found_len >= reach->near : w->found_len >= OMEN_MIN(want, count))) return OMEN_OK;
+    }
+    *in_pool = true;
+    if (room(s, h, x, want, want) != OMEN_OK) return out_of_memory(err);
+    omen_graph_compare(&h->graph, w, want, filter);
+    work->distances += w->distances;
+    return OMEN_OK;
+}
+
+/* Candidates beyond those wanted that are about as near as the near-th: of rows all far from the query a code cannot tell which are the nearest. */
+static uint32_t as_near(const hnsw_search *s, const omen_walk_key *keys, uint32_t count, const omen_walk_reach *reach) {
+    uint32_t n = OMEN_MIN(s->base.query.want, count);
+    if (reach->slack == 0 || n < reach->near) return n;
+    omen_walk_reach close = {.near = reach->near, .slack = 96, .origin = reach->origin};
+    int64_t bound = omen_walk_bound(&close, keys[reach->near - 1]);
+    while (n < count && omen_walk_rank(keys[n]) <= bound) n++;
+    return n;
+}
+
 static omen_status hnsw_search_step(omen_index_search *base, omen_error *err) {
     hnsw_search *s = (hnsw_search *)base;
     const omen_index *x = base->index;
     hnsw *h = x->state;
     omen_walk *w = &s->walk;
     omen_walk_reach reach = {.near = OMEN_MIN(OMEN_MAX(base->query.near, 1u), base->query.want), .slack = base->query.slack};
+    omen_may filter = {base->query.accept, base->query.dead};
+    bool in_pool = omen_may_all(&filter);
+    omen_index_work work = {0};
+    uint32_t count = base->query.accept == NULL ? 0 : omen_may_count(&filter, x->rows);
+    if (base->query.accept != NULL) {
+        if (h->graph.top != 0 && atomic_load_explicit(&h->typical, memory_order_relaxed) == 0 && room(s, h, x, OMEN_MAX(OMEN_MIN(OMEN_GRAPH_REACH, x->rows), base->query.effort), s->most) != OMEN_OK) return out_of_memory(err);
+        s->expected = h->graph.top == 0 ? 0 : expected(x, typical(h, w, x), &reach, base->query.effort);
+    }
     if (h->trained) {
         reach.origin = omen_sq8_query(&h->codec, base->query.vector, w->u, s->scratch);
     } else {
         memset(w->u, 0, h->graph.codes.len);
         memcpy(w->u, base->query.vector, x->dimensions / 8);
     }
-    omen_may filter = {base->query.accept, base->query.dead};
-    bool all = omen_may_all(&filter);
-    omen_graph_search(&h->graph, w, base->query.effort, base->query.want, all ? NULL : &filter, &reach);
-    /* Where most of what lies near may not be answered, the walk goes farther: until as many rows as planned could be, or the nearest few. */
-    uint64_t distances = w->distances, hops = w->hops;
-    for (uint32_t ef = base->query.effort; !all && w->pool_len == ef && ef < FARTHEST && too_few(base, w, &filter, &reach);) {
-        ef *= 2;
-        if (room(s, h, x, ef, base->query.want) != OMEN_OK) return out_of_memory(err);
-        omen_graph_search(&h->graph, w, ef, base->query.want, &filter, &reach);
-        distances += w->distances;
-        hops += w->hops;
+    if (base->query.accept != NULL) {
+        OMEN_TRY(search_filtered(s, &filter, count, &reach, &in_pool, &work, err));
+    } else {
+        omen_graph_search(&h->graph, w, base->query.effort, base->query.want, in_pool ? NULL : &filter, &reach);
+        work = (omen_index_work){.distances = w->distances, .hops = w->hops};
+        /* Where most of what lies near may not be answered, the walk goes farther: until as many rows as planned could be, or the nearest few. */
+        for (uint32_t ef = base->query.effort; !in_pool && w->pool_len == ef && ef < FARTHEST && too_few(base, w, &filter, &reach);) {
+            ef *= 2;
+            if (room(s, h, x, ef, base->query.want) != OMEN_OK) return out_of_memory(err);
+            omen_graph_search(&h->graph, w, ef, base->query.want, &filter, &reach);
+            work.distances += w->distances;
+            work.hops += w->hops;
+        }
     }
-    const omen_walk_key *keys = all ? w->pool : w->found;
-    base->hit_count = OMEN_MIN(all ? w->pool_len : w->found_len, base->query.want);
+    const omen_walk_key *keys = in_pool ? w->pool : w->found;
+    uint32_t found = in_pool ? w->pool_len : w->found_len;
+    base->hit_count = base->query.accept != NULL ? as_near(s, keys, found, &reach) : OMEN_MIN(found, base->query.want);
     for (uint32_t i = 0; i < base->hit_count; i++) s->hits[i] = (omen_index_hit){omen_walk_node(keys[i]), omen_walk_rank(keys[i])};
     base->hits = s->hits;
-    base->work = (omen_index_work){.distances = distances, .bytes = distances * h->graph.codes.stride, .hops = hops};
+    work.bytes = work.distances * h->graph.codes.stride;
+    base->work = work;
     return OMEN_OK;
 }
 

@@ -55,13 +55,20 @@ void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_may *f
     w->ef = ef;
     w->want = want;
     w->filter = filter;
+    w->share = w->met = w->met_may = w->most = 0;
+    w->lost = false;
     w->hops = w->distances = 0;
     w->reach = (omen_walk_reach){0};
     w->bound = INT64_MAX;
     w->cut = false;
 }
 
+/* Of 65,536: below, few of the rows that a walk meets may be answered. */
+#define SPARSE 13107u
+/* Rows that the share of the whole is worth when the share near the query is guessed. */
+#define PRIOR 64u
 #define SHORT 64u
+#define FRESH (OMEN_WALK_BEAM * OMEN_GRAPH_M_MAX)
 
 /* Inserts into a sorted array that keeps its best `cap`; answers the place, or cap when it did not enter. */
 static inline uint32_t insert(omen_walk_key *a, uint32_t *len, uint32_t cap, omen_walk_key key) {
@@ -92,6 +99,13 @@ static inline uint32_t insert(omen_walk_key *a, uint32_t *len, uint32_t cap, ome
     return at;
 }
 
+static inline void fetch_links(const omen_level *g, uint32_t node) {
+    const char *links = (const char *)omen_level_links(g, node);
+    for (uint32_t b = 0; b < g->m * 4; b += 64) __builtin_prefetch(links + b);
+}
+
+static inline uint32_t row_of(const omen_level *g, uint32_t node) { return g->rows == NULL ? node : g->rows[node]; }
+
 /* Marks nodes as seen; those that were not yet go to `fresh`. Without branches: which way they would go is anybody's guess. */
 static inline uint32_t see(omen_walk *w, const uint32_t *nodes, uint32_t count, uint32_t *fresh) {
     uint64_t *visited = w->visited;
@@ -111,19 +125,14 @@ static inline uint32_t see(omen_walk *w, const uint32_t *nodes, uint32_t count, 
 static void offer_found(omen_walk *w, const omen_level *g, omen_walk_key key) {
     uint32_t node = omen_walk_node(key);
     if (w->found_len == w->want && key >= w->found[w->found_len - 1]) return;
-    if (omen_may_answer(w->filter, g->rows == NULL ? node : g->rows[node])) (void)insert(w->found, &w->found_len, w->want, key);
-}
-
-static inline void fetch_links(const omen_level *g, uint32_t node) {
-    const char *links = (const char *)omen_level_links(g, node);
-    for (uint32_t b = 0; b < g->m * 4; b += 64) __builtin_prefetch(links + b);
+    if (omen_may_answer(w->filter, row_of(g, node))) (void)insert(w->found, &w->found_len, w->want, key);
 }
 
 /* Scores nodes and offers them; answers the lowest place of the pool where one entered. Links of one that enters before `ahead` will be wanted soon. */
 static inline uint32_t score(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point, const uint32_t *nodes, uint32_t count,
                              uint32_t ahead) {
-    int32_t ranks[OMEN_WALK_BEAM * OMEN_GRAPH_M_MAX];
-    uint32_t rows[OMEN_WALK_BEAM * OMEN_GRAPH_M_MAX], lowest = UINT32_MAX;
+    int32_t ranks[FRESH];
+    uint32_t rows[FRESH], lowest = UINT32_MAX;
     const uint32_t *ids = nodes;
     if (g->rows != NULL) {
         for (uint32_t i = 0; i < count; i++) rows[i] = g->rows[nodes[i]];
@@ -151,18 +160,64 @@ void omen_walk_add(omen_walk *w, const omen_codes *c, const omen_level *g, const
     (void)score(w, c, g, point, fresh, see(w, nodes, count, fresh), 0);
 }
 
+/* The share of rows that may be answered near the query, of 65,536. */
+static uint32_t share_met(const omen_walk *w) { return (uint32_t)(((uint64_t)w->met_may * 65536u + (uint64_t)w->share * PRIOR) / (w->met + PRIOR)); }
+
+/* Hardly anything near the query may be answered, though elsewhere more may; or it all took too long. */
+static bool astray(const omen_walk *w) { return w->distances > w->most || (w->found_len < w->reach.near && w->met > 16 * PRIOR && share_met(w) < w->share / 8); }
+
+/* Of what was met, how much may be answered; and half of the rest is left alone where that is little. A graph's links lead to a row from many sides, so that hardly
+ * one is lost by it, and half of the steps are saved that lead only past rows that nobody asked for. */
+static uint32_t thin_out(omen_walk *w, const omen_level *g, uint32_t *fresh, uint32_t count) {
+    bool sparse = share_met(w) < SPARSE;
+    uint32_t n = 0, may = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t node = fresh[i], row = row_of(g, node);
+        bool ok = omen_may_answer(w->filter, row);
+        may += ok;
+        fresh[n] = node;
+        n += ok || !sparse || (row * 2654435761u >> 31) != 0; /* multiplicative hashing (Knuth 1973) */
+    }
+    w->met += count;
+    w->met_may += may;
+    return n;
+}
+
+/* The square root of a share of 65,536, as one. */
+static uint32_t root_of(uint32_t share) {
+    uint32_t r = 0;
+    for (uint32_t bit = 1u << 15; bit != 0; bit >>= 1)
+        if ((uint64_t)(r | bit) * (r | bit) <= (uint64_t)share << 16) r |= bit;
+    return share >= 65536 ? 65536 : r;
+}
+
+/* Where one row in n may be answered, its few nearest lie as far out as n times as many of all rows, and the same reach beyond them covers more of those. With the
+ * root of the share the audit's recall is kept from a twentieth to all; more where half of the steps are left out. */
+static uint32_t filtered_slack(const omen_walk *w) {
+    uint32_t share = share_met(w);
+    uint64_t root = root_of(share), slack = w->reach.slack * root >> 16;
+    return (uint32_t)(share < SPARSE ? slack * 5 / 2 : slack + (slack * (65536 - share) >> 18));
+}
+
 /* The nearest few may have come nearer. With a filter those count that may be answered. */
 static void draw_in(omen_walk *w) {
     const omen_walk_key *best = w->filter != NULL ? w->found : w->pool;
-    if (w->reach.slack != 0 && (w->filter != NULL ? w->found_len : w->pool_len) >= w->reach.near) w->bound = omen_walk_bound(&w->reach, best[w->reach.near - 1]);
+    omen_walk_reach reach = w->reach;
+    if (reach.slack == 0 || (w->filter != NULL ? w->found_len : w->pool_len) < reach.near) return;
+    if (w->share != 0) reach.slack = OMEN_MAX(filtered_slack(w), 1u);
+    w->bound = omen_walk_bound(&reach, best[reach.near - 1]);
 }
 
 void omen_walk_run(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point) {
     uint32_t at = 0;
     for (;;) {
         /* The nearest nodes whose links have not been followed: several at once, so that what their neighbours cost in misses overlaps. */
-        uint32_t fresh[OMEN_WALK_BEAM * OMEN_GRAPH_M_MAX], n = 0, taken = 0, p = at;
+        uint32_t fresh[FRESH], n = 0, taken = 0, p = at;
         draw_in(w);
+        if (w->share != 0 && astray(w)) {
+            w->lost = true;
+            return;
+        }
         for (; p < w->pool_len && taken < OMEN_WALK_BEAM; p++) {
             if ((w->pool[p] & 1) != 0) {
                 at += p == at;
@@ -179,9 +234,25 @@ void omen_walk_run(omen_walk *w, const omen_codes *c, const omen_level *g, const
             taken++;
         }
         if (taken == 0) return;
+        if (w->share != 0) n = thin_out(w, g, fresh, n);
         w->hops += taken;
         for (uint32_t next = 0; p < w->pool_len && next < OMEN_WALK_BEAM; p++, next++) fetch_links(g, omen_walk_node(w->pool[p])); /* most likely the next ones */
         uint32_t lowest = score(w, c, g, point, fresh, n, p);
         at = lowest < at ? lowest : at;
     }
+}
+
+void omen_walk_compare(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_may *may) {
+    uint32_t nodes[FRESH], n = 0;
+    OMEN_ASSERT(g->rows == NULL);
+    for (uint32_t at = 0; at < g->count; at += 64) {
+        uint64_t word = may->accept == NULL ? UINT64_MAX : may->accept->words[at >> 6];
+        if (may->dead != NULL) word &= ~may->dead->words[at >> 6];
+        if (g->count - at < 64) word &= (UINT64_C(1) << (g->count - at)) - 1;
+        for (; word != 0; word &= word - 1) nodes[n++] = at + (uint32_t)__builtin_ctzll(word);
+        if (n <= FRESH - 64) continue;
+        (void)score(w, c, g, NULL, nodes, n, 0);
+        n = 0;
+    }
+    (void)score(w, c, g, NULL, nodes, n, 0);
 }

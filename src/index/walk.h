@@ -57,6 +57,10 @@ typedef struct omen_walk {
     const omen_may *filter;
     omen_walk_key *found;
     uint32_t found_cap, found_len, want;
+    uint32_t share;         /* with a filter: rows that may be answered, of 65,536, and the walk goes by what it meets (omen_walk_expect); 0: it does not */
+    uint32_t met, met_may;  /* rows that were met; those that may be answered */
+    uint64_t most;          /* distances, at most */
+    bool lost;              /* it ended because of them, or for hardly anything near the query may be answered */
     omen_walk_reach reach;
     int64_t bound;          /* greatest rank that is followed */
     bool cut;               /* something lies beyond it */
@@ -70,9 +74,17 @@ void omen_walk_deinit(omen_walk *w);
 /* A search: begin, add where to start, run. Query code in w->u. The reach (slack 0 from begin on) may be set after begin; near is at least 1 and, with a filter, at most
  * want. point: NULL ranks codes for a query; else distances from that row. */
 void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter);
+/* After begin with a filter: this share of all rows may be answered. The reach then follows the share that is met, and the walk gives up (`lost`) after
+ * `most` distances, or where that is far below. */
+static inline void omen_walk_expect(omen_walk *w, uint32_t share, uint64_t most) {
+    w->share = share;
+    w->most = most;
+}
 /* Nodes not seen yet come into the pool. count at most OMEN_GRAPH_M_MAX. */
 void omen_walk_add(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point, const uint32_t *nodes, uint32_t count);
 void omen_walk_run(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_code_point *point);
+/* After begin without a filter: the base level's rows that may be answered are scored, all of them and no other, without following links. */
+void omen_walk_compare(omen_walk *w, const omen_codes *c, const omen_level *g, const omen_may *may);
 
 static inline const uint32_t *omen_level_links(const omen_level *g, uint32_t node) { return g->links + (size_t)node * g->m; }
 static inline uint32_t omen_level_degree(const omen_level *g, uint32_t node) {

@@ -83,7 +83,7 @@ TEST(answers_are_those_of_the_graph_in_memory) {
             for (uint32_t n = 0; n < 40; n++) {
                 const uint8_t *vector = p.vectors + test_rand_below(shapes[i].rows) * p.disk.bytes;
                 omen_index_query q = {.vector = vector, .want = 1 + (uint32_t)test_rand_below(40), .effort = efforts[n % OMEN_ARRAY_LEN(efforts)]};
-                if (n % 4 == 1) q.accept = odd;
+                if (n % 4 == 1) q.dead = odd;
                 if (n % 4 == 2) q.dead = dead;
                 compare(&p, &q);
             }
@@ -114,12 +114,12 @@ TEST(islands_are_reached) {
         REQUIRE_OK(model_open_index(&p.disk, NULL));
         omen_bits *odd = model_every(&p.disk, 2, 1);
         for (uint32_t n = 0; n < 20; n++) {
-            omen_index_query q = {.vector = model_floats(&p.disk, n * 100), .want = n < 10 ? 20 : 2000 + 50 * n, .effort = 10 + n * 40, .accept = n % 3 == 1 ? odd : NULL};
+            omen_index_query q = {.vector = model_floats(&p.disk, n * 100), .want = n < 10 ? 20 : 2000 + 50 * n, .effort = 10 + n * 40, .dead = n % 3 == 1 ? odd : NULL};
             uint32_t count;
             omen_index_hit *hits;
             compare(&p, &q);
             REQUIRE_OK(model_search(&p.disk, &q, &hits, &count, NULL));
-            CHECK_EQ_UINT(count, OMEN_MIN(q.want, p.disk.source.rows / (q.accept != NULL ? 2 : 1)));
+            CHECK_EQ_UINT(count, OMEN_MIN(q.want, p.disk.source.rows / (q.dead != NULL ? 2 : 1)));
             free(hits);
         }
         omen_bits_unref(odd);
@@ -170,7 +170,7 @@ TEST(searches_overlap) {
         omen_index_query q[6];
         bool done[6] = {false};
         for (unsigned i = 0; i < 6; i++) {
-            q[i] = (omen_index_query){.vector = p.vectors + test_rand_below(shapes[0].rows) * p.disk.bytes, .want = 1 + i * 7, .effort = 10 + i * 40, .accept = i % 2 == 0 ? odd : NULL};
+            q[i] = (omen_index_query){.vector = p.vectors + test_rand_below(shapes[0].rows) * p.disk.bytes, .want = 1 + i * 7, .effort = 10 + i * 40, .dead = i % 2 == 0 ? odd : NULL};
             REQUIRE_OK(omen_index_search_begin(p.disk.index, &q[i], &searches[i], NULL));
         }
         for (unsigned left = 6; left != 0;) {
