@@ -670,4 +670,82 @@ TEST(what_is_wrong_is_refused_and_leaves_nothing) {
     end_world(&w);
 }
 
+/* ---- a language that is not loaded ---- */
+
+static size_t keep(void *state, const omen_stemmer *self, uint8_t *word, size_t len, size_t cap) {
+    (void)state, (void)self, (void)word, (void)cap;
+    return len > 4 ? 4 : len;
+}
+
+static uint32_t german(world *w, omen_status want, uint64_t *read) {
+    omen_snapshot s;
+    omen_arena arena;
+    omen_text_leg l;
+    omen_error err = {0};
+    omen_text_ask a = {.k = K, .text = OMEN_STR("Hausboote"), .k1 = -1, .b = -1};
+    omen_snapshot_take(w->db, &s);
+    omen_arena_init(&arena, &w->mem, 4096);
+    CHECK_STATUS(run_leg(w, &s, &a, &arena, &l, &err), want);
+    if (want != OMEN_OK) CHECK(strstr(err.text, "\"de\" is not loaded") != NULL);
+    uint32_t n = l.top.count;
+    *read = l.read;
+    omen_text_leg_deinit(&l);
+    omen_arena_deinit(&arena);
+    omen_snapshot_release(&s);
+    return n;
+}
+
+static void open_german(world *w) {
+    omen_options o;
+    omen_options_init(&o);
+    o.host = &w->h->host;
+    o.durability = OMEN_DURABILITY_OS;
+    o.manual_maintenance = 1;
+    CHECK_OK(omen_open("db", &o, &w->db));
+    const omen_text_field text = {.name = OMEN_STR("t"), .language = OMEN_STR("de")};
+    omen_schema s;
+    omen_schema_init(&s);
+    s.text_count = 1;
+    s.texts = &text;
+    CHECK_OK(omen_collection_open(w->db, OMEN_STR("notes"), &s, &w->c));
+}
+
+static void close_german(world *w) {
+    omen_collection_close(w->c);
+    CHECK_OK(omen_close(w->db));
+}
+
+TEST(a_language_that_is_not_loaded_keeps_nothing_from_being_stored) {
+    static const omen_stemmer stemmer = {.version = 3, .stem = keep};
+    const omen_language *de = omen_language_find("de", 2);
+    if (omen_language_built_in(de)) TEST_SKIP("every language is built in; WebAssembly has languages that are not");
+    world w = {.h = fault_host_new(1)};
+    uint64_t read;
+    omen_mem_init(&w.mem, &w.h->host, 0);
+    open_german(&w);
+    CHECK_OK(put(&w, "{\"t\":\"Ein Hausboot\"}"));
+    german(&w, OMEN_ERR_UNSUPPORTED, &read);
+    close_german(&w);
+    open_german(&w); /* the log is read without it */
+    german(&w, OMEN_ERR_UNSUPPORTED, &read);
+    CHECK(omen_language_register(de, &stemmer));
+    CHECK_EQ_UINT(german(&w, OMEN_OK, &read), 1);
+    CHECK_EQ_UINT(read, 1);
+    CHECK(omen_language_register(de, NULL));
+    CHECK_OK(omen_flush(w.db)); /* a segment without its index */
+    german(&w, OMEN_ERR_UNSUPPORTED, &read);
+    CHECK_OK(omen_compact(w.db)); /* changes nothing, and ends */
+    CHECK(omen_language_register(de, &stemmer));
+    CHECK_EQ_UINT(german(&w, OMEN_OK, &read), 1);
+    CHECK_EQ_UINT(read, 1);
+    CHECK_OK(omen_compact(w.db));
+    CHECK_EQ_UINT(german(&w, OMEN_OK, &read), 1);
+    CHECK_EQ_UINT(read, 0);
+    CHECK_OK(omen_check(w.db));
+    close_german(&w);
+    CHECK(omen_language_register(de, NULL));
+    CHECK_EQ_UINT(fault_host_bytes(w.h), 0);
+    fault_host_free(w.h);
+}
+
 TEST_MAIN()
