@@ -181,6 +181,21 @@ omen_index_plan omen_index_plan_for(const omen_index *x, uint32_t k, float recal
     return p;
 }
 
+/* Beginning a search, in vectors compared; codes compared, or rows that are asked whether they may be answered, in the time of one. */
+#define BEGIN 8u
+#define CODES 8u
+#define ASKED 64u
+/* Nodes whose blocks a walk on disk reads to answer among all rows. */
+#define DISK_NODES 256u
+
+uint64_t omen_index_filtered_cost(const omen_index *x, uint32_t matching, const omen_index_plan *plan) {
+    uint64_t rows = x->rows, few = OMEN_MAX(matching, 1u), fixed = BEGIN + OMEN_MIN(plan->want, matching);
+    if (x->options.kind == OMEN_INDEX_HNSW) return fixed + matching / CODES; /* at most: of many the walk finds them sooner */
+    if (x->options.kind == OMEN_INDEX_DISK) return fixed + DISK_NODES * rows / few;
+    uint64_t planned = OMEN_MIN(rows * OMEN_MIN(plan->effort, x->options.lists) / OMEN_MAX(x->options.lists, 1u) + 1, rows), looked = OMEN_MIN(planned * rows / few, rows);
+    return fixed + OMEN_MIN(planned, few) / CODES + looked / ASKED;
+}
+
 uint32_t omen_index_want(const omen_index *x, uint32_t k, uint32_t effort) {
     /* Graphs: who walks on asks for more than the audit's loss of one in 300, so part of what was walked for is ranked. */
     bool lists = x->options.kind == OMEN_INDEX_IVF;

@@ -78,6 +78,9 @@ const omen_index_point *omen_index_audit(const omen_index *x, uint32_t *count);
 typedef struct omen_index_plan { uint32_t effort, slack, want; } omen_index_plan;
 /* For k hits at a recall (0 to 1): from the audit. */
 omen_index_plan omen_index_plan_for(const omen_index *x, uint32_t k, float recall);
+/* What a search so planned costs among `matching` rows of a filter, re-ranking included, about: in vectors compared exactly, so that whoever could compare all of
+ * those rows instead knows which is less. */
+uint64_t omen_index_filtered_cost(const omen_index *x, uint32_t matching, const omen_index_plan *plan);
 /* Candidates worth ranking for k hits at a given effort: as many as the audit needed. */
 uint32_t omen_index_want(const omen_index *x, uint32_t k, uint32_t effort);
 /* Verifies checksums and every invariant of the kind (a graph: links in range, no row twice in a list or linked to itself, every row reachable
@@ -110,7 +113,8 @@ typedef struct omen_index_search omen_index_search;
 omen_status omen_index_search_begin(omen_index *x, const omen_index_query *q, omen_index_search **out, omen_error *err);
 /* Repeat on PENDING (DISK only). OMEN_ERR_CORRUPT, _IO, _MEMORY, _LIMIT. */
 omen_status omen_index_search_step(omen_index_search *s, omen_error *err);
-/* Up to `want` rows, each once, ascending by (rank, row); fewer when the effort found no more. Borrowed until the end. */
+/* Up to `want` rows, each once, ascending by (rank, row); fewer when the effort found no more. With a filter and a slack there may be up to four times as many, where
+ * codes cannot tell which of them are nearer. Borrowed until the end. */
 const omen_index_hit *omen_index_search_hits(const omen_index_search *s, uint32_t *count, omen_index_work *work);
 void omen_index_search_end(omen_index_search *s); /* NULL is fine */
 

@@ -89,7 +89,7 @@ typedef struct omen_ivf_scan {
     omen_rabitq_query rabitq;
     omen_pq_query pq;
     float estimates[OMEN_PICK_BLOCK];
-    uint32_t ids[OMEN_PICK_BLOCK];
+    uint32_t ids[OMEN_PICK_BLOCK], places[OMEN_PICK_BLOCK];
     int32_t ranks[OMEN_PICK_BLOCK];
     uint64_t distances, bytes;
 } omen_ivf_scan;
@@ -97,7 +97,8 @@ void omen_ivf_scan_init(omen_ivf_scan *s, omen_mem *m);
 void omen_ivf_scan_deinit(omen_ivf_scan *s);
 /* Room for a search of v. OMEN_ERR_MEMORY. */
 omen_status omen_ivf_scan_room(omen_ivf_scan *s, const omen_ivf *v, uint32_t effort, uint32_t want);
-/* The nearest rows of the `effort` nearest lists: s->found, ascending. filter may be NULL. After omen_ivf_scan_room. */
+/* The nearest rows of the `effort` nearest lists: s->found, ascending. filter may be NULL; where little of what lies near may be answered, more lists are looked at:
+ * with an accept as many as it takes to see about as many rows that may be as were planned for, else some. After omen_ivf_scan_room. */
 void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_may *filter);
 
 #endif

@@ -93,6 +93,25 @@ static void pick_lists(const omen_ivf *v, omen_ivf_scan *s) {
     s->bytes += (uint64_t)v->lists * v->len;
 }
 
+/* Of a list whose rows mostly may not be answered only the others' codes are looked at. */
+static void scan_some(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const omen_may *filter) {
+    const omen_kernels *k = omen_kernels_get();
+    for (uint32_t at = v->starts[list], end = v->starts[list + 1]; at < end;) {
+        uint32_t n = 0;
+        for (; at < end && n < OMEN_PICK_BLOCK; at++) {
+            s->places[n] = at;
+            s->ids[n] = v->order[at];
+            n += omen_may_answer(filter, v->order[at]);
+        }
+        if (v->bits) k->hamming(s->u, v->codes, v->stride, s->places, n, v->len, (uint32_t *)(void *)s->ranks);
+        else k->dot_u7i8(s->u, v->codes, v->stride, s->places, n, v->len, s->ranks);
+        for (uint32_t i = 0; i < n && !v->bits; i++) s->ranks[i] = (int32_t)((uint32_t)v->bias[s->places[i]] - 4u * (uint32_t)s->ranks[i]);
+        omen_pick_offer(&s->found, s->ranks, s->ids, 0, n, NULL);
+        s->distances += n;
+        s->bytes += (uint64_t)n * v->stride;
+    }
+}
+
 static void scan_list(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, const omen_may *filter) {
     uint32_t end = v->starts[list + 1];
     for (uint32_t at = v->starts[list]; at < end; at += OMEN_PICK_BLOCK) {
@@ -139,7 +158,9 @@ static void scan_residuals(const omen_ivf *v, omen_ivf_scan *s, uint32_t list, c
     }
 }
 
-/* So many times as many rows as planned, at most, are looked at. */
+/* One in so many rows of a list may be answered, at most, where codes are looked at one by one. */
+#define SOME 3u
+/* So many times as many rows as planned, at most, are looked at past rows that died. */
 #define FARTHEST 8u
 
 static uint32_t answerable(const omen_ivf *v, uint32_t list, const omen_may *filter) {
@@ -165,16 +186,17 @@ void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, co
     /* The nearest list first: it brings a close limit, and little passes it afterwards. */
     uint64_t planned = 0, looked = 0, could = 0;
     for (uint32_t i = 0; i < s->lists.len; i++) {
-        uint32_t list = omen_pick_id(s->lists.keys[i]);
-        if (omen_ivf_residual(v)) scan_residuals(v, s, list, filter);
-        else scan_list(v, s, list, filter);
+        uint32_t list = omen_pick_id(s->lists.keys[i]), rows = v->starts[list + 1] - v->starts[list], may = filter == NULL ? rows : answerable(v, list, filter);
+        looked += rows;
+        could += may;
+        if (may != 0 && omen_ivf_residual(v)) scan_residuals(v, s, list, filter);
+        else if (may != 0 && may < rows / SOME) scan_some(v, s, list, filter);
+        else if (may != 0) scan_list(v, s, list, filter);
         if (filter == NULL) continue;
-        looked += v->starts[list + 1] - v->starts[list];
-        could += answerable(v, list, filter);
         if (i + 1 < s->lists.len) continue;
         /* Where most of what lies near may not be answered, more lists are looked at: until as many rows as planned could be. */
         if (planned == 0) planned = looked;
-        if (could * 4 >= planned * 3 || looked >= planned * FARTHEST || s->lists.len == v->lists) break;
+        if (could * 4 >= planned * 3 || (filter->accept == NULL && looked >= planned * FARTHEST) || s->lists.len == v->lists) break;
         if (omen_pick_begin(&s->lists, OMEN_MIN(2 * s->lists.len, v->lists)) != OMEN_OK) break; /* without memory for more it ends here */
         pick_lists(v, s); /* those of before come first again */
     }
