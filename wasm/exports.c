@@ -20,6 +20,7 @@ EXPORT(call_step) omen_status omen_export_call_step(omen_call *call);
 EXPORT(call_response) const void *omen_export_call_response(const omen_call *call);
 EXPORT(call_response_len) size_t omen_export_call_response_len(const omen_call *call);
 EXPORT(call_free) void omen_export_call_free(omen_call *call);
+EXPORT(language_register) uint32_t omen_export_language_register(const omen_language *l, uint32_t version, const char *stops, size_t stops_len);
 EXPORT(last_status) omen_status omen_export_last_status(void);
 EXPORT(last_error) const char *omen_export_last_error(void);
 EXPORT(kernels) const char *omen_export_kernels(void);
@@ -35,6 +36,7 @@ void omen_export_mem_free(void *p) { omen_wasm_free(p); }
 
 omen_engine *omen_export_engine_new(void) {
     omen_engine *e = NULL;
+    omen_wasm_languages();
     last = omen_engine_new(omen_wasm_host(), &e);
     return last == OMEN_OK ? e : NULL;
 }
@@ -69,6 +71,11 @@ size_t omen_export_call_response_len(const omen_call *call) {
 }
 
 void omen_export_call_free(omen_call *call) { omen_call_free(call); }
+
+/* A language that imports.h asked for: its module's version and stop words, which stay ours. 0: no memory. */
+uint32_t omen_export_language_register(const omen_language *l, uint32_t version, const char *stops, size_t stops_len) {
+    return omen_wasm_language(l, version, stops, stops_len);
+}
 
 omen_status omen_export_last_status(void) { return last; }
 

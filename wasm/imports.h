@@ -28,6 +28,12 @@ IMPORT(storage_close) void omen_js_close(uint32_t file);
 IMPORT(storage_remove) int32_t omen_js_remove(uint32_t storage, const char *name, uint32_t name_len);
 IMPORT(storage_release) void omen_js_release(uint32_t storage);
 
+/* Languages that are not inside (wasm/lang/lang.c). `language` names one in later calls, code are two letters. Answers minus OMEN_PENDING while its module is being
+ * loaded; 0: it was registered (language_register of exports.c) or cannot be had, which is the answer until it is asked again with `again` other than 0. */
+IMPORT(language_load) int32_t omen_js_language_load(const void *language, const char *code, uint32_t again);
+/* Stems the word in place; answers its new length. */
+IMPORT(language_stem) uint32_t omen_js_language_stem(const void *language, uint8_t *word, uint32_t len, uint32_t cap);
+
 IMPORT(wall_ms) double omen_js_wall_ms(void);
 /* Monotonic nanoseconds. */
 IMPORT(ticks) double omen_js_ticks(void);

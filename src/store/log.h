@@ -77,7 +77,8 @@ typedef struct omen_recovery_result {
  * a batch are called together, when its COMMIT has been seen; frames of an unfinished batch are dropped). floor_lsn: highest LSN the
  * manifest proves durable. A bad frame is a torn tail unless a later valid frame (same or later epoch) or floor_lsn proves that a lost
  * record was durable: then OMEN_ERR_CORRUPT with file and offset. Torn tails are cut by truncation (and later epochs without proof removed)
- * unless read_only. A non-OK answer of `each` ends recovery with it (it never pends). A missing epoch between two is judged by the same rule.
+ * unless read_only. OMEN_PENDING of `each` is passed on, and the frame handed on again by the next step; any
+ * other answer but OK ends recovery with it. A missing epoch between two is judged by the same rule.
  * previous_crc: what the first epoch's opening frame must link to is not known; links are checked between frames and epochs.
  * Opening frames are not handed to `each`. A file of first_epoch must have been created before the manifest that names it was
  * written: where it is missing although a later epoch is there that holds more than what comes after floor_lsn, that is corruption.

@@ -38,6 +38,8 @@ struct omen_recovery {
     bool list_failed;       /* out of memory inside the host's callback */
     omen_buf parts, frames; /* of part, of waiting */
     omen_buf batch;         /* payloads of `frames` */
+    bool delivering;        /* the batch is whole; the first `delivered` of its frames have been handed on */
+    size_t delivered;
     size_t current;         /* of parts */
     omen_log_scan scan;
     omen_file *file;
@@ -163,7 +165,8 @@ static bool follows(const omen_recovery *r, const omen_log_header *h) {
 
 static omen_status deliver(omen_recovery *r, omen_error *err) {
     const waiting *w = (const waiting *)(const void *)r->frames.data;
-    for (size_t i = 0; i < r->frames.len / sizeof *w; i++) {
+    for (; r->delivered < r->frames.len / sizeof *w; r->delivered++) {
+        const size_t i = r->delivered;
         const omen_log_header *h = &w[i].header;
         omen_recovered_frame f = {.epoch = h->epoch,
                                   .type = h->type,
@@ -183,20 +186,15 @@ static void drop_batch(omen_recovery *r) {
     if (r->batch.cap > 4u * OMEN_LOG_WINDOW) omen_buf_deinit(&r->batch), omen_buf_init(&r->batch, r->st->mem);
     r->frames.len = 0;
     r->batch.len = 0;
+    r->delivered = 0;
 }
 
-/* Takes the frame at r->at, valid by itself. */
-static omen_status take(omen_recovery *r, size_t payload_at, omen_error *err) {
-    const omen_log_header *h = &r->scan.header;
+/* Hands the batch on; again when it has pended. */
+static omen_status finish_batch(omen_recovery *r, omen_error *err) {
     part *p = part_at(r, r->current);
-    waiting w = {*h, payload_at};
-    if (omen_buf_append(&r->frames, &w, sizeof w) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for a batch");
-    r->at += OMEN_LOG_HEADER + omen_log_body(h->length);
-    r->batch_crc = h->crc;
-    r->batch_lsn = h->first_lsn + h->count;
-    if ((h->flags & OMEN_LOG_COMMIT) == 0) return OMEN_OK;
     OMEN_TRY(deliver(r, err));
     drop_batch(r);
+    r->delivering = false;
     r->result.bytes += r->at - p->kept;
     p->kept = r->at;
     r->result.last_crc = r->batch_crc;
@@ -204,9 +202,23 @@ static omen_status take(omen_recovery *r, size_t payload_at, omen_error *err) {
     return OMEN_OK;
 }
 
+/* Takes the frame at r->at, valid by itself. */
+static omen_status take(omen_recovery *r, size_t payload_at, omen_error *err) {
+    const omen_log_header *h = &r->scan.header;
+    waiting w = {*h, payload_at};
+    if (omen_buf_append(&r->frames, &w, sizeof w) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for a batch");
+    r->at += OMEN_LOG_HEADER + omen_log_body(h->length);
+    r->batch_crc = h->crc;
+    r->batch_lsn = h->first_lsn + h->count;
+    if ((h->flags & OMEN_LOG_COMMIT) == 0) return OMEN_OK;
+    r->delivering = true;
+    return finish_batch(r, err);
+}
+
 /* Reads frames in order up to the end of the file or the first that is not valid in its place. */
 static omen_status replay(omen_recovery *r, omen_error *err) {
     part *p = part_at(r, r->current);
+    if (r->delivering) OMEN_TRY(finish_batch(r, err));
     while (r->at < p->size) {
         size_t payload_at = r->batch.len - (r->scan.in_frame ? r->scan.body_done : 0);
         omen_log_found found;

@@ -106,7 +106,27 @@ void omen_text_reader_free(omen_text_reader *r) {
     omen_text_fields_unref(f);
 }
 
+omen_status omen_text_fields_load(const omen_text_fields *f, bool again) {
+    omen_status s = OMEN_OK;
+    for (uint32_t i = 0; f != NULL && i < f->count; i++)
+        if (!f->of[i].sparse && f->of[i].analyzer.language != NULL && omen_language_load(f->of[i].analyzer.language, again) == OMEN_PENDING) s = OMEN_PENDING;
+    return s;
+}
+
+/* Whether a field that the reader passes over can be read now. */
+static bool outdated(const omen_text_reader *r) {
+    omen_stemmer s;
+    for (uint32_t i = 0; i < r->fields->count; i++)
+        if (!omen_text_reader_available(r, i) && omen_language_stemmer(r->fields->of[i].analyzer.language, &s)) return true;
+    return false;
+}
+
 omen_status omen_text_fields_writer(omen_text_fields *f, omen_text_reader **out, omen_error *err) {
+    if (f->writer != NULL && outdated(f->writer)) {
+        f->writer->fields = NULL;
+        omen_text_reader_free(f->writer);
+        f->writer = NULL;
+    }
     if (f->writer == NULL) OMEN_TRY(reader_new(f, false, &f->writer, err));
     *out = f->writer;
     return OMEN_OK;

@@ -52,7 +52,9 @@ typedef struct omen_text_sink {
 /* Used by one thread at a time; refers to the fields. short_texts: for queries, see analyze.h. OMEN_ERR_MEMORY. */
 omen_status omen_text_reader_new(omen_text_fields *f, bool short_texts, omen_text_reader **out, omen_error *err);
 void omen_text_reader_free(omen_text_reader *r); /* NULL is fine */
-/* The fields' own, made at its first use. The write lock is held. */
+/* Step: has the host load the languages of the fields that are not there (omen_language_load); OMEN_PENDING, or OMEN_OK. NULL is fine. */
+omen_status omen_text_fields_load(const omen_text_fields *f, bool again);
+/* The fields' own, made at its first use, and anew when a language has been loaded since. The write lock is held. */
 omen_status omen_text_fields_writer(omen_text_fields *f, omen_text_reader **out, omen_error *err);
 /* Whether the field's language is loaded; always so of sparse fields. */
 bool omen_text_reader_available(const omen_text_reader *r, uint32_t field);

@@ -18,6 +18,7 @@ enum { LANGUAGES = OMEN_ARRAY_LEN(languages) };
 
 /* What hosts registered. Written only while nobody else uses the room, as the header asks. */
 static const omen_stemmer *registered[LANGUAGES];
+static omen_language_loader *loader;
 
 static bool same(const char *name, size_t len, const char *known) {
     size_t i = 0;
@@ -52,6 +53,13 @@ bool omen_language_register(const omen_language *l, const omen_stemmer *s) {
     if (inside(l) != NULL) return false;
     registered[l - languages] = s;
     return true;
+}
+
+void omen_language_set_loader(omen_language_loader *l) { loader = l; }
+
+omen_status omen_language_load(const omen_language *l, bool again) {
+    if (loader == NULL || registered[l - languages] != NULL || inside(l) != NULL) return OMEN_OK;
+    return loader(l, again) == OMEN_PENDING ? OMEN_PENDING : OMEN_OK;
 }
 
 static bool prepare(void *state, const omen_stemmer *self) {

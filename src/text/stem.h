@@ -1,7 +1,7 @@
 /* stem.h - languages: a stemmer and stop words each.
  *
  * The stemmers are Snowball's (Porter 2001), the stop words those of the same project. A native build has all of them inside. WebAssembly has English
- * inside; each other language is a small module of its own (omendb-lang-de.wasm, wasm/lang.c says how to call it) which the host loads when a
+ * inside; each other language is a small module of its own (omendb-lang-de.wasm, wasm/lang/lang.c says how to call it) which the host loads when a
  * collection asks for it: it registers an omen_stemmer whose functions call the module. The module's stems are the built-in ones' bytes.
  */
 #ifndef OMEN_TEXT_STEM_H
@@ -40,6 +40,14 @@ bool omen_language_stemmer(const omen_language *l, omen_stemmer *out);
 /* Gives a language that is not built in the host's stemmer, or takes it away (NULL). The table and its words must stay while analyzers use them. Not
  * thread-safe: call it while no other thread makes analyzers. false, and nothing changes, where the language is built in. */
 bool omen_language_register(const omen_language *l, const omen_stemmer *s);
+
+/* Asks a host for a language that is not there: OMEN_PENDING while it is being loaded; anything else once it is registered, or cannot be had. A host that
+ * failed answers so until it is asked `again`. */
+typedef omen_status omen_language_loader(const omen_language *l, bool again);
+/* NULL: nobody is asked. Not thread-safe: call it before databases are opened. */
+void omen_language_set_loader(omen_language_loader *loader);
+/* Step: OMEN_PENDING while the host loads the language, else OMEN_OK, whether or not it is there now. */
+omen_status omen_language_load(const omen_language *l, bool again);
 
 /* Whether the folded word is one of the stop words. */
 bool omen_stemmer_stops(const omen_stemmer *s, const uint8_t *word, size_t len);

@@ -23,6 +23,7 @@ typedef struct log_model {
     uint64_t promised;  /* LSN up to which a sync has answered OK */
     uint64_t first_epoch, floor_lsn;
     size_t recovered;   /* frames seen by the recovery that runs */
+    bool pended;
     char problem[200];  /* the first thing that was wrong; empty when nothing was */
 } log_model;
 

@@ -5,6 +5,7 @@
  *   stem(len)    stems the word there, answers the stem's length
  *   stops()      where the stop words lie: ascending, each ended by a NUL; stops_len() bytes of them, to be copied out
  *   version()    omen_stemmer.version
+ *   code()       the language's two letters
  * A module is used by one thread at a time. It keeps nothing between words.
  */
 #include "omen_snowball.h"
@@ -30,4 +31,5 @@ EXPORT(stem) size_t lang_stem(size_t len) {
 
 EXPORT(stops) const char *lang_stops(void) { return omen_snowball_languages[0].stops; }
 EXPORT(stops_len) size_t lang_stops_len(void) { return omen_snowball_languages[0].stops_len; }
+EXPORT(code) const char *lang_code(void) { return omen_snowball_languages[0].code; }
 EXPORT(version) uint32_t lang_version(void) { return OMEN_SNOWBALL_VERSION; }
