@@ -29,13 +29,14 @@ mkdirSync(`${fresh}/cjs`, { recursive: true });
 for (const [from, to] of [
   ["../build/wasm/omendb.wasm", "omendb.wasm"],
   ["../build/wasm-relaxed/omendb.wasm", "omendb-relaxed.wasm"],
+  ["../build/wasm/lang", "lang"],
   ["../build/wasm/THIRD-PARTY-NOTICES", "THIRD-PARTY-NOTICES"],
 ]) {
   if (!existsSync(from)) {
     console.error(`${from} is not built: run ./dev build wasm wasm-relaxed`);
     stop(1);
   }
-  cpSync(from, `${fresh}/${to}`);
+  cpSync(from, `${fresh}/${to}`, { recursive: true });
 }
 
 // The addon of this machine, where it is built; without it the package takes WebAssembly.

@@ -4,6 +4,7 @@ import { Database } from "./database.js";
 import type { Engine } from "./engine/engine.js";
 import { OmenError, asOmenError } from "./errors.js";
 import { coreOptions, resolveSettings, type Settings, type SettingsSource } from "./options.js";
+import { languageLoader, type LanguageLoader, type LanguageSource } from "./languages.js";
 import type { StorageAdapter } from "./storage/storage.js";
 import type { CallOptions, LogLevel, OpenOptions } from "./types.js";
 import { decodeAnswer, encodeRequest } from "./wire.js";
@@ -17,6 +18,8 @@ export interface ConnectRequest {
   readOnly: boolean;
   log: (level: LogLevel, line: string) => void;
   signal: AbortSignal | undefined;
+  /** For engines in WebAssembly. */
+  language: LanguageLoader;
 }
 
 /** An engine that can reach the place. The `open` request names it by path or by slot. */
@@ -33,6 +36,8 @@ export interface Platform extends SettingsSource {
   defaultStorage(): string | Promise<string>;
   /** Adapters by name. */
   readonly storages: { readonly [name: string]: () => StorageAdapter | Promise<StorageAdapter> };
+  /** Modules of languages. */
+  readonly languages: LanguageSource;
   connect(request: ConnectRequest): Promise<Connected>;
 }
 
@@ -52,11 +57,11 @@ export async function adapterOf(platform: Pick<Platform, "name" | "storages">, s
 
 /** A WebAssembly engine with the adapter's storage in its slot. */
 export async function connectLocally(
-  makeEngine: (log: ConnectRequest["log"]) => Promise<Engine>,
+  makeEngine: (options: Pick<ConnectRequest, "log" | "language">) => Promise<Engine>,
   adapter: StorageAdapter,
-  { name, create, readOnly, signal, log }: ConnectRequest,
+  { name, create, readOnly, signal, log, language }: ConnectRequest,
 ): Promise<Connected> {
-  const engine = await makeEngine(log);
+  const engine = await makeEngine({ log, language });
   try {
     const storage = await adapter.open(name, { create, readOnly, ...(signal === undefined ? {} : { signal }) });
     return { engine, place: { slot: engine.putStorage!(storage) } };
@@ -73,6 +78,7 @@ function logToConsole(level: LogLevel, line: string): void {
 
 /** Makes the `open` of a platform. */
 export function createOpen(platform: Platform) {
+  const languages = new Map<string, Promise<WebAssembly.Module>>();
   return async function open(name: string, options: OpenOptions = {}): Promise<Database> {
     if (typeof name !== "string" || name === "") throw new OmenError("OMEN_ERR_NAME", "open needs a name or path of at least one character");
     const settings: Settings = await resolveSettings(options, platform);
@@ -86,6 +92,7 @@ export function createOpen(platform: Platform) {
       readOnly,
       log: options.log ?? logToConsole,
       signal: options.signal,
+      language: languageLoader(platform.languages, languages, options.languages),
     });
     try {
       // WebAssembly has no thread of its own: there maintenance is called for from here.

@@ -199,6 +199,9 @@ export interface DatabaseOptions {
   databaseId?: string;
 }
 
+/** The module of a language (`omendb/lang/de.wasm` of this package): compiled, or where it is. */
+export type LanguageModule = WebAssembly.Module | URL | string;
+
 /** A level of log lines. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
@@ -209,6 +212,11 @@ export interface OpenOptions extends DatabaseOptions, CallOptions {
   engine?: "auto" | "wasm" | "native";
   /** A JSON file (or a URL of one, in browsers) with any of these settings; `profiles` in it holds more for each profile. */
   config?: string | URL;
+  /**
+   * Modules of languages of text fields, by code, for WebAssembly where they cannot be loaded from the package (edge isolates), or are served
+   * elsewhere: `{ de: module }`. The native engine has all languages inside.
+   */
+  languages?: { readonly [code: string]: LanguageModule };
   /** Lines that the engine logs; without it, errors and warnings go to the console. */
   log?: (level: LogLevel, line: string) => void;
 }

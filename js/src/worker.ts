@@ -4,7 +4,7 @@
  */
 import { WasmEngine } from "./engine/wasm.js";
 import type { FromWorker, ToWorker } from "./engine/worker-protocol.js";
-import { OmenError, asOmenError } from "./errors.js";
+import { ERRORS, OmenError, asOmenError, type ErrorCode } from "./errors.js";
 import { autoStorage } from "./storage/auto.js";
 import { indexeddb } from "./storage/indexeddb.js";
 import { memory } from "./storage/memory.js";
@@ -29,9 +29,27 @@ function started(): WasmEngine {
   return engine;
 }
 
+/** Questions for modules of languages, which the page answers. */
+const languages = new Map<number, { resolve(module: WebAssembly.Module): void; reject(error: OmenError): void }>();
+let nextLanguage = 1;
+
+const language = (code: string): Promise<WebAssembly.Module> =>
+  new Promise((resolve, reject) => {
+    const id = nextLanguage++;
+    languages.set(id, { resolve, reject });
+    scope.postMessage({ type: "language", id, language: code });
+  });
+
+function takeLanguage(message: Extract<ToWorker, { type: "language" | "noLanguage" }>): void {
+  const question = languages.get(message.id);
+  languages.delete(message.id);
+  if (message.type === "language") question?.resolve(message.module);
+  else question?.reject(new OmenError(Object.hasOwn(ERRORS, message.code) ? (message.code as ErrorCode) : "OMEN_ERR_INTERNAL", message.message));
+}
+
 function start(module: WebAssembly.Module): void {
   try {
-    engine = new WasmEngine(module, { log: (level, line) => scope.postMessage({ type: "log", level, line }) });
+    engine = new WasmEngine(module, { log: (level, line) => scope.postMessage({ type: "log", level, line }), language });
     scope.postMessage({ type: "started", kernels: engine.kernels });
   } catch (error) {
     const { code, detail } = asOmenError(error, "starting the engine");
@@ -39,7 +57,7 @@ function start(module: WebAssembly.Module): void {
   }
 }
 
-async function answer(message: Exclude<ToWorker, { type: "start" | "abort" }>): Promise<void> {
+async function answer(message: Exclude<ToWorker, { type: "start" | "abort" | "language" | "noLanguage" }>): Promise<void> {
   const { id } = message;
   switch (message.type) {
     case "open": {
@@ -72,6 +90,7 @@ scope.onmessage = ({ data }: MessageEvent) => {
   const message = data as ToWorker;
   if (message.type === "start") start(message.module);
   else if (message.type === "abort") aborters.get(message.id)?.abort();
+  else if (message.type === "language" || message.type === "noLanguage") takeLanguage(message);
   else {
     answer(message).catch((error: unknown) => {
       const { code, detail } = asOmenError(error);

@@ -2,10 +2,8 @@
 import { OmenError } from "../errors.js";
 import { hasRelaxedSimd, hasSimd } from "./probe.js";
 
-/** Compiles the build that this runtime can load. @throws OmenError `OMEN_ERR_UNSUPPORTED`, `OMEN_ERR_IO` */
-export async function compileFrom(plain: URL, relaxed: URL): Promise<WebAssembly.Module> {
-  if (!hasSimd()) throw new OmenError("OMEN_ERR_UNSUPPORTED", "this runtime has no WebAssembly SIMD; use a newer one");
-  const url = hasRelaxedSimd() ? relaxed : plain;
+/** Compiles what a URL serves. @throws OmenError `OMEN_ERR_IO` */
+export async function compileUrl(url: URL): Promise<WebAssembly.Module> {
   try {
     const response = await fetch(url);
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
@@ -15,4 +13,10 @@ export async function compileFrom(plain: URL, relaxed: URL): Promise<WebAssembly
   } catch (error) {
     throw new OmenError("OMEN_ERR_IO", `the module ${url.href} cannot be loaded: ${(error as Error).message}; is it served beside the script?`, { cause: error });
   }
+}
+
+/** Compiles the build that this runtime can load. @throws OmenError `OMEN_ERR_UNSUPPORTED`, `OMEN_ERR_IO` */
+export async function compileFrom(plain: URL, relaxed: URL): Promise<WebAssembly.Module> {
+  if (!hasSimd()) throw new OmenError("OMEN_ERR_UNSUPPORTED", "this runtime has no WebAssembly SIMD; use a newer one");
+  return compileUrl(hasRelaxedSimd() ? relaxed : plain);
 }

@@ -7,6 +7,7 @@
  */
 import { STATUS } from "../codes.js";
 import { OmenError, asOmenError } from "../errors.js";
+import { Language, type LanguageLoader } from "../languages.js";
 import type { MaybePromise, Storage, StorageFile } from "../storage/storage.js";
 import type { LogLevel } from "../types.js";
 
@@ -36,6 +37,13 @@ interface OpenFile {
   asked: Map<string, Asked>;
 }
 
+/** A language that the core asked for: its module is being loaded, is there, or cannot be had. */
+interface AskedLanguage {
+  loading: boolean;
+  language?: Language;
+  failure?: OmenError;
+}
+
 const isPromise = <T>(answer: MaybePromise<T>): answer is Promise<T> =>
   typeof answer === "object" && answer !== null && typeof (answer as { then?: unknown }).then === "function";
 
@@ -48,6 +56,10 @@ export class HostImports {
   /** Called whenever a promise has settled. */
   onProgress: () => void = () => {};
   onLog: ((level: LogLevel, line: string) => void) | undefined;
+  /** Loads modules of languages. */
+  loadLanguage: LanguageLoader | undefined;
+  /** Hands a language to the core by the number it asked with; answers `false` when there is no memory for it. */
+  registerLanguage: (language: number, version: number, stops: Uint8Array) => boolean = () => false;
 
   #memory: WebAssembly.Memory | undefined;
   #view = new Uint8Array();
@@ -55,6 +67,8 @@ export class HostImports {
   #files = new Map<number, OpenFile>();
   #next = 1;
   #releases: Promise<void>[] = [];
+  #languages = new Map<number, AskedLanguage>();
+  #failedLanguages = new Map<string, OmenError>();
   #decoder = new TextDecoder();
   #encoder = new TextEncoder();
 
@@ -138,6 +152,8 @@ export class HostImports {
           return this.#ask(asked, `remove ${text}`, `removing ${text}`, () => place.remove(text)) === PENDING ? PENDING : 0;
         }),
       storage_release: (storage: number) => this.#release(storage),
+      language_load: (language: number, code: number, again: number) => this.#loadLanguage(language, this.text(code >>> 0, 2), again !== 0),
+      language_stem: (language: number, word: number, length: number, room: number) => this.#languages.get(language)!.language!.stem(this.heap, word >>> 0, length, room),
       wall_ms: () => Date.now(),
       ticks: () => performance.now() * 1e6,
       entropy: (into: number, length: number) =>
@@ -165,6 +181,43 @@ export class HostImports {
       this.failure = asOmenError(error);
       return -this.failure.status;
     }
+  }
+
+  /** Why the last attempt to load a language failed. */
+  languageFailure(code: string): OmenError | undefined {
+    return this.#failedLanguages.get(code);
+  }
+
+  #loadLanguage(number: number, code: string, again: boolean): number {
+    let asked = this.#languages.get(number);
+    if (asked === undefined || (again && asked.failure !== undefined)) {
+      asked = { loading: true };
+      this.#languages.set(number, asked);
+      this.outstanding++;
+      void this.#fetchLanguage(number, code, asked);
+    }
+    return asked.loading ? -STATUS.OMEN_PENDING : 0;
+  }
+
+  async #fetchLanguage(number: number, code: string, asked: AskedLanguage): Promise<void> {
+    try {
+      if (this.loadLanguage === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", `this engine was given no way to load the module of language "${code}"`);
+      const language = new Language(code, await this.loadLanguage(code));
+      asked.language = language;
+      if (!this.registerLanguage(number, language.version, language.stops)) throw new OmenError("OMEN_ERR_MEMORY", `no memory for the stop words of language "${code}"`);
+      this.#failedLanguages.delete(code);
+    } catch (error) {
+      asked.failure = asOmenError(error);
+      this.#failedLanguages.set(code, asked.failure);
+      try {
+        this.onLog?.("warn", `text of language "${code}" is stored, but not searched: ${asked.failure.detail}`);
+      } catch {
+        // A log line must not stop the core.
+      }
+    }
+    asked.loading = false;
+    this.outstanding--;
+    this.onProgress();
   }
 
   #storage(number: number): OpenStorage {

@@ -9,6 +9,7 @@ import { onAbort } from "../abort.js";
 import { STATUS } from "../codes.js";
 import { OmenError, codeOf } from "../errors.js";
 import type { Storage } from "../storage/storage.js";
+import type { LanguageLoader } from "../languages.js";
 import type { LogLevel } from "../types.js";
 import { decodeResponse, encodeError } from "../wire.js";
 import type { Engine } from "./engine.js";
@@ -28,6 +29,7 @@ interface Exports {
   call_response(call: number): number;
   call_response_len(call: number): number;
   call_free(call: number): void;
+  language_register(language: number, version: number, stops: number, length: number): number;
   last_status(): number;
   last_error(): number;
   kernels(): number;
@@ -48,6 +50,8 @@ const FROM_STORAGE = new Set(["OMEN_ERR_IO", "OMEN_ERR_FULL", "OMEN_ERR_POISONED
 
 export interface WasmEngineOptions {
   log?: ((level: LogLevel, line: string) => void) | undefined;
+  /** Loads the modules of languages that the module has not inside; without it, text of those cannot be searched. */
+  language?: LanguageLoader | undefined;
 }
 
 export class WasmEngine implements Engine {
@@ -68,6 +72,8 @@ export class WasmEngine implements Engine {
   constructor(module: WebAssembly.Module, options: WasmEngineOptions = {}) {
     this.#host.onLog = options.log;
     this.#host.onProgress = () => this.#wake();
+    this.#host.loadLanguage = options.language;
+    this.#host.registerLanguage = (language, version, stops) => this.#registerLanguage(language, version, stops);
     const instance = new WebAssembly.Instance(module, { omen_host: this.#host.imports() as WebAssembly.ModuleImports });
     this.#exports = instance.exports as unknown as Exports;
     this.#host.bind(this.#exports.memory);
@@ -122,6 +128,14 @@ export class WasmEngine implements Engine {
     await this.#host.close();
   }
 
+  #registerLanguage(language: number, version: number, stops: Uint8Array): boolean {
+    if (this.#gone !== undefined) return false;
+    const at = this.#exports.mem_alloc(stops.length) >>> 0;
+    if (at === 0) return false;
+    this.#host.heap.set(stops, at);
+    return this.#exports.language_register(language, version, at, stops.length) !== 0;
+  }
+
   #lastError(status = this.#exports.last_status()): OmenError {
     return new OmenError(codeOf(status), this.#host.cString(this.#exports.last_error() >>> 0));
   }
@@ -158,12 +172,21 @@ export class WasmEngine implements Engine {
     if (failure !== undefined) this.#lastFailure = failure;
     const { status, json } = decodeResponse(response);
     const code = codeOf(status);
+    if (code === "OMEN_ERR_UNSUPPORTED") return this.#explainLanguage(response, String(json["message"] ?? ""));
     const cause = failure?.code === code ? failure : FROM_STORAGE.has(code) ? this.#lastFailure : undefined;
     const message = String(json["message"] ?? "");
     if (cause === undefined || message.includes(cause.detail)) return response;
     return encodeError(code, message === "" ? cause.detail : `${message}: ${cause.detail}`);
   }
   #lastFailure: OmenError | undefined;
+
+  /** Why a language is not there, and what helps: the core knows only that it is not. */
+  #explainLanguage(response: Uint8Array<ArrayBuffer>, message: string): Uint8Array<ArrayBuffer> {
+    const [start, language] = /^.*language "([a-z]{2})" is not loaded/.exec(message) ?? [];
+    const failure = language === undefined ? undefined : this.#host.languageFailure(language);
+    if (start === undefined || failure === undefined) return response;
+    return encodeError("OMEN_ERR_UNSUPPORTED", `${start}: ${failure.detail}; hand its module over, open(name, { languages: { ${language}: … } }), or see to it that it can be loaded and call db.collection again`);
+  }
 
   #finish(pending: PendingCall): void {
     this.#pending.delete(pending);

@@ -13,6 +13,9 @@ export type ToWorker =
   | { type: "call"; id: number; request: Uint8Array }
   /** The call's signal was aborted. The call is answered all the same, as cancelled if it was still under way. */
   | { type: "abort"; id: number }
+  /** To `language`: the module, or why there is none. */
+  | { type: "language"; id: number; module: WebAssembly.Module }
+  | { type: "noLanguage"; id: number; code: string; message: string }
   /** Frees the engine; the worker has closed every storage when it answers. */
   | { type: "close"; id: number };
 
@@ -26,4 +29,6 @@ export type FromWorker =
   | { type: "closed"; id: number }
   /** To any question that failed other than by a response. */
   | { type: "error"; id: number; code: string; message: string }
+  /** A question of the worker's, with numbers of its own: the page compiles modules of languages, as it did the engine's. */
+  | { type: "language"; id: number; language: string }
   | { type: "log"; level: LogLevel; line: string };

@@ -1,6 +1,7 @@
 /** The page's side of a database that lives in a worker: an engine that forwards (worker-protocol.ts). */
 import { onAbort } from "../abort.js";
-import { ERRORS, OmenError, type ErrorCode } from "../errors.js";
+import { ERRORS, OmenError, asOmenError, type ErrorCode } from "../errors.js";
+import type { LanguageLoader } from "../languages.js";
 import type { LogLevel } from "../types.js";
 import { encodeError } from "../wire.js";
 import type { Engine } from "./engine.js";
@@ -31,10 +32,12 @@ export class WorkerEngine implements Engine {
   #gone: OmenError | undefined;
   #log: ((level: LogLevel, line: string) => void) | undefined;
   #started: Promise<void>;
+  #language: LanguageLoader | undefined;
 
   /** Starts the engine in a worker that was just made. Await {@link started} before anything else. */
-  constructor(worker: WorkerLike, module: WebAssembly.Module, log?: (level: LogLevel, line: string) => void) {
+  constructor(worker: WorkerLike, module: WebAssembly.Module, log?: (level: LogLevel, line: string) => void, language?: LanguageLoader) {
     this.#worker = worker;
+    this.#language = language;
     this.#log = log;
     this.#started = new Promise((resolve, reject) => {
       this.#questions.set(0, { resolve: () => resolve(), reject });
@@ -105,6 +108,9 @@ export class WorkerEngine implements Engine {
       case "log":
         this.#log?.(message.level, message.line);
         return;
+      case "language":
+        void this.#loadLanguage(message.id, message.language);
+        return;
       case "failed":
         this.#fail(errorOf(message.code, message.message));
         return;
@@ -117,6 +123,16 @@ export class WorkerEngine implements Engine {
         return;
       default:
         this.#settle(message.id)?.resolve(message);
+    }
+  }
+
+  async #loadLanguage(id: number, language: string): Promise<void> {
+    try {
+      if (this.#language === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", "this page was given no way to load it");
+      this.#post({ type: "language", id, module: await this.#language(language) });
+    } catch (error) {
+      const { code, detail } = asOmenError(error);
+      this.#post({ type: "noLanguage", id, code, message: detail });
     }
   }
 

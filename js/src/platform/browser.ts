@@ -1,5 +1,5 @@
 /** OmenDB in browsers. The database lives in a worker of its own; an adapter that is given runs in the page, which alone has it. */
-import { compileFrom } from "../engine/fetch.js";
+import { compileFrom, compileUrl } from "../engine/fetch.js";
 import { WasmEngine } from "../engine/wasm.js";
 import { WorkerEngine } from "../engine/worker.js";
 import { OmenError, asOmenError } from "../errors.js";
@@ -32,23 +32,24 @@ const platform: Platform = {
     indexeddb,
     memory: () => memory(),
   },
+  languages: { packaged: (code) => new URL(`../lang/omendb-lang-${code}.wasm`, import.meta.url), compile: compileUrl },
   readText: async (file) => {
     const response = await fetch(file);
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     return response.text();
   },
   async connect(request) {
-    const { name, storage, create, readOnly, log } = request;
+    const { name, storage, create, readOnly, log, language } = request;
     if (request.engine === "native") throw new OmenError("OMEN_ERR_UNSUPPORTED", "there is no native engine in browsers");
     if (typeof storage !== "string") {
       const module = await compile();
-      return connectLocally(async (line) => new WasmEngine(module, { log: line }), await adapterOf(platform, storage), request);
+      return connectLocally(async (options) => new WasmEngine(module, options), await adapterOf(platform, storage), request);
     }
     await adapterOf(platform, storage); // refuses unknown names before a worker is made
     const worker = new Worker(new URL("../worker.js", import.meta.url), { type: "module", name: `omendb ${name}` });
     let engine: WorkerEngine | undefined;
     try {
-      engine = new WorkerEngine(worker, await compile(), log);
+      engine = new WorkerEngine(worker, await compile(), log, language);
       await engine.started;
       return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly }) } };
     } catch (error) {

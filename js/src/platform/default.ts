@@ -1,5 +1,5 @@
 /** OmenDB where nothing is known of the runtime but the web's own interfaces: in memory, or on an adapter that is given. */
-import { compileFrom } from "../engine/fetch.js";
+import { compileFrom, compileUrl } from "../engine/fetch.js";
 import { WasmEngine } from "../engine/wasm.js";
 import { OmenError } from "../errors.js";
 import { adapterOf, connectLocally, createDestroy, createOpen, type Platform } from "../open.js";
@@ -13,6 +13,7 @@ const platform: Platform = {
   name: "this platform",
   defaultStorage: () => "memory",
   storages: { memory: () => memory() },
+  languages: { packaged: (code) => new URL(`../lang/omendb-lang-${code}.wasm`, import.meta.url), compile: compileUrl },
   readText: async (file) => (await fetch(file)).text(),
   async connect(request) {
     if (request.engine === "native") throw new OmenError("OMEN_ERR_UNSUPPORTED", "there is no native engine on this platform");
@@ -20,7 +21,7 @@ const platform: Platform = {
     compiled ??= compileFrom(new URL("../omendb.wasm", import.meta.url), new URL("../omendb-relaxed.wasm", import.meta.url));
     compiled.catch(() => (compiled = undefined));
     const module = await compiled;
-    return connectLocally(async (log) => new WasmEngine(module, { log }), adapter, request);
+    return connectLocally(async (options) => new WasmEngine(module, options), adapter, request);
   },
 };
 

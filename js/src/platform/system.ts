@@ -1,8 +1,9 @@
 /** What Node.js, Deno and Bun have in common: files, and node:fs to reach them. */
 import { readFile } from "node:fs/promises";
 import type { Engine } from "../engine/engine.js";
+import { compileUrl } from "../engine/fetch.js";
 import { hasRelaxedSimd, hasSimd } from "../engine/probe.js";
-import { WasmEngine } from "../engine/wasm.js";
+import { WasmEngine, type WasmEngineOptions } from "../engine/wasm.js";
 import { OmenError } from "../errors.js";
 import { dist } from "../here.js";
 import { adapterOf, connectLocally, type Platform } from "../open.js";
@@ -17,10 +18,15 @@ async function compile(): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await readFile(new URL(hasRelaxedSimd() ? "omendb-relaxed.wasm" : "omendb.wasm", dist)));
 }
 
-async function wasmEngine(log: (level: LogLevel, line: string) => void): Promise<Engine> {
+/** Packages' own files are read; what a program names may be anywhere. */
+async function compileFile(url: URL): Promise<WebAssembly.Module> {
+  return url.protocol === "file:" ? WebAssembly.compile(await readFile(url)) : compileUrl(url);
+}
+
+async function wasmEngine(options: WasmEngineOptions): Promise<Engine> {
   compiled ??= compile();
   try {
-    return new WasmEngine(await compiled, { log });
+    return new WasmEngine(await compiled, options);
   } catch (error) {
     compiled = undefined;
     throw error;
@@ -50,6 +56,7 @@ export function systemPlatform(name: string, environment: (variable: string) => 
     environment,
     defaultStorage: () => "fs",
     storages: { fs: () => fs(), memory: () => memory() },
+    languages: { packaged: (code) => new URL(`lang/omendb-lang-${code}.wasm`, dist), compile: compileFile },
     readText: (file) => readFile(file, "utf8"),
     async connect(request) {
       const adapter = await adapterOf(platform, request.storage);

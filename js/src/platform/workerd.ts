@@ -16,12 +16,18 @@ const platform: Platform = {
   name: "workerd",
   defaultStorage: () => "memory",
   storages: { memory: () => memory() },
+  languages: {
+    packaged: undefined,
+    compile: async () => {
+      throw new Error("modules must be imported on workerd: import de from \"omendb/lang/de.wasm\"");
+    },
+  },
   readText: async () => {
     throw new Error("there are no files on workerd; give the options in the code");
   },
   async connect(request) {
     if (request.engine === "native") throw new OmenError("OMEN_ERR_UNSUPPORTED", "there is no native engine on workerd");
-    return connectLocally(async (log) => new WasmEngine(hasRelaxedSimd() ? relaxed : plain, { log }), await adapterOf(platform, request.storage), request);
+    return connectLocally(async (options) => new WasmEngine(hasRelaxedSimd() ? relaxed : plain, options), await adapterOf(platform, request.storage), request);
   },
 };
 
