@@ -87,7 +87,10 @@ static bool plan_index(const omen_vector_leg *l, const omen_part_state *part, ui
         s->effort = lists ? given : OMEN_MAX(given, ask->k);
         s->want = omen_index_want(index, ask->k, given);
     }
-    return s->want < matching / MANY;
+    if (l->select == NULL) return s->want < matching / MANY;
+    /* With a filter: unless comparing the rows that match is less work. */
+    omen_index_plan so = {s->effort, s->slack, s->want};
+    return l->ask.plan == OMEN_PLAN_INDEX || omen_index_filtered_cost(index, matching, &so) < matching;
 }
 
 /* What comparing a row by itself costs beside comparing one among its neighbours, in bytes that could have been read meanwhile: finding it, its id, and a cache that misses. */
