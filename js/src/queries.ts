@@ -182,11 +182,8 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   /** Words to find in the text fields. */
   text?: string | TextQuery<Metadata>;
   sparse?: SparseQuery;
-  /**
-   * Search for what is like these records, and unlike those, by the vectors of one field. `"best"` compares with each of them, `"average"` (when left out)
-   * with their mean.
-   */
-  recommend?: { readonly positive?: readonly Id[]; readonly negative?: readonly Id[]; readonly strategy?: "average" | "best"; readonly field?: Field };
+  /** Search for what is like these records, and unlike those, by the vectors of one field. They are left out of the answer. */
+  recommend?: { readonly positive: readonly Id[]; readonly negative?: readonly Id[]; readonly field?: Field };
   /** Only records that this selects. */
   filter?: Filter<Metadata>;
   /** How many hits, 1 to 100,000; 10 when left out. More than there are records is fine. */
@@ -215,6 +212,11 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   highlight?: boolean | { readonly fields?: readonly string[]; readonly length?: number; readonly fragments?: number; readonly pre?: string; readonly post?: string };
   /** Orders the best candidates (4 `topK` when left out) anew, by numbers that a function gives them: a model, a rule. Not with `groupBy`. */
   rerank?: Rerank<Metadata, Stored> | { readonly by: Rerank<Metadata, Stored>; readonly candidates?: number };
+  /**
+   * How segments are searched for vectors, where that can be done: by the index, the records that the filter selects one by one, or all of them. For finding out
+   * what is best; `"auto"` when left out.
+   */
+  plan?: "auto" | "index" | "matches" | "scan";
   /** Gives up after so many milliseconds: `OMEN_ERR_DEADLINE`. */
   deadlineMs?: number;
   /**

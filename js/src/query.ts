@@ -11,7 +11,7 @@ const invalid = (message: string): OmenError => new OmenError("OMEN_ERR_INVALID"
 /** What a search of one vector may have besides: such a query takes the short way. */
 const PLAIN = new Set(["vector", "topK", "field", "include", "signal", "recall", "ef", "efSearch", "nprobe", "exact"]);
 /** Members that go into the request as they are. */
-const PASSED = ["text", "fusion", "alpha", "weights", "rrfK", "maxDistance", "minScore", "mmr", "groupBy", "highlight", "deadlineMs"] as const;
+const PASSED = ["text", "fusion", "alpha", "weights", "rrfK", "maxDistance", "minScore", "mmr", "groupBy", "highlight", "plan", "deadlineMs"] as const;
 const MORE = new Set<string>(["vectors", "sparse", "recommend", "filter", "facets", "rerank", ...PASSED]);
 
 /** A query as it comes: nothing of it has been checked. */

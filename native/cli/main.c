@@ -17,9 +17,9 @@
 #define INDEX "index index-m index-ef index-codec index-lists index-bits "
 #define EFFORT "recall ef nprobe exact "
 #define QUERY                                                                                                                        \
-    "vector vector-file row id k filter words text-fields operator typos no-typos prefix sparse-query positive negative strategy fusion "   \
+    "vector vector-file row id k filter words text-fields operator typos no-typos prefix sparse-query positive negative like-field fusion "   \
     "alpha weights rrf-k max-distance min-score mmr mmr-candidates group-by group-size group-missing facets highlight "              \
-    "highlight-fields highlight-length highlight-fragments deadline-ms "
+    "highlight-fields highlight-length highlight-fragments plan deadline-ms "
 
 const cli_command cli_commands[] = {
     {"create", cli_run_create, "DATABASE", 1, 1, "create a database, or a collection in it",

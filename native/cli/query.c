@@ -150,14 +150,15 @@ static omen_status put_ids(const char *name) {
 
 static omen_status put_recommend(void) {
     if (!cli_given("positive") && !cli_given("negative")) {
-        if (cli_given("strategy")) return cli_fail(OMEN_ERR_INVALID, "--strategy says how examples are used; give them with --positive ID and --negative ID");
+        if (cli_given("like-field")) return cli_fail(OMEN_ERR_INVALID, "--like-field says how examples are compared; give them with --positive ID and --negative ID");
         return OMEN_OK;
     }
     cli_json_key("recommend");
     cli_json_object();
     CLI_TRY(put_ids("positive"));
     CLI_TRY(put_ids("negative"));
-    put_text_option("strategy", "strategy");
+    if (cli_given("like-field")) put_text_option("like-field", "field");
+    else if (!cli_given("vector") && !cli_given("vector-file") && !cli_given("id")) put_text_option("field", "field");
     cli_json_object_end();
     return OMEN_OK;
 }
@@ -223,6 +224,7 @@ static omen_status put_all(void) {
     }
     CLI_TRY(put_number_option("max-distance", "maxDistance"));
     CLI_TRY(put_number_option("min-score", "minScore"));
+    put_text_option("plan", "plan");
     CLI_TRY(put_number_option("deadline-ms", "deadlineMs"));
     return put_later();
 }

@@ -125,10 +125,12 @@ test("facets, groups, examples, limits", { skip }, (t) => {
   assert.deepEqual(found(["search", db, ...V, "--mmr", "1", "--mmr-candidates", "3"]), ["a", 7, "b"]);
   assert.deepEqual(found(["search", db, "--positive", "a"]), [7, "b"]);
   assert.deepEqual(found(["search", db, "--positive", "a", "--positive", "7", "--negative", "b"]), []);
+  assert.deepEqual(found(["search", db, "--positive", "a", "--field", "vector"]), [7, "b"]);
+  assert.deepEqual(found(["search", db, ...V, "--plan", "scan"]), ["a", 7, "b"]);
   assert.equal(found(["search", db, ...V, "--deadline-ms", "60000"]).length, 3);
   assert.match(fails(10, ["search", db, ...V, "--group-size", "2"]).message, /--group-by/);
   assert.match(fails(10, ["search", db, ...V, "--mmr-candidates", "2"]).message, /--mmr/);
-  assert.match(fails(10, ["search", db, ...V, "--strategy", "average"]).message, /--positive/);
+  assert.match(fails(10, ["search", db, ...V, "--like-field", "vector"]).message, /--positive/);
   fails(20, ["search", db, "--positive", "nobody"]);
   assert.match(fails(10, ["search", db, "--filter", "TRUE"]).message, /--vector.*--text/);
 });

@@ -262,7 +262,7 @@ both("hits are grouped, kept apart, and cut off", async (c) => {
 both("records are examples of what to find", async (c) => {
   const like = await c.search({ recommend: { positive: ["a"] }, field: "vector" });
   assert.deepEqual(ids(like), [7, "b", 9007199254740993n], "the examples are left out");
-  const unlike = await c.search({ recommend: { positive: [7], negative: [9007199254740993n], strategy: "average" }, field: "vector" });
+  const unlike = await c.search({ recommend: { positive: [7], negative: [9007199254740993n] }, field: "vector" });
   assert.deepEqual(new Set(ids(unlike)), new Set(["a", "b"]));
   const photo = await c.search({ recommend: { positive: ["b"] }, field: "photo", topK: 1, include: ["vector"] });
   assert.deepEqual(photo[0].vector.length, 3);
@@ -270,14 +270,6 @@ both("records are examples of what to find", async (c) => {
   await assert.rejects(c.search({ recommend: { positive: [{}] } }), { code: "OMEN_ERR_ID" });
   await assert.rejects(c.search({ recommend: { positive: "a" } }), invalid(/array of ids/));
   await assert.rejects(c.search({ recommend: ["a"] }), invalid(/recommend must be/));
-});
-
-both("each example may count by itself", async (c) => {
-  const hits = await c.search({ recommend: { positive: ["a", 9007199254740993n], strategy: "best" }, field: "vector" });
-  assert.deepEqual(ids(hits), [7, "b"], "the one that is near to one of them");
-  const unlike = await c.search({ recommend: { positive: [7], negative: ["b"], strategy: "best" }, field: "vector" });
-  assert.deepEqual(new Set(ids(unlike)), new Set(["a", 9007199254740993n]));
-  await assert.rejects(c.search({ recommend: { positive: ["a"], strategy: "worst" } }), invalid(/strategy/));
 });
 
 both("a function orders the best anew", async (c) => {
@@ -322,6 +314,9 @@ both("explanations tell of the filter and of each leg", async (c) => {
   const several = await c.explain({ vector: [1, 0], field: "vector", text: "tea", sparse: { indices: [3], values: [1] } });
   assert.deepEqual(several.legs.map(({ leg }) => leg), ["vector", "text", "terms"]);
   assert.ok(several.legs[1].terms.some(({ term }) => term === "tea"));
+  const plans = await Promise.all(["auto", "index", "matches", "scan"].map((plan) => c.search({ vector: [1, 0], field: "vector", filter: "year >= 2021", plan })));
+  for (const hits of plans) assert.deepEqual(hits, plans[0]);
+  await assert.rejects(c.search({ vector: [1, 0], field: "vector", plan: "luck" }), invalid(/plan/));
   await assert.rejects(c.explain({ topK: 3 }), invalid(/vector is missing/));
 });
 
