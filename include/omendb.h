@@ -242,6 +242,10 @@ typedef struct omen_query_vector {
     float weight;        /* in the fusion, at least 0; 1 is usual */
 } omen_query_vector;
 
+/* Scores of candidates, larger is better: scores[i] is what candidate i has so far, and is to be what it has in the end (finite). Called once a search, on its thread,
+ * outside all locks; it may not use the results after it has returned. */
+typedef void (*omen_rerank)(void *arg, const omen_results *candidates, float *scores);
+
 typedef struct omen_query {
     uint32_t struct_size;
     uint32_t k;          /* 1 to OMEN_MAX_K; more than there are records is fine */
@@ -258,6 +262,10 @@ typedef struct omen_query {
     omen_str filter;     /* only records whose document matches: a Mongo-style object, {"year": {"$gte": 2020}}, or an SQL-like string, year >= 2020; empty: all */
     const omen_query_vector *vectors; /* more query vectors, or, where `vector` is NULL, all of them */
     size_t vector_count;              /* at most OMEN_MAX_VECTOR_FIELDS */
+    omen_rerank rerank;  /* of omen_search: orders the best candidates anew; NULL: none. Candidates have what `include` says */
+    void *rerank_arg;
+    uint32_t rerank_candidates; /* at least k are taken; 0: four times k */
+    uint32_t reserved2_;
     omen_str options;    /* a JSON object with everything else that a search may ask for: text, fusion, facets, groups and so on (docs/QUERIES.md); empty: nothing */
 } omen_query;
 
@@ -265,6 +273,8 @@ OMEN_API void omen_query_init(omen_query *q);
 /* The k nearest live records, nearest first, ties by id; distances are exact always. Which rows are looked at is the index's
  * business (see omen_index_kind and recall), but min(k, live records that the filter selects) hits come back always. Free with omen_results_free. */
 OMEN_API omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **out);
+/* Several searches, each as omen_search answers it: out[i] belongs to queries[i]. The first failure ends it; then all of out is NULL. */
+OMEN_API omen_status omen_search_many(omen_collection *c, const omen_query *queries, size_t count, omen_results **out);
 /* How a search would be answered, as JSON: for each source of rows (table, segment) its rows, index, why that one, effort, and what it did: candidates,
  * distances, blocks read, microseconds. Runs the search. Same protocol as omen_metrics. */
 OMEN_API omen_status omen_explain(omen_collection *c, const omen_query *q, char *buf, size_t cap, size_t *needed);

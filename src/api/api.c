@@ -1,6 +1,8 @@
 /* api.c - the blocking C functions. Each drives an operation until it no longer pends. */
 #include "api/api.h"
 
+#include "base/sort.h"
+
 static _Thread_local omen_error last;
 
 const char *omen_last_error(void) { return last.text; }
@@ -234,15 +236,68 @@ static omen_status finish_read(omen_read_op *op, omen_status s, omen_results **o
     return told_of(db, s, err);
 }
 
+static omen_status search(omen_collection *c, const omen_query *q, omen_results **out, omen_error *err) {
+    omen_read_op *op;
+    omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_SEARCH, q->include, &op, err);
+    if (s != OMEN_OK) return told_of(c->db, s, err);
+    return finish_read(op, omen_read_op_search(op, q, NULL, err), out, NULL, err);
+}
+
+/* Greater scores first, then those that came first. */
+static bool scored_less(void *arg, const void *a, const void *b) {
+    const float *scores = arg;
+    uint32_t x, y;
+    memcpy(&x, a, 4);
+    memcpy(&y, b, 4);
+    return scores[x] != scores[y] ? scores[x] > scores[y] : x < y;
+}
+
+static omen_status order_anew(omen_db *db, const omen_query *q, const omen_results *candidates, omen_results **out, omen_error *err) {
+    uint32_t count = (uint32_t)candidates->count;
+    omen_arena arena;
+    omen_arena_init(&arena, &db->mem, 4096);
+    uint32_t *rows = omen_arena_alloc(&arena, count * sizeof *rows + 8, 8);
+    float *scores = omen_arena_alloc(&arena, count * sizeof *scores + 8, 8);
+    omen_status s = OMEN_OK;
+    if (rows == NULL || scores == NULL) s = omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
+    for (uint32_t i = 0; i < count && s == OMEN_OK; i++) rows[i] = i, scores[i] = omen_results_score(candidates, i);
+    if (s == OMEN_OK) q->rerank(q->rerank_arg, candidates, scores);
+    for (uint32_t i = 0; i < count && s == OMEN_OK; i++)
+        if (scores[i] - scores[i] != 0.0f) s = omen_fail(err, OMEN_ERR_NOT_FINITE, "the re-ranking gave candidate %u a score that is NaN or infinite", i);
+    if (s == OMEN_OK) {
+        omen_sort(rows, count, sizeof *rows, scored_less, scores);
+        *out = omen_results_pick(candidates, rows, scores, OMEN_MIN(count, q->k));
+        if (*out == NULL) s = omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
+    }
+    omen_arena_deinit(&arena);
+    return told_of(db, s, err);
+}
+
 omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **out) {
     omen_error err = {0};
-    omen_read_op *op;
     if (c == NULL || q == NULL || out == NULL || q->struct_size != sizeof *q)
         return told(omen_fail(&err, OMEN_ERR_INVALID, "an argument is NULL, or the query was not filled by omen_query_init"), &err);
     *out = NULL;
-    omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_SEARCH, q->include, &op, &err);
-    if (s != OMEN_OK) return told_of(c->db, s, &err);
-    return finish_read(op, omen_read_op_search(op, q, NULL, &err), out, NULL, &err);
+    if (q->rerank == NULL || q->k == 0 || q->k > OMEN_MAX_K) return search(c, q, out, &err);
+    omen_query more = *q;
+    omen_results *candidates = NULL;
+    more.k = OMEN_MIN(OMEN_MAX(q->rerank_candidates != 0 ? q->rerank_candidates : 4 * q->k, q->k), OMEN_MAX_K);
+    omen_status s = search(c, &more, &candidates, &err);
+    if (s == OMEN_OK) s = order_anew(c->db, q, candidates, out, &err);
+    omen_results_free(candidates);
+    return s;
+}
+
+omen_status omen_search_many(omen_collection *c, const omen_query *queries, size_t count, omen_results **out) {
+    omen_status s = OMEN_OK;
+    if (c == NULL || (count != 0 && (queries == NULL || out == NULL))) return told(OMEN_ERR_INVALID, NULL);
+    for (size_t i = 0; i < count; i++) out[i] = NULL;
+    for (size_t i = 0; i < count && s == OMEN_OK; i++) s = omen_search(c, &queries[i], &out[i]);
+    for (size_t i = 0; i < count && s != OMEN_OK; i++) {
+        omen_results_free(out[i]);
+        out[i] = NULL;
+    }
+    return s;
 }
 
 omen_status omen_get(omen_collection *c, const omen_id *ids, size_t count, uint32_t include, omen_results **out) {

@@ -7,15 +7,12 @@
 
 struct omen_search_facets {
     omen_mem *mem;
-    omen_text_collector collector; /* of the rows that have the words */
     omen_facets_request *request;
     omen_facets *counts;
-    omen_select *own, *select; /* own: of everything, where there is no filter */
+    omen_select *own, *select; /* own: of everything, where there is no filter; of a search for words its leg knows the rows */
     bool selected;
-    omen_bits **worded;        /* of each source: rows that have the words; NULL: no words were asked for */
-    omen_text_search *search;
     omen_facets_part *part;
-    uint32_t worded_source, source, row;
+    uint32_t source, row;
     bool by_columns;           /* the part's columns are done */
     omen_buf doc;
     omen_part_doc_place doc_place;
@@ -30,6 +27,7 @@ omen_status omen_search_facets_read(omen_read_op *op, omen_error *err) {
     f->mem = &op->db->mem;
     omen_buf_init(&f->doc, f->mem);
     op->search->facets = f;
+    op->search->words.matches = true;
     OMEN_TRY(omen_facets_request_read(f->mem, op->search->ask.facets, &f->request, err));
     return omen_facets_new(f->mem, f->request, &f->counts, err);
 }
@@ -38,8 +36,6 @@ void omen_search_facets_free(omen_read_op *op) {
     struct omen_search_facets *f = op->search->facets;
     if (f == NULL) return;
     omen_facets_part_free(f->part);
-    omen_text_search_free(f->search);
-    for (uint32_t i = 0; f->worded != NULL && i < op->v->table_count + op->v->part_count; i++) omen_bits_unref(f->worded[i]);
     omen_facets_free(f->counts);
     omen_facets_request_free(f->request);
     omen_select_free(f->own);
@@ -63,49 +59,9 @@ static omen_status select_rows(omen_read_op *op, omen_error *err) {
     return omen_select_settle(f->select, err);
 }
 
-static omen_status note(omen_text_collector *self, uint32_t source, uint32_t row, float score, omen_error *err) {
-    struct omen_search_facets *f = (struct omen_search_facets *)(void *)((char *)(void *)self - offsetof(struct omen_search_facets, collector));
-    (void)score, (void)err;
-    omen_bits_set(f->worded[source], row);
-    return OMEN_OK;
-}
-
-/* Every row that has the words: the search of the leg once more, without a threshold. */
-static omen_status find_words(omen_read_op *op, omen_error *err) {
-    struct omen_search_facets *f = op->search->facets;
-    omen_text_leg *l = &op->search->text;
-    uint32_t count = op->v->table_count + op->v->part_count;
-    if (f->worded == NULL) {
-        f->worded = omen_arena_alloc(&op->arena, count * sizeof *f->worded + 8, 8);
-        if (f->worded == NULL) return out_of_memory(err);
-        memset(f->worded, 0, count * sizeof *f->worded);
-        f->collector = (omen_text_collector){-__builtin_inff(), note};
-    }
-    for (; f->worded_source < count; f->worded_source++) {
-        uint32_t i = f->worded_source;
-        if (f->worded[i] == NULL) f->worded[i] = omen_bits_new(f->mem, op->search->places[i].rows);
-        if (f->worded[i] == NULL) return out_of_memory(err);
-        if (l->text_sources[i].rows == 0) continue;
-        if (f->search == NULL) OMEN_TRY(omen_text_search_new(l->plan, i, &f->collector, &f->search, err));
-        OMEN_TRY(omen_text_search_step(f->search, err));
-        omen_text_search_free(f->search);
-        f->search = NULL;
-    }
-    /* What was settled, of those. */
-    for (uint32_t i = 0; i < count; i++) {
-        const omen_bits *settled = i < op->v->table_count ? f->select->tables[i] : f->select->parts[i - op->v->table_count].may;
-        f->worded[i]->ones = 0;
-        for (uint32_t w = 0; w < (settled->count + 63) / 64; w++) {
-            f->worded[i]->words[w] &= settled->words[w];
-            f->worded[i]->ones += (uint32_t)__builtin_popcountll(f->worded[i]->words[w]);
-        }
-    }
-    return OMEN_OK;
-}
-
 static const omen_bits *rows_of(const omen_read_op *op, uint32_t source) {
     const struct omen_search_facets *f = op->search->facets;
-    if (f->worded != NULL) return f->worded[source];
+    if (op->search->has_words) return op->search->text.matched[source];
     return source < op->v->table_count ? f->select->tables[source] : f->select->parts[source - op->v->table_count].may;
 }
 
@@ -156,8 +112,7 @@ static omen_status count_part(omen_read_op *op, omen_error *err) {
 omen_status omen_search_facets_step(omen_read_op *op, omen_error *err) {
     struct omen_search_facets *f = op->search->facets;
     omen_jw w;
-    OMEN_TRY(select_rows(op, err));
-    if (op->search->has_words && f->worded_source < op->v->table_count + op->v->part_count) OMEN_TRY(find_words(op, err));
+    if (!op->search->has_words) OMEN_TRY(select_rows(op, err));
     for (; f->source < op->v->table_count + op->v->part_count; f->source++, f->row = 0) OMEN_TRY(f->source < op->v->table_count ? count_table(op, err) : count_part(op, err));
     omen_jw_begin(&w, &op->results->facets);
     OMEN_TRY(omen_facets_write(f->counts, &w, err));

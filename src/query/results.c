@@ -44,6 +44,46 @@ omen_status omen_results_end_text(omen_text_column *c) {
     return omen_buf_append_u32(&c->offsets, (uint32_t)c->bytes.len);
 }
 
+static omen_status pick_text(const omen_buf *offsets, const omen_buf *bytes, uint32_t row, omen_text_column *out) {
+    if (offsets->len == 0) return OMEN_OK;
+    uint32_t at[2];
+    memcpy(at, offsets->data + (size_t)row * 4, 8);
+    if (at[1] != at[0]) OMEN_TRY(omen_buf_append(&out->bytes, bytes->data + at[0], at[1] - at[0]));
+    return omen_results_end_text(out);
+}
+
+static omen_status pick_row(const omen_results *r, uint32_t row, float score, omen_results *out) {
+    float distance = omen_results_distance(r, row);
+    omen_str doc = omen_results_document(r, row);
+    OMEN_TRY(omen_results_add_key(out, omen_results_key(r, row), true));
+    OMEN_TRY(omen_buf_append(&out->distances, &distance, sizeof distance));
+    OMEN_TRY(omen_buf_append(&out->scores, &score, sizeof score));
+    if (doc.len != 0) OMEN_TRY(omen_buf_append(&out->doc_bytes, doc.data, doc.len));
+    OMEN_TRY(omen_results_end_doc(out));
+    for (uint32_t f = 0; f < r->field_count; f++) {
+        const void *v = omen_results_vector(r, row, f);
+        if (v != NULL) OMEN_TRY(omen_buf_append(&out->vectors[f], v, r->row_bytes[f]));
+    }
+    if (r->leg_count != 0) OMEN_TRY(omen_buf_append(&out->subs, r->subs.data + (size_t)row * r->leg_count * sizeof(float), r->leg_count * sizeof(float)));
+    OMEN_TRY(pick_text(&r->groups.offsets, &r->groups.bytes, row, &out->groups));
+    return pick_text(&r->highlights.offsets, &r->highlights.bytes, row, &out->highlights);
+}
+
+omen_results *omen_results_pick(const omen_results *r, const uint32_t *rows, const float *scores, uint32_t count) {
+    omen_results *out = omen_results_new(r->mem);
+    if (out == NULL) return NULL;
+    out->field_count = r->field_count;
+    memcpy(out->row_bytes, r->row_bytes, sizeof out->row_bytes);
+    out->leg_count = r->leg_count;
+    omen_status s = OMEN_OK;
+    if (r->legs.len != 0) s = omen_buf_append(&out->legs, r->legs.data, r->legs.len);
+    if (s == OMEN_OK && r->facets.len != 0) s = omen_buf_append(&out->facets, r->facets.data, r->facets.len);
+    for (uint32_t i = 0; i < count && s == OMEN_OK; i++) s = pick_row(r, rows[i], scores[rows[i]], out);
+    if (s == OMEN_OK) return out;
+    omen_results_free(out);
+    return NULL;
+}
+
 omen_key omen_results_key(const omen_results *r, size_t i) {
     const uint32_t *at = (const uint32_t *)(const void *)r->key_offsets.data + i;
     return (omen_key){r->key_bytes.data + at[0], at[1] - at[0]};

@@ -39,6 +39,8 @@ omen_status omen_results_add_key(omen_results *r, omen_key key, bool found);
 omen_status omen_results_end_doc(omen_results *r);
 /* The same of another column of texts, whose bytes were appended. */
 omen_status omen_results_end_text(omen_text_column *c);
+/* Rows of r in the order given, with other scores: a new object. NULL: out of memory. */
+omen_results *omen_results_pick(const omen_results *r, const uint32_t *rows, const float *scores, uint32_t count);
 omen_key omen_results_key(const omen_results *r, size_t i);
 
 #endif

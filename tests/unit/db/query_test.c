@@ -298,6 +298,55 @@ TEST(examples_are_left_out_and_distances_bound) {
     close_world(&x);
 }
 
+static size_t reranked;
+
+/* By the year of the document, the latest first. */
+static void by_year(void *arg, const omen_results *candidates, float *scores) {
+    reranked = omen_results_count(candidates);
+    for (size_t i = 0; i < reranked; i++) scores[i] = *(const float *)arg * (float)records[omen_results_id(candidates, i).number].year;
+}
+
+TEST(callers_rerank_and_ask_many_at_once) {
+    world x;
+    float sign = 1.0f;
+    omen_query q[2];
+    omen_results *r[2];
+    omen_query_vector v = {OMEN_STR("v"), NULL, DIMS, 1.0f};
+    make();
+    open_world(&x);
+    write(&x, 0, IDS);
+    v.vector = records[9].v;
+    for (int i = 0; i < 2; i++) {
+        omen_query_init(&q[i]);
+        q[i].k = 10;
+        q[i].vectors = &v;
+        q[i].vector_count = 1;
+        q[i].options = OMEN_STR("{\"text\":\"tea\",\"highlight\":true}");
+    }
+    q[1].rerank = by_year;
+    q[1].rerank_arg = &sign;
+    q[1].rerank_candidates = 30;
+    CHECK_OK(omen_search_many(x.c, q, 2, r));
+    CHECK_EQ_UINT(omen_results_count(r[0]), 10u);
+    CHECK_EQ_UINT(omen_results_count(r[1]), 10u);
+    CHECK_EQ_UINT(reranked, 30u);
+    for (size_t i = 0; i < 10; i++) {
+        int year = records[omen_results_id(r[1], i).number].year;
+        CHECK_BITS(omen_results_score(r[1], i), (float)year);
+        if (i != 0) CHECK(year <= records[omen_results_id(r[1], i - 1).number].year);
+        omen_str doc = omen_results_document(r[1], i), marks = omen_results_highlights(r[1], i);
+        CHECK(doc.len == strlen(records[omen_results_id(r[1], i).number].doc) && memcmp(doc.data, records[omen_results_id(r[1], i).number].doc, doc.len) == 0);
+        CHECK((memchr(marks.data, 'm', marks.len) != NULL) == records[omen_results_id(r[1], i).number].tea);
+        CHECK_EQ_UINT(omen_results_leg_count(r[1]), 2u);
+    }
+    omen_results_free(r[0]);
+    omen_results_free(r[1]);
+    sign = __builtin_inff();
+    CHECK_STATUS(omen_search_many(x.c, q, 2, r), OMEN_ERR_NOT_FINITE);
+    CHECK(r[0] == NULL && r[1] == NULL);
+    close_world(&x);
+}
+
 TEST(what_is_wrong_is_said) {
     static const struct { const char *options; omen_status s; const char *says; } wrong[] = {
         {"{\"txt\":\"tea\"}", OMEN_ERR_INVALID, "txt"},
