@@ -45,6 +45,7 @@ typedef struct disk_search {
     uint32_t hit_cap, found_cap, found_len;
     uint32_t *lists, list_cap, free_lists[LISTS], free_count;
     bool filtered;
+    uint64_t met, met_may;  /* with a filter: rows that were met; those that may be answered */
     omen_walk_reach reach;
     int64_t bound;
     bool cut; /* something lies beyond it */
@@ -195,6 +196,10 @@ static void offer(disk_search *s, const omen_disk *d, const uint8_t *record, int
     omen_walk_key key = omen_walk_key_of(rank, omen_disk_row(&d->shape, record));
     uint32_t n = s->pool_len, lo = 0;
     if (s->filtered) offer_found(s, key);
+    if (s->base.query.accept != NULL) {
+        s->met++;
+        s->met_may += may_answer(&s->base.query, omen_walk_node(key));
+    }
     if (rank > s->bound) {
         s->cut = true;
         return;
@@ -329,6 +334,7 @@ static void start(disk_search *s) {
     forget(s);
     s->pool_len = s->found_len = s->need_len = s->at = s->scanned = 0;
     s->looked_ahead = s->spread = s->cut = false;
+    s->met = s->met_may = 0;
     s->filtered = !omen_may_all(&(omen_may){q->accept, q->dead});
     s->free_count = s->list_cap;
     for (uint32_t i = 0; i < s->list_cap; i++) s->free_lists[i] = s->list_cap - 1 - i;
@@ -437,6 +443,7 @@ static bool too_few(const disk_search *s) {
     const omen_index_query *q = &s->base.query;
     uint32_t n = 0;
     if (!s->filtered || s->pool_len != s->ef || s->ef >= FARTHEST) return false;
+    if (q->accept != NULL && omen_may_fringe(s->met, s->met_may, q->accept->ones, s->base.index->rows)) return false; /* more of the same finds no more */
     if (s->reach.slack != 0) return s->found_len < s->reach.near;
     for (uint32_t i = 0; i < s->pool_len; i++) n += may_answer(q, omen_walk_node(s->pool[i].key));
     return n * UINT64_C(4) < q->effort * UINT64_C(3);
@@ -450,6 +457,8 @@ static void answer(disk_search *s, const omen_disk *d) {
         s->hits[i] = (omen_index_hit){omen_walk_node(key), omen_walk_rank(key)};
     }
     base->hits = s->hits;
+    const omen_bits *accept = base->query.accept;
+    base->lost = accept != NULL && s->pool_len < base->index->rows && omen_may_fringe(s->met, s->met_may, accept->ones, base->index->rows);
     base->work.blocks = s->blocks.asked;
     base->work.bytes += s->blocks.asked * d->nodes->block_len;
 }

@@ -105,7 +105,7 @@ static void search(const omen_graph *g, omen_walk *w, uint32_t ef, uint32_t want
     uint64_t hops = w->hops, distances = w->distances;
     omen_walk_begin(w, ef, want, filter);
     w->reach = *reach;
-    omen_walk_expect(w, share, most);
+    omen_walk_expect(w, &g->codes, share, most);
     omen_walk_add(w, &g->codes, &g->level[0], NULL, start, n);
     omen_walk_run(w, &g->codes, &g->level[0], NULL);
     if (!w->lost && !w->cut && w->pool_len < OMEN_MIN(ef, g->level[0].count)) start_anywhere(g, w);

@@ -235,6 +235,13 @@ static uint64_t expected(const omen_index *x, uint32_t usual, const omen_walk_re
     return reach->slack <= slack || slack == 0 ? d : d * reach->slack / slack;
 }
 
+/* Whether the rows that may be answered lie apart from the query: fewer of those met may be than of all, or many were met that are nearer than the first that may. */
+static bool apart(const omen_walk *w, uint32_t count, uint32_t rows) {
+    uint32_t nearer = 0;
+    while (w->found_len != 0 && nearer < w->pool_len && (w->pool[nearer] | 1) < (w->found[0] | 1)) nearer++;
+    return omen_may_fringe(w->met, w->met_may, count, rows) || (uint64_t)nearer * count > UINT64_C(8) * rows;
+}
+
 /* Among rows of a filter: few are compared all, for codes are short and lie in order; of many the walk tells, which goes past all rows, unless the query lies
  * where hardly any of them does. Then, and where it took too long, all are compared after all. (Stepping over rows that may not be answered to those behind them,
  * as Patel et al. 2024, takes more time than it saves where a distance costs no more than fetching a list of links: both were measured.) */
@@ -246,7 +253,7 @@ static omen_status search_filtered(hnsw_search *s, const omen_may *filter, uint3
     if (h->graph.top != 0 && s->expected * FEW < count) {
         omen_graph_search_share(&h->graph, w, ef, want, filter, reach, share, count / CHEAPER);
         *work = (omen_index_work){.distances = w->distances, .hops = w->hops};
-        if (!w->lost && (reach->slack != 0 ? w->cut && w->found_len >= reach->near : w->found_len >= OMEN_MIN(want, count))) return OMEN_OK;
+        if (!w->lost && !apart(w, count, x->rows) && (reach->slack != 0 ? w->cut && w->found_len >= reach->near : w->found_len >= OMEN_MIN(want, count))) return OMEN_OK;
     }
     *in_pool = true;
     if (room(s, h, x, want, want) != OMEN_OK) return out_of_memory(err);

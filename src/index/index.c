@@ -277,6 +277,8 @@ const omen_index_hit *omen_index_search_hits(const omen_index_search *s, uint32_
     return s->hits;
 }
 
+bool omen_index_search_lost(const omen_index_search *s) { return s->lost; }
+
 void omen_index_search_end(omen_index_search *s) {
     if (s != NULL) s->index->ops->search_end(s);
 }

@@ -116,6 +116,9 @@ omen_status omen_index_search_step(omen_index_search *s, omen_error *err);
 /* Up to `want` rows, each once, ascending by (rank, row); fewer when the effort found no more. With a filter and a slack there may be up to four times as many, where
  * codes cannot tell which of them are nearer. Borrowed until the end. */
 const omen_index_hit *omen_index_search_hits(const omen_index_search *s, uint32_t *count, omen_index_work *work);
+/* Whether a filter left so few rows near the query that those which were found need not be the nearest: who can, compares all rows of the filter instead. Only of
+ * DISK; the others do so themselves, by their codes. */
+bool omen_index_search_lost(const omen_index_search *s);
 void omen_index_search_end(omen_index_search *s); /* NULL is fine */
 
 #endif

@@ -169,6 +169,12 @@ static uint32_t answerable(const omen_ivf *v, uint32_t list, const omen_may *fil
     return n;
 }
 
+/* Whether to look at no more lists. Where less of what was looked at may be answered than of all, those are the fringes of what may be, and others may be nearer. */
+static bool enough(const omen_ivf *v, const omen_may *filter, uint64_t planned, uint64_t looked, uint64_t could) {
+    if (filter->accept == NULL) return could * 4 >= planned * 3 || looked >= planned * FARTHEST;
+    return could * 4 >= planned * 3 && !omen_may_fringe(looked, could, filter->accept->ones, v->rows);
+}
+
 void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_may *filter) {
     s->distances = s->bytes = 0;
     if (v->bits) {
@@ -196,7 +202,7 @@ void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, co
         if (i + 1 < s->lists.len) continue;
         /* Where most of what lies near may not be answered, more lists are looked at: until as many rows as planned could be. */
         if (planned == 0) planned = looked;
-        if (could * 4 >= planned * 3 || (filter->accept == NULL && looked >= planned * FARTHEST) || s->lists.len == v->lists) break;
+        if (enough(v, filter, planned, looked, could) || s->lists.len == v->lists) break;
         if (omen_pick_begin(&s->lists, OMEN_MIN(2 * s->lists.len, v->lists)) != OMEN_OK) break; /* without memory for more it ends here */
         pick_lists(v, s); /* those of before come first again */
     }

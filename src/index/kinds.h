@@ -69,6 +69,7 @@ struct omen_index_search {
     omen_index_query query;
     omen_index_hit *hits; /* sorted, when the step answered OK */
     uint32_t hit_count;
+    bool lost;
     omen_index_work work;
 };
 

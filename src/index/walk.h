@@ -60,6 +60,7 @@ typedef struct omen_walk {
     uint32_t share;         /* with a filter: rows that may be answered, of 65,536, and the walk goes by what it meets (omen_walk_expect); 0: it does not */
     uint32_t met, met_may;  /* rows that were met; those that may be answered */
     uint64_t most;          /* distances, at most */
+    bool plain;             /* ranks are distances, not their squares */
     bool lost;              /* it ended because of them, or for hardly anything near the query may be answered */
     omen_walk_reach reach;
     int64_t bound;          /* greatest rank that is followed */
@@ -76,8 +77,9 @@ void omen_walk_deinit(omen_walk *w);
 void omen_walk_begin(omen_walk *w, uint32_t ef, uint32_t want, const omen_may *filter);
 /* After begin with a filter: this share of all rows may be answered. The reach then follows the share that is met, and the walk gives up (`lost`) after
  * `most` distances, or where that is far below. */
-static inline void omen_walk_expect(omen_walk *w, uint32_t share, uint64_t most) {
+static inline void omen_walk_expect(omen_walk *w, const omen_codes *c, uint32_t share, uint64_t most) {
     w->share = share;
+    w->plain = c->bits;
     w->most = most;
 }
 /* Nodes not seen yet come into the pool. count at most OMEN_GRAPH_M_MAX. */

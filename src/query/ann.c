@@ -168,6 +168,13 @@ omen_status omen_ann_step(omen_ann *a, omen_error *err) {
             s->work.hops += w.hops;
             s->work.blocks += w.blocks;
         }
+        if (omen_index_search_lost(a->search)) {
+            give_up(a);
+            omen_index_search_end(a->search);
+            a->search = NULL;
+            a->source++;
+            continue;
+        }
         OMEN_TRY(rank_hits(a, err));
         omen_index_search_end(a->search);
         a->search = NULL;

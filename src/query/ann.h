@@ -27,7 +27,7 @@ typedef struct omen_ann_source {
     uint32_t widened;          /* times that too few of the candidates lived */
     uint32_t may;              /* rows that may be answered */
     uint32_t candidates, ranked;
-    bool gave_up;              /* not enough hits with any effort worth making (all that lies near was deleted, say): scan the source */
+    bool gave_up;              /* not enough hits with any effort worth making (all that lies near was deleted, or the filter's rows lie apart): scan the source */
     omen_index_work work;
     uint64_t ns;               /* set by whoever measures */
 } omen_ann_source;
