@@ -92,6 +92,33 @@ test("the last of several quick questions is the one that stays", { skip }, asyn
   assert.match(await textOf("#hits li:first-child .hit-name"), /fretboard/);
 });
 
+test("words are marked where they are found, and sections counted and chosen", { skip }, async () => {
+  const way = (name) => page.click(`#ways input[value="${name}"] + span`);
+  const shown = (name) => page.waitForFunction((want) => document.getElementById("hits").dataset.way === want, { timeout: 60_000 }, name);
+  await ask("sound recordings");
+  await way("words");
+  await shown("words");
+  assert.match(await textOf("#hits li:first-child .hit-name"), /tapecut/);
+  assert.deepEqual(await page.$$eval("#hits li:first-child .hit-summary mark", (marks) => marks.map(({ textContent }) => textContent)), ["recordings"]);
+  assert.match(await textOf("#status"), /^\d+ best by words of 30 in /);
+  assert.match(await textOf("#explained"), /Words.*sound.*postings/s);
+  assert.equal(await page.$eval("#print", ({ hidden }) => hidden), true);
+  await way("both");
+  await shown("both");
+  assert.match(await textOf("#hits li:first-child .distance"), /meaning .* words|words .* meaning/);
+  assert.match(await textOf("#explained"), /Meaning.*% of the score/s);
+  const all = await page.$$eval("#hits .tag", (tags) => new Set(tags.map(({ textContent }) => textContent)).size);
+  assert.ok(all > 1);
+  await page.click('#sections [data-section="video"]');
+  await page.waitForFunction(() => [...document.querySelectorAll("#hits .tag")].every(({ textContent }) => textContent === "video"));
+  assert.match(await textOf("#explained"), /Filter.*about/s);
+  assert.ok((await page.$$("#sections button")).length > 1, "the other sections can still be chosen");
+  await page.click('#sections [data-section="video"]');
+  await page.waitForFunction(() => new Set([...document.querySelectorAll("#hits .tag")].map(({ textContent }) => textContent)).size > 1);
+  await way("meaning");
+  await shown("meaning");
+});
+
 test("a note is kept and found, and is there after a reload without any fetch of data", { skip }, async () => {
   await page.type("#note", "The spare key is under the blue flower pot");
   await page.click("#note-save");

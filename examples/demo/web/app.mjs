@@ -1,5 +1,7 @@
 /** The page: a question goes to the model's worker, its vector to the database's worker, the hits onto the page. */
 import { Embedder } from "./embedder.mjs";
+import { showExplained } from "./explained.mjs";
+import { Choices } from "./facets.mjs";
 import { megabytes, milliseconds } from "./format.mjs";
 import { element, showHits, walkable } from "./hits.mjs";
 import { showMetrics, showText } from "./metrics.mjs";
@@ -21,6 +23,7 @@ const PRINTED = 5;
 const get = (id) => document.getElementById(id);
 const input = get("question");
 const list = get("hits");
+const choices = new Choices(get("ways"), () => search());
 const state = { store: undefined, embedder: undefined, asked: 0, shown: "" };
 
 function say(text) {
@@ -51,6 +54,14 @@ function showProblem(error, again) {
   say("");
 }
 
+/** The question as the chosen way needs it: words need no model. */
+async function prepared(text) {
+  if (!choices.usesVector) return { text };
+  await state.embedder.ready;
+  const embedded = await state.embedder.question(text);
+  return embedded === undefined ? undefined : { text, ...embedded };
+}
+
 /** Searches for what stands in the field; only the latest question is shown. */
 async function search() {
   const text = input.value.trim().replace(/\s+/g, " ");
@@ -60,28 +71,37 @@ async function search() {
   if (text === "") {
     list.replaceChildren();
     get("print").hidden = true;
+    get("explained-card").hidden = true;
+    get("sections").replaceChildren();
     get("idle").hidden = false;
     say(state.store === undefined ? "Starting…" : "Type, or choose one of the questions above.");
     return;
   }
   if (state.store === undefined) return;
   try {
-    await state.embedder.ready;
-    if (mine !== state.asked) return;
-    const embedded = await state.embedder.question(text);
-    if (embedded === undefined || mine !== state.asked) return;
+    const question = await prepared(text);
+    if (question === undefined || mine !== state.asked) return;
+    const { records, count } = state.store;
+    const queries = choices.queries(question, HITS);
     const began = performance.now();
-    const hits = await state.store.records.search({ vector: embedded.vector, topK: HITS });
+    const [hits, { facets }] = await records.searchMany(queries);
     const took = performance.now() - began;
     if (mine !== state.asked) return;
     get("idle").hidden = true;
     showHits(list, hits, { onDelete: deleteNote });
+    choices.show(get("sections"), facets.section);
     list.dataset.question = text;
-    say(`${hits.length} nearest of ${state.store.count.toLocaleString("en")} in ${milliseconds(took / 1000)}, after ${milliseconds(embedded.ms / 1000)} to embed the question`);
-    const print = await fingerprint(hitLines(text, hits.slice(0, PRINTED)));
+    list.dataset.way = choices.way;
+    const embedding = question.ms === undefined ? "" : `, after ${milliseconds(question.ms / 1000)} to embed the question`;
+    say(`${hits.length} ${choices.way === "meaning" && !choices.filtered ? "nearest" : choices.hint} of ${count.toLocaleString("en")} in ${milliseconds(took / 1000)}${embedding}`);
+    const plain = choices.way === "meaning" && !choices.filtered;
+    const print = plain ? await fingerprint(hitLines(text, hits.slice(0, PRINTED))) : undefined;
+    const explanation = await records.explain(queries[0]);
     if (mine !== state.asked) return;
-    get("print").hidden = false;
-    get("print").replaceChildren("fingerprint ", element("code", { title: `SHA-256 of the first ${PRINTED} ids and distances: ${print}` }, print.slice(0, 12)));
+    get("print").hidden = !plain;
+    if (plain) get("print").replaceChildren("fingerprint ", element("code", { title: `SHA-256 of the first ${PRINTED} ids and distances: ${print}` }, print.slice(0, 12)));
+    get("explained-card").hidden = false;
+    showExplained(get("explained"), explanation);
     await showMetrics(state.store.db);
   } catch (error) {
     if (mine === state.asked) showProblem(error, search);
@@ -92,8 +112,8 @@ async function deleteNote(id) {
   await state.store.records.delete([id]);
   state.store.count = await state.store.records.count();
   showFacts();
-  await search();
   input.focus();
+  await search();
 }
 
 async function keepNote(event) {

@@ -13,15 +13,35 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** A text with its marked words, or as it is. */
+function marked(fragments, text) {
+  const [fragment] = fragments ?? [];
+  if (fragment?.marks === undefined || fragment.marks.length === 0) return [text];
+  const parts = [];
+  let at = 0;
+  for (const [from, to] of fragment.marks) {
+    parts.push(fragment.text.slice(at, from), element("mark", {}, fragment.text.slice(from, to)));
+    at = to;
+  }
+  return [...parts, fragment.text.slice(at)].filter((part) => part !== "");
+}
+
+/** The distance, or what each way of searching gave. */
+function gave(distance, scores) {
+  if (scores === undefined) return Number.isNaN(distance) ? "by words" : `distance ${distance.toFixed(3)}`;
+  return Object.entries(scores).map(([leg, score]) => `${leg === "text" ? "words" : "meaning"} ${score.toFixed(2)}`).join(" · ");
+}
+
 const safeLink = (url) => (/^https?:\/\//.test(url ?? "") ? url : undefined);
 
 /** Shows hits; those that were there before stay where the eye is. @param {{ onDelete(id): void }} actions */
 export function showHits(list, hits, { onDelete }) {
   const open = new Set([...list.querySelectorAll("details[open]")].map(({ dataset }) => dataset.id));
+  const best = Math.max(1, ...hits.map(({ score }) => score));
   list.replaceChildren(
-    ...hits.map(({ id, score, distance, metadata }, rank) => {
+    ...hits.map(({ id, score, distance, metadata, scores, highlights }, rank) => {
       const note = metadata.section === "note";
-      const share = Math.max(0, Math.min(1, score));
+      const share = Math.max(0, Math.min(1, score / best));
       const home = safeLink(metadata.homepage);
       const details = element(
         "details",
@@ -34,14 +54,15 @@ export function showHits(list, hits, { onDelete }) {
             "span",
             { class: "hit-main" },
             element("span", { class: "hit-name" }, note ? "Your note" : String(id), " ", element("span", { class: note ? "tag own" : "tag" }, note ? "note" : metadata.section)),
-            element("span", { class: "hit-summary" }, metadata.summary),
+            element("span", { class: "hit-summary" }, ...marked(highlights?.summary, metadata.summary)),
+            highlights?.text?.[0]?.marks?.length > 0 ? element("span", { class: "hit-text" }, ...marked(highlights.text, "")) : undefined,
           ),
           element(
             "span",
             { class: "score" },
             element("span", { class: "score-value" }, element("span", { class: "visually-hidden" }, "score "), score.toFixed(3)),
             element("span", { class: "bar", "aria-hidden": "true" }, element("span", { style: `inline-size:${(share * 100).toFixed(1)}%` })),
-            element("span", { class: "distance" }, `distance ${distance.toFixed(3)}`),
+            element("span", { class: "distance" }, gave(distance, scores)),
           ),
         ),
         element(
