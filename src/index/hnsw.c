@@ -278,6 +278,7 @@ static omen_status hnsw_search_step(omen_index_search *base, omen_error *err) {
     hnsw *h = x->state;
     omen_walk *w = &s->walk;
     omen_walk_reach reach = {.near = OMEN_MIN(OMEN_MAX(base->query.near, 1u), base->query.want), .slack = base->query.slack};
+    if (base->query.accept != NULL && base->query.accept->ones == x->rows) base->query.accept = NULL; /* a filter that lets all rows through */
     omen_may filter = {base->query.accept, base->query.dead};
     bool in_pool = omen_may_all(&filter);
     omen_index_work work = {0};
