@@ -28,8 +28,8 @@ function marked(fragments, text) {
 
 /** The distance, or what each way of searching gave. */
 function gave(distance, scores) {
-  if (scores === undefined) return Number.isNaN(distance) ? "by words" : `distance ${distance.toFixed(3)}`;
-  return Object.entries(scores).map(([leg, score]) => `${leg === "text" ? "words" : "meaning"} ${score.toFixed(2)}`).join(" · ");
+  if (scores === undefined) return [element("span", { class: "distance" }, Number.isNaN(distance) ? "by words" : `distance ${distance.toFixed(3)}`)];
+  return Object.entries(scores).map(([leg, score]) => element("span", { class: "distance" }, `${leg === "text" ? "words" : "meaning"} ${score.toFixed(2)}`));
 }
 
 const safeLink = (url) => (/^https?:\/\//.test(url ?? "") ? url : undefined);
@@ -62,7 +62,7 @@ export function showHits(list, hits, { onDelete }) {
             { class: "score" },
             element("span", { class: "score-value" }, element("span", { class: "visually-hidden" }, "score "), score.toFixed(3)),
             element("span", { class: "bar", "aria-hidden": "true" }, element("span", { style: `inline-size:${(share * 100).toFixed(1)}%` })),
-            element("span", { class: "distance" }, gave(distance, scores)),
+            ...gave(distance, scores),
           ),
         ),
         element(
