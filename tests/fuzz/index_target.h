@@ -233,7 +233,7 @@ static void ask(model *m, uint32_t effort, uint32_t want, const omen_bits *dead,
     omen_status s = model_search(m, &q, &hits, &count, &work);
     if (s == OMEN_ERR_CORRUPT && m->options.kind == OMEN_INDEX_DISK) a->damaged = true;
     else MUST(s == OMEN_OK || s == OMEN_ERR_MEMORY);
-    MUST(count <= want && (s == OMEN_OK || count == 0));
+    MUST(count <= (filtered && a->slack != 0 ? 4 * want : want) && (s == OMEN_OK || count == 0));
     uint8_t *seen = calloc(rows, 1);
     for (uint32_t i = 0; i < count; i++) {
         MUST(hits[i].row < rows);
