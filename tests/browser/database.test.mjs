@@ -45,6 +45,14 @@ for (const name of browserNames) {
         assert.deepEqual(hits[0], [17, 0, { n: 17 }]);
       });
 
+      test(`${storage}: text of a language whose module is loaded`, async () => {
+        const page = await blankPage(session, server.origin);
+        const found = await call(page, "german", `german-${storage}`, storage);
+        await page.close();
+        assert.deepEqual(found[0].map(([id]) => id), [1, 0]);
+        assert.deepEqual(found[1], found[0]);
+      });
+
       test(`${storage}: a second tab is told that the database is busy`, async () => {
         const first = await blankPage(session, server.origin);
         const second = await blankPage(session, server.origin);

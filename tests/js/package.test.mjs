@@ -62,7 +62,7 @@ after(() => rmSync(root, { recursive: true, force: true }));
 
 test("the package holds what it needs and nothing else", () => {
   for (const file of files) assert.match(file, /^(dist\/.*|README\.md|LICENSE|package\.json)$/);
-  for (const file of ["README.md", "LICENSE", "dist/omendb.wasm", "dist/omendb-relaxed.wasm", "dist/THIRD-PARTY-NOTICES", "dist/worker.js", "dist/cjs/package.json"]) assert.ok(files.includes(file), file);
+  for (const file of ["README.md", "LICENSE", "dist/omendb.wasm", "dist/omendb-relaxed.wasm", "dist/lang/omendb-lang-de.wasm", "dist/lang/omendb-lang-yi.wasm", "dist/THIRD-PARTY-NOTICES", "dist/worker.js", "dist/cjs/package.json"]) assert.ok(files.includes(file), file);
   const { dependencies = {}, scripts = {} } = JSON.parse(readFileSync(path.join(app, "node_modules/omendb/package.json"), "utf8"));
   assert.deepEqual(dependencies, {});
   for (const script of ["install", "preinstall", "postinstall"]) assert.equal(scripts[script], undefined);
@@ -73,7 +73,7 @@ test("every export leads to a file that is in the package", () => {
   const targets = [main, types];
   const walk = (value) => (typeof value === "string" ? targets.push(value) : Object.values(value).forEach(walk));
   walk(exports);
-  for (const target of targets) assert.ok(files.includes(target.replace(/^\.\//, "")), target);
+  for (const target of targets.map((file) => file.replace("*", "fr"))) assert.ok(files.includes(target.replace(/^\.\//, "")), target);
 });
 
 test("what the exercise saw is what it should have seen", () => {
@@ -83,6 +83,7 @@ test("what the exercise saw is what it should have seen", () => {
   assert.equal(seen.refused, "OMEN_ERR_DIMENSION");
   assert.equal(seen.searched, true);
   assert.equal(seen.hits.length, 5);
+  assert.deepEqual(seen.found.map(([id]) => id), [0, 1], "German words are found by their stems");
 });
 
 test("conditions choose the runtime's own entry", async () => {
@@ -153,10 +154,19 @@ test("workerd", async () => {
   writeFileSync(
     path.join(app, "workerd.mjs"),
     `import * as omendb from "./node_modules/omendb/dist/platform/workerd.js";
+     import de from "./node_modules/omendb/dist/lang/omendb-lang-de.wasm";
      import { exercise } from "./exercise.mjs";
      export default {
-       async fetch() {
-         try { return new Response(await exercise(omendb, "db", { storage: "memory" })); }
+       async fetch(request) {
+         if (request.url.endsWith("/without")) {
+           const db = await omendb.open("db", { log: () => {} });
+           const c = await db.collection("c", { text: [{ name: "title", language: "de" }] });
+           await c.upsert([{ id: 1, title: "Haus" }]);
+           const message = await c.search({ text: "haus" }).then(() => "found", (error) => error.message);
+           await db.close();
+           return new Response(message);
+         }
+         try { return new Response(await exercise(omendb, "db", { storage: "memory", languages: { de } })); }
          catch (error) { return new Response(String(error.stack), { status: 500 }); }
        },
      };`,
@@ -174,6 +184,8 @@ test("workerd", async () => {
   try {
     const response = await miniflare.dispatchFetch("http://localhost/");
     assert.equal(await response.text(), expected);
+    const without = await miniflare.dispatchFetch("http://localhost/without");
+    assert.match(await without.text(), /^OMEN_ERR_UNSUPPORTED: text field "title" cannot be searched: its language "de" is not loaded: .* cannot be loaded on this platform by itself; hand its module over, open\(name, \{ languages: \{ de: … \} \}\)/);
   } finally {
     await miniflare.dispose();
   }

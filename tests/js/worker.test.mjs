@@ -29,9 +29,9 @@ function thread() {
   return { worker, like };
 }
 
-async function start() {
+async function start(language) {
   const { worker, like } = thread();
-  const engine = new WorkerEngine(like, module);
+  const engine = new WorkerEngine(like, module, undefined, language);
   await engine.started;
   return { engine, worker, like };
 }
@@ -41,8 +41,12 @@ const platform = {
   defaultStorage: () => "memory",
   storages: {},
   readText: async () => "{}",
-  async connect({ name, storage, create, readOnly }) {
-    const { engine } = await start();
+  languages: {
+    packaged: (code) => new URL(`../../js/dist/lang/omendb-lang-${code}.wasm`, import.meta.url),
+    compile: async (url) => WebAssembly.compile(readFileSync(url)),
+  },
+  async connect({ name, storage, create, readOnly, language }) {
+    const { engine } = await start(language);
     try {
       return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly }) } };
     } catch (error) {
@@ -111,4 +115,18 @@ test("indexes are built in the worker, and calls have their turn meanwhile", asy
   assert.ok(searches > 1);
   assert.ok((await c.explain({ vector: vectors.slice(0, 8) })).sources.some(({ index }) => index === "hnsw"));
   await db.close();
+});
+
+test("the page loads languages for its worker, and says why it could not", async () => {
+  const german = { text: [{ name: "title", language: "de" }] };
+  const db = await open("db");
+  const c = await db.collection("c", german);
+  await c.upsert([{ id: 1, title: "Viele Häuser" }, { id: 2, title: "Wald" }]);
+  assert.deepEqual((await c.search({ text: "haus" })).map(({ id }) => id), [1]);
+  await db.close();
+  const without = await open("db", { languages: { de: new URL("nowhere.wasm", import.meta.url) } });
+  const d = await without.collection("c", german);
+  await d.upsert([{ id: 1, title: "Viele Häuser" }]);
+  await assert.rejects(d.search({ text: "haus" }), { code: "OMEN_ERR_UNSUPPORTED", message: /its language "de" is not loaded: .*nowhere\.wasm: ENOENT/ });
+  await without.close();
 });

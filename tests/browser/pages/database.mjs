@@ -41,6 +41,19 @@ export async function look(name, storage) {
   return answer;
 }
 
+/** Writes German text, and finds it again in the database as the next opening recovers it: the page loads the language for its worker. */
+export async function german(name, storage) {
+  const found = [];
+  for (let round = 0; round < 2; round++) {
+    const db = await open(name, { storage });
+    const texts = await db.collection("texts", { text: [{ name: "title", language: "de" }] });
+    if (round === 0) await texts.upsert(["Die Häuser am Fluss", "Ein Haus", "Wälder"].map((title, id) => ({ id, title })));
+    found.push((await texts.search({ text: "haus" })).map((hit) => [hit.id, hit.score]));
+    await db.close();
+  }
+  return found;
+}
+
 /** The code with which opening fails, or "open". */
 export async function tryOpen(name, storage) {
   try {
