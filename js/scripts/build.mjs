@@ -32,7 +32,7 @@ for (const [from, to] of [
   ["../build/wasm/lang", "lang"],
   ["../build/wasm/THIRD-PARTY-NOTICES", "THIRD-PARTY-NOTICES"],
 ]) {
-  if (!existsSync(from)) {
+  if (!existsSync(from) || (to === "lang" && !existsSync(`${from}/omendb-lang-de.wasm`))) {
     console.error(`${from} is not built: run ./dev build wasm wasm-relaxed`);
     stop(1);
   }
