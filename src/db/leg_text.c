@@ -1,5 +1,7 @@
 #include "db/leg_text.h"
 
+#include "query/deadline.h"
+
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a text search"); }
 
 /* ---- what is asked for ---- */
@@ -100,7 +102,7 @@ static omen_status list_sources(omen_text_leg *l, const omen_snapshot *snapshot,
 
 omen_status omen_text_leg_init(omen_text_leg *l, omen_db *db, omen_arena *arena, const omen_snapshot *snapshot, const omen_coll_version *v, omen_select *select, const omen_text_ask *ask,
                                omen_error *err) {
-    *l = (omen_text_leg){.db = db, .arena = arena, .v = v, .select = select};
+    *l = (omen_text_leg){.db = db, .arena = arena, .v = v, .select = select, .deadline_ns = ask->deadline_ns};
     omen_buf_init(&l->doc, &db->mem);
     omen_topk_init(&l->top, &db->mem, ask->k);
     const omen_schema_copy *s = &v->coll->schema;
@@ -191,6 +193,7 @@ static omen_status index_source(omen_text_leg *l, omen_error *err) {
     }
     for (; any && l->row < l->sources[l->source].rows; l->row++) {
         omen_str doc;
+        OMEN_TRY(omen_deadline_check(l->db->host, l->deadline_ns, err));
         OMEN_TRY(document(l, &doc, err));
         OMEN_TRY(index_row(l, fields, doc, err));
         l->read++;
@@ -230,6 +233,7 @@ static void add_work(omen_text_leg *l, const omen_text_work *w) {
 
 static omen_status search_source(omen_text_leg *l, omen_error *err) {
     if (l->text_sources[l->source].rows == 0) return OMEN_OK;
+    OMEN_TRY(omen_deadline_check(l->db->host, l->deadline_ns, err));
     if (l->search == NULL) OMEN_TRY(omen_text_search_new(l->plan, l->source, &l->collector, &l->search, err));
     OMEN_TRY(omen_text_search_step(l->search, err));
     add_work(l, omen_text_search_work(l->search));

@@ -38,6 +38,7 @@ typedef struct omen_text_ask {
     const uint32_t *indices;              /* each once */
     const float *values;
     uint32_t count;                       /* at most OMEN_TEXT_ITEMS */
+    uint64_t deadline_ns;                 /* query/deadline.h */
     bool matches;                         /* wanted, too: every row that is a hit, whatever its score; costs a look at each */
 } omen_text_ask;
 
@@ -64,6 +65,7 @@ typedef struct omen_text_leg {
     omen_bits **matched;      /* where that was asked for: the live rows that are hits, of each source; they are the leg's */
     omen_text_work work;
     uint64_t read;            /* documents indexed for this search */
+    uint64_t deadline_ns;
     /* place */
     enum { OMEN_TEXT_LEG_SOURCES, OMEN_TEXT_LEG_PLAN, OMEN_TEXT_LEG_SEARCH, OMEN_TEXT_LEG_DONE } stage;
     uint32_t source, row;

@@ -69,12 +69,11 @@ static omen_status read_text_fields(omen_read_op *op, const omen_json_val *v, om
     return ask->field_count == count ? OMEN_OK : omen_fail(err, OMEN_ERR_INVALID, "text.fields names a field that is no text field of the collection");
 }
 
-typedef struct text_reader { omen_read_op *op; omen_text_ask *ask; bool prefix; omen_error *err; } text_reader;
+typedef struct text_reader { omen_read_op *op; omen_text_ask *ask; omen_error *err; } text_reader;
 
 static omen_status read_text_member(void *arg, omen_str key, const omen_json_val *v) {
     text_reader *r = arg;
     omen_str text = {"", 0};
-    bool flag;
     if (omen_json_is_null(v)) return OMEN_OK;
     if (omen_str_equal(key, OMEN_STR("query"))) return omen_json_str(v, &r->ask->text) ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "text.query must be a string");
     if (omen_str_equal(key, OMEN_STR("fields"))) return read_text_fields(r->op, v, r->ask, r->err);
@@ -83,30 +82,14 @@ static omen_status read_text_member(void *arg, omen_str key, const omen_json_val
         return r->ask->all || omen_str_equal(text, OMEN_STR("or")) ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "text.operator must be \"or\" or \"and\"");
     }
     if (omen_str_equal(key, OMEN_STR("typos"))) return omen_json_bool(v, &r->ask->typos) ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "text.typos must be true or false");
-    if (omen_str_equal(key, OMEN_STR("prefix"))) {
-        if (!omen_json_bool(v, &flag)) return omen_fail(r->err, OMEN_ERR_INVALID, "text.prefix must be true or false");
-        r->prefix = flag;
-        return OMEN_OK;
-    }
+    if (omen_str_equal(key, OMEN_STR("prefix"))) return omen_json_bool(v, &r->ask->begun) ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "text.prefix must be true or false");
     return omen_fail(r->err, OMEN_ERR_INVALID, "text has no \"%.*s\"; there are query, fields, operator, typos and prefix", (int)OMEN_MIN(key.len, 60), key.data);
-}
-
-/* The last word as the beginning of one. */
-static omen_status begin_of_word(omen_read_op *op, omen_text_ask *ask, omen_error *err) {
-    char last = ask->text.len == 0 ? ' ' : ask->text.data[ask->text.len - 1];
-    if (last == ' ' || last == '"' || last == '*' || last == '\t' || last == '\n' || last == '+' || last == '-') return OMEN_OK;
-    char *copy = omen_arena_alloc(&op->arena, ask->text.len + 1, 1);
-    if (copy == NULL) return out_of_memory(err);
-    memcpy(copy, ask->text.data, ask->text.len);
-    copy[ask->text.len] = '*';
-    ask->text = (omen_str){copy, ask->text.len + 1};
-    return OMEN_OK;
 }
 
 static omen_status read_text(omen_read_op *op, omen_error *err) {
     omen_search_op *s = op->search;
     const omen_json_val *v = s->ask.text;
-    text_reader r = {op, &s->words, false, err};
+    text_reader r = {op, &s->words, err};
     if (v == NULL) return OMEN_OK;
     s->words = (omen_text_ask){.text = OMEN_STR(""), .k1 = -1.0f, .b = -1.0f};
     s->has_words = true;
@@ -114,7 +97,6 @@ static omen_status read_text(omen_read_op *op, omen_error *err) {
         if (!omen_json_is_object(v)) return omen_fail(err, OMEN_ERR_INVALID, "text must be a string, or an object: {\"query\": ..., \"fields\": ...}");
         OMEN_TRY(omen_json_each(v, read_text_member, &r));
     }
-    if (r.prefix) OMEN_TRY(begin_of_word(op, &s->words, err));
     return add_name(s, OMEN_STR("text"), 1.0f, err);
 }
 
@@ -186,13 +168,13 @@ static omen_status read_ask(omen_read_op *op, const omen_query *q, const omen_js
     if (s->ask.deadline_ms != 0) s->deadline_ns = op->begun_ns + s->ask.deadline_ms * 1000000u;
     OMEN_TRY(read_filter(op, q, err));
     if (op->select != NULL) op->select->deadline_ns = s->deadline_ns;
+    if (q->vector != NULL) OMEN_TRY(add_vector(op, q, q->field, q->vector, q->dimensions, 1.0f, err));
     for (size_t i = 0; i < q->vector_count; i++) {
         const omen_query_vector *v = &q->vectors[i];
         OMEN_TRY(add_vector(op, q, v->field, v->vector, v->dimensions, v->weight, err));
     }
-    if (s->ask.recommend != NULL) OMEN_TRY(omen_search_examples_read(op, err));
-    bool plain = s->ask.text == NULL && s->ask.sparse == NULL && s->ask.recommend == NULL && q->vector_count == 0;
-    if (q->vector != NULL || plain) OMEN_TRY(add_vector(op, q, q->field, q->vector, q->dimensions, 1.0f, err));
+    if (s->ask.recommend != NULL) OMEN_TRY(omen_search_examples_read(op, q, err));
+    if (s->vector_count == 0 && s->ask.text == NULL && s->ask.sparse == NULL) return add_vector(op, q, q->field, NULL, 0, 1.0f, err); /* says what is missing */
     OMEN_TRY(read_text(op, err));
     OMEN_TRY(read_sparse(op, err));
     weight_reader reader = {s, err};
@@ -246,6 +228,7 @@ static omen_status begin_legs(omen_read_op *op, omen_error *err) {
         s->vector_legs[i].exact.deadline_ns = s->deadline_ns;
     }
     s->words.k = s->sparse_ask.k = s->depth;
+    s->words.deadline_ns = s->sparse_ask.deadline_ns = s->deadline_ns;
     if (s->has_words) OMEN_TRY(omen_text_leg_init(&s->text, op->db, &op->arena, &op->snapshot, op->v, op->select, &s->words, err));
     if (s->has_sparse) OMEN_TRY(omen_text_leg_init(&s->sparse, op->db, &op->arena, &op->snapshot, op->v, op->select, &s->sparse_ask, err));
     return OMEN_OK;
@@ -313,16 +296,10 @@ static omen_status fuse(omen_read_op *op, omen_error *err) {
     return omen_fuse(&op->db->mem, legs, s->leg_count, &s->ask.fusion, &s->fused, err);
 }
 
-/* The first vector leg's distance of a fused hit; NaN where it did not list it. */
+/* The first vector leg's distance of a hit; NaN where it did not list it. Where it did, the candidate is its own: fusion takes that of the first leg. */
 static float distance_of(const omen_search_op *s, const float *subs, const omen_candidate *c) {
-    if (s->vector_count == 0) return __builtin_nanf("");
-    const omen_ranker *r = &s->vector_legs[0].ranker;
-    if (subs != NULL && subs[0] != subs[0]) return subs[0];
-    if (subs == NULL || s->leg_count == 1) return omen_distance_of(r, c->distance);
-    const omen_topk *top = &s->vector_legs[0].exact.top;
-    for (uint32_t i = 0; i < top->count; i++)
-        if (top->heap[i].source == c->source && top->heap[i].row == c->row) return omen_distance_of(r, top->heap[i].distance);
-    return __builtin_nanf("");
+    if (s->vector_count == 0 || (subs != NULL && subs[0] != subs[0])) return __builtin_nanf("");
+    return omen_distance_of(&s->vector_legs[0].ranker, c->distance);
 }
 
 static bool wanted(const omen_read_op *op, const omen_hit *h) {
@@ -395,6 +372,7 @@ static omen_status fetch(omen_read_op *op, omen_error *err) {
     OMEN_TRY(name_legs(op, err));
     for (; op->at < s->count; op->at++, op->placed = false) {
         if (!op->placed) {
+            OMEN_TRY(omen_deadline_check(op->db->host, s->deadline_ns, err));
             OMEN_TRY(add_hit(op, &s->hits[op->at], err));
             op->placed = true;
             memset(&op->fetch, 0, sizeof op->fetch);
@@ -408,6 +386,7 @@ static omen_status fetch(omen_read_op *op, omen_error *err) {
 omen_status omen_search_step(omen_read_op *op, omen_error *err) {
     omen_search_op *s = op->search;
     for (;;) {
+        OMEN_TRY(omen_deadline_check(op->db->host, s->deadline_ns, err));
         switch (s->stage) {
             case OMEN_SEARCH_EXAMPLES:
                 OMEN_TRY(omen_search_examples_step(op, err));

@@ -63,7 +63,7 @@ void omen_search_free(omen_read_op *op);
 uint32_t omen_search_fields(const omen_read_op *op); /* the field whose vectors come with the hits */
 
 /* Examples of "recommend" (search_examples.c): reads their vectors and makes a query of them. */
-omen_status omen_search_examples_read(omen_read_op *op, omen_error *err);
+omen_status omen_search_examples_read(omen_read_op *op, const omen_query *q, omen_error *err);
 omen_status omen_search_examples_step(omen_read_op *op, omen_error *err);
 void omen_search_examples_free(omen_read_op *op);
 /* Whether a hit is one of the examples. */

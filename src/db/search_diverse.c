@@ -1,4 +1,4 @@
-/* search_diverse.c - maximal marginal relevance over the hits: their vectors are read, and those chosen come first. */
+/* search_diverse.c - maximal marginal relevance over the best hits: their vectors are read, and those chosen come first. What is no candidate follows as it was. */
 #include "column/element.h"
 #include "db/search.h"
 
@@ -13,6 +13,12 @@ struct omen_search_mmr {
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory making hits diverse; ask for fewer candidates"); }
 
+/* However many hits there are: each that is chosen is compared with all candidates. */
+static uint32_t candidates(const omen_search_op *s) {
+    uint32_t asked = s->ask.mmr_candidates != 0 ? s->ask.mmr_candidates : 4u * s->k;
+    return OMEN_MIN(s->count, OMEN_MAX(asked, s->k));
+}
+
 static omen_status begin(omen_read_op *op, const omen_part_field *field, omen_error *err) {
     omen_search_op *s = op->search;
     struct omen_search_mmr *x = omen_arena_alloc(&op->arena, sizeof *x, 8);
@@ -20,8 +26,8 @@ static omen_status begin(omen_read_op *op, const omen_part_field *field, omen_er
     memset(x, 0, sizeof *x);
     x->mem = &op->db->mem;
     x->row_bytes = omen_element_bytes(field->element, field->dimensions);
-    x->count = s->count;
-    x->bytes = x->count * x->row_bytes;
+    x->count = candidates(s);
+    if (!omen_mul(x->count, x->row_bytes, &x->bytes) || x->bytes == SIZE_MAX) return out_of_memory(err);
     x->relevance = omen_arena_alloc(&op->arena, x->count * sizeof(float) + 8, 8);
     x->norms = omen_arena_alloc(&op->arena, x->count * sizeof(float) + 8, 8);
     x->vectors = omen_alloc(x->mem, x->bytes + 1);
@@ -47,6 +53,7 @@ omen_status omen_search_diversify(omen_read_op *op, omen_error *err) {
     if (s->mmr == NULL) OMEN_TRY(begin(op, field, err));
     struct omen_search_mmr *x = s->mmr;
     for (; x->at < x->count; x->at++) {
+        OMEN_TRY(omen_deadline_check(op->db->host, s->deadline_ns, err));
         const omen_candidate *c = s->hits[x->at].candidate;
         omen_place place = omen_source_place(&s->places[c->source], c->row);
         uint8_t *into = x->vectors + x->at * x->row_bytes;
@@ -64,13 +71,15 @@ omen_status omen_search_diversify(omen_read_op *op, omen_error *err) {
                         .norms = x->norms, .relevance = x->relevance, .lambda = s->ask.mmr_lambda};
     OMEN_TRY(omen_mmr_init(&x->mmr, x->mem, &ask, err));
     /* With groups all are wanted: which of them are left is decided afterwards. */
-    uint32_t want = s->ask.group.len != 0 ? x->count : OMEN_MIN(s->k, x->count), chosen, n = 0;
-    omen_hit *hits = omen_arena_alloc(&op->arena, want * sizeof *hits + 8, 8);
+    bool groups = s->ask.group.len != 0;
+    uint32_t want = groups ? x->count : OMEN_MIN(s->k, x->count), chosen, n = 0;
+    omen_hit *hits = omen_arena_alloc(&op->arena, (groups ? s->count : want) * sizeof *hits + 8, 8);
     if (hits == NULL) return out_of_memory(err);
     for (; n < want && omen_mmr_next(&x->mmr, &chosen); n++) {
         OMEN_TRY(omen_deadline_check(op->db->host, s->deadline_ns, err));
         hits[n] = s->hits[chosen];
     }
+    for (; groups && n < s->count; n++) hits[n] = s->hits[n];
     s->hits = hits;
     s->count = n;
     omen_search_diversify_free(op);

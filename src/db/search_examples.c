@@ -43,7 +43,7 @@ static omen_status read_member(void *arg, omen_str key, const omen_json_val *v) 
     return omen_fail(r->err, OMEN_ERR_INVALID, "recommend has no \"%.*s\"; there are positive, negative, field and strategy", (int)OMEN_MIN(key.len, 60), key.data);
 }
 
-omen_status omen_search_examples_read(omen_read_op *op, omen_error *err) {
+omen_status omen_search_examples_read(omen_read_op *op, const omen_query *q, omen_error *err) {
     omen_search_op *s = op->search;
     example_reader r = {op, OMEN_STR(""), err};
     struct omen_search_examples *e = omen_arena_alloc(&op->arena, sizeof *e, 8);
@@ -61,7 +61,7 @@ omen_status omen_search_examples_read(omen_read_op *op, omen_error *err) {
     s->examples = e;
     /* Its leg is a vector leg like others; the vector comes later. */
     const omen_vector_field *f = &op->coll->schema.schema.vectors[e->field];
-    s->vectors[s->vector_count++] = (omen_search_vector){.ask = {.field = e->field, .dimensions = f->dimensions, .plan = s->ask.plan}};
+    s->vectors[s->vector_count++] = (omen_search_vector){.ask = {.field = e->field, .dimensions = f->dimensions, .recall = q->recall, .ef = q->ef, .nprobe = q->nprobe, .exact = q->exact != 0, .plan = s->ask.plan}};
     s->names[s->leg_count] = f->name;
     s->weights[s->leg_count++] = 1.0f;
     return OMEN_OK;

@@ -82,7 +82,9 @@ static omen_status value_of(omen_read_op *op, const omen_hit *h, omen_error *err
         OMEN_TRY(omen_values_get(*reader, h->candidate->row, &v, err));
         /* A double beyond int64 may be an integer that JSON wrote out: the document knows. */
         g->of_document = v.kind >= OMEN_VALUE_ARRAY || (v.kind == OMEN_VALUE_FLOAT && (v.d >= 9223372036854775808.0 || v.d < -9223372036854775808.0));
-        if (!g->of_document) return write_value(&v, &g->value) == OMEN_OK ? OMEN_OK : out_of_memory(err);
+        omen_status st = g->of_document ? OMEN_OK : write_value(&v, &g->value);
+        omen_values_rest(*reader); /* else blocks of each segment would stay in the pool */
+        if (!g->of_document) return st == OMEN_OK ? st : out_of_memory(err);
         g->doc.len = 0;
         memset(&g->doc_place, 0, sizeof g->doc_place);
     }
@@ -96,6 +98,7 @@ omen_status omen_search_group(omen_read_op *op, omen_error *err) {
     if (s->grouping == NULL) OMEN_TRY(begin(op, err));
     struct omen_search_grouping *g = s->grouping;
     for (; g->at < s->count && !omen_groups_done(&s->groups); g->at++, g->value.len = 0) {
+        OMEN_TRY(omen_deadline_check(op->db->host, s->deadline_ns, err));
         OMEN_TRY(value_of(op, &s->hits[g->at], err));
         OMEN_TRY(omen_groups_add(&s->groups, g->at, g->value.len == 0 ? NULL : g->value.data, (uint32_t)g->value.len, err));
     }

@@ -248,6 +248,7 @@ static omen_status bury_replaced(omen_select *s, omen_error *err) {
             const omen_part_state *part;
             uint32_t row;
             if (e->lsn > s->snapshot->lsn) break;
+            OMEN_TRY(omen_deadline_check(s->mem->host, s->deadline_ns, err));
             OMEN_TRY(omen_snapshot_find_part(s->v, omen_entry_key(e), e->hash, &part, &row, err));
             omen_bits *may = part == NULL ? NULL : s->parts[part - s->v->parts].may;
             if (omen_bits_test(may, row)) clear(may, row);
@@ -270,6 +271,7 @@ static omen_status settle_part(omen_select *s, omen_error *err) {
         if (match && !s->buried) {
             uint8_t bytes[OMEN_KEY_MAX];
             omen_key key;
+            OMEN_TRY(omen_deadline_check(s->mem->host, s->deadline_ns, err));
             omen_status st = omen_part_key(p, s->row, bytes, &key, err);
             if (st == OMEN_PENDING && omen_bits_test(x->ask, s->row)) { /* what the document said is not asked again */
                 x->ask->words[s->row >> 6] &= ~(UINT64_C(1) << (s->row & 63));

@@ -383,4 +383,133 @@ TEST(what_is_wrong_is_said) {
     close_world(&x);
 }
 
+/* However many segments hits lie in, their groups hold no blocks of the pool: one of a mebibyte is enough for forty. */
+TEST(groups_of_many_segments_need_no_large_pool) {
+    enum { SEGMENTS = 40, ROWS = 3000 };
+    static omen_id ids[ROWS];
+    static omen_str docs[ROWS];
+    static char text[ROWS][160];
+    static float v[ROWS][DIMS], w[ROWS][DIMS];
+    world x;
+    late = 1;
+    open_world(&x);
+    for (size_t g = 0; g < SEGMENTS; g++) {
+        for (size_t i = 0; i < ROWS; i++) {
+            ids[i] = OMEN_ID_INT((int64_t)(g * ROWS + i));
+            docs[i] = (omen_str){text[i], (size_t)snprintf(text[i], sizeof text[i], "{\"name\":\"%llx%llx%llx\"}", (unsigned long long)test_rand(), (unsigned long long)test_rand(), (unsigned long long)test_rand())};
+            for (size_t d = 0; d < DIMS; d++) v[i][d] = w[i][d] = test_rand_float();
+        }
+        const void *vectors[] = {v, w};
+        omen_batch b = {.count = ROWS, .ids = ids, .vectors = vectors, .documents = docs};
+        CHECK_OK(omen_upsert(x.c, &b));
+        CHECK_OK(omen_flush(x.db));
+    }
+    omen_results *r = ask(&x, v[0], NULL, 500, "", "{\"groupBy\":\"name\"}");
+    CHECK_EQ_UINT(omen_results_count(r), 500u);
+    omen_results_free(r);
+    late = 0;
+    close_world(&x);
+}
+
+/* A query vector comes before examples: distances and vectors are of its field. Examples are searched for with the effort that was asked for. */
+TEST(query_vectors_come_before_examples) {
+    world x;
+    omen_query q;
+    omen_results *r = NULL;
+    char text[20000];
+    size_t len = 0;
+    make();
+    open_world(&x);
+    write(&x, 0, IDS);
+    omen_query_init(&q);
+    q.k = IDS;
+    q.field = OMEN_STR("w");
+    q.vector = records[7].w;
+    q.dimensions = DIMS;
+    q.include = OMEN_INCLUDE_VECTOR;
+    q.recall = 0.5f;
+    q.options = OMEN_STR("{\"recommend\":{\"positive\":[1],\"field\":\"v\"}}");
+    CHECK_OK(omen_search(x.c, &q, &r));
+    CHECK_EQ_UINT(omen_results_count(r), IDS - 1u);
+    omen_str legs = omen_results_legs(r);
+    CHECK(legs.len == 9 && memcmp(legs.data, "[\"w\",\"v\"]", 9) == 0);
+    for (size_t i = 0; r != NULL && i < omen_results_count(r); i++) {
+        int64_t id = omen_results_id(r, i).number;
+        CHECK(memcmp(omen_results_vector(r, i, 0), records[id].w, sizeof records[id].w) == 0);
+        if (id == 7) CHECK_BITS(omen_results_distance(r, i), 0.0f);
+    }
+    omen_results_free(r);
+    CHECK_OK(omen_explain(x.c, &q, text, sizeof text, &len));
+    char *at = strstr(text, "\"recall\":0.5");
+    CHECK(at != NULL && strstr(at + 1, "\"recall\":0.5") != NULL);
+    close_world(&x);
+}
+
+/* Only so many hits are made diverse; with groups those behind them follow as they are. */
+TEST(candidates_of_diversity_are_as_many_as_asked_for) {
+    world x;
+    make();
+    open_world(&x);
+    write(&x, 0, IDS);
+    omen_results *all = ask(&x, records[5].v, NULL, IDS, "", "{}"), *r = ask(&x, records[5].v, NULL, 10, "", "{\"mmr\":{\"lambda\":0,\"candidates\":10}}");
+    for (size_t i = 0; i < 10; i++) {
+        bool among = false;
+        for (size_t k = 0; k < 10; k++) among = among || omen_results_id(all, i).number == omen_results_id(r, k).number;
+        CHECK(among);
+    }
+    omen_results_free(r);
+    r = ask(&x, records[5].v, NULL, 20, "", "{\"mmr\":{\"lambda\":0,\"candidates\":20},\"groupBy\":{\"path\":\"year\",\"size\":100}}");
+    CHECK_EQ_UINT(omen_results_count(r), (unsigned)IDS);
+    omen_results_free(r);
+    omen_results_free(all);
+    close_world(&x);
+}
+
+/* The time is over as soon as the clock was asked so often. */
+static uint64_t asked, over_at;
+static uint64_t (*real_ticks)(void *ctx);
+static uint64_t jumping_ticks(void *ctx) { return real_ticks(ctx) + (++asked > over_at ? UINT64_C(10000000000) : 0); }
+
+TEST(deadlines_end_searches_wherever_they_are) {
+    world x;
+    float v[DIMS], w[DIMS];
+    make();
+    for (size_t d = 0; d < DIMS; d++) v[d] = test_rand_float(), w[d] = test_rand_float();
+    late = 30;
+    open_world(&x);
+    write(&x, 0, IDS / 2);
+    CHECK_OK(omen_flush(x.db));
+    write(&x, IDS / 3, IDS);
+    real_ticks = x.h->host.ticks_ns;
+    x.h->host.ticks_ns = jumping_ticks;
+    for (size_t i = 0; i < QUERIES; i++) {
+        char options[400];
+        snprintf(options, sizeof options, "{\"deadlineMs\":5000,%s", queries[i].options + 1);
+        omen_status s = OMEN_ERR_DEADLINE;
+        size_t ends = 0;
+        for (over_at = 0; s == OMEN_ERR_DEADLINE && over_at < 5000; over_at++, ends += s == OMEN_ERR_DEADLINE) {
+            omen_query q;
+            omen_query_vector vectors[2];
+            omen_results *r = NULL;
+            omen_query_init(&q);
+            q.k = 30;
+            q.filter = (omen_str){queries[i].filter, strlen(queries[i].filter)};
+            q.options = (omen_str){options, strlen(options)};
+            q.vectors = vectors;
+            if (queries[i].v) vectors[q.vector_count++] = (omen_query_vector){OMEN_STR("v"), v, DIMS, 1.0f};
+            if (queries[i].w) vectors[q.vector_count++] = (omen_query_vector){OMEN_STR("w"), w, DIMS, 1.0f};
+            asked = 0;
+            s = omen_search(x.c, &q, &r);
+            if (over_at == 0 && s == OMEN_OK) s = OMEN_ERR_DEADLINE; /* the beginning, too, was late */
+            if (!CHECK(s == OMEN_OK || s == OMEN_ERR_DEADLINE)) printf("    %s: %s %s\n", options, omen_status_name(s), omen_last_error());
+            omen_results_free(r);
+        }
+        CHECK_OK(s);
+        if (!CHECK(ends > 10)) printf("    %s: %zu\n", options, ends);
+    }
+    late = 0;
+    x.h->host.ticks_ns = real_ticks;
+    close_world(&x);
+}
+
 TEST_MAIN()
