@@ -42,7 +42,7 @@ build_js() {
 
 # run_fuzzers SECONDS [NAME...]: each fuzzer goes on from its kept corpus; new inputs stay in build/fuzz/corpus.
 run_fuzzers() {
-  local seconds=$1 found=0 source binary name status=0
+  local seconds=$1 found=0 source binary name status=0 dict
   shift
   for source in "$ROOT"/tests/fuzz/*_fuzz.c; do
     [ -f "$source" ] || continue
@@ -51,10 +51,12 @@ run_fuzzers() {
     if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
     found=$((found + 1))
     mkdir -p "$BUILD/fuzz/corpus/$name" "$ROOT/tests/fuzz/corpus/$name"
+    dict=()
+    [ ! -f "$ROOT/tests/fuzz/$name.dict" ] || dict=(-dict="$ROOT/tests/fuzz/$name.dict")
     say "fuzzing $name for $seconds seconds"
     ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer-19 || true) \
       "$binary" -max_total_time="$seconds" -print_final_stats=1 -timeout=10 -rss_limit_mb=2048 \
-      -artifact_prefix="$BUILD/fuzz/$name-" "$BUILD/fuzz/corpus/$name" "$ROOT/tests/fuzz/corpus/$name" || status=1
+      "${dict[@]}" -artifact_prefix="$BUILD/fuzz/$name-" "$BUILD/fuzz/corpus/$name" "$ROOT/tests/fuzz/corpus/$name" || status=1
   done
   [ "$found" -gt 0 ] || fail "no such fuzz target; they are tests/fuzz/*_fuzz.c"
   return $status

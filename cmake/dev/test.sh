@@ -56,7 +56,7 @@ stage_setup() {
 
 stage_native-gcc() { build_and_ctest native-gcc; }
 stage_native-clang() { build_and_ctest native-clang; }
-stage_asan() { build_and_ctest asan -L 'unit|fault|corruption'; }
+stage_asan() { build_and_ctest asan -L 'unit|fault|corruption|fuzz'; }
 # ThreadSanitizer is slow, and says nothing about a program with one thread.
 stage_tsan() { build_and_ctest tsan -R 'posix|thread|native|host'; }
 stage_arm64() { build_and_ctest arm64 -L 'unit|golden'; }
