@@ -108,6 +108,13 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
     return Number(json["deleted"]);
   }
 
+  /** Deletes the records whose time to live (`ttl` of the schema) is over; resolves with how many they were. */
+  async expire(options?: CallOptions): Promise<number> {
+    checkOptions("expire", options, ["signal"]);
+    const { json } = await this.#connection.write({ op: "expire", collection: this.#handle }, [], options?.signal);
+    return Number(json["deleted"]);
+  }
+
   /** How many records there are, or how many a filter selects. */
   async count(options?: Partial<Where<Metadata>>): Promise<number> {
     checkOptions("count", options, ["filter", "signal"]);

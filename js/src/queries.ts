@@ -111,7 +111,7 @@ export interface FacetRequest {
   /** How many values are given, those of the most records first; 10 when left out. */
   readonly limit?: number;
   /** More different values are an error (`OMEN_ERR_LIMIT`); 65,536 when left out. */
-  readonly max_values?: number;
+  readonly maxValues?: number;
 }
 
 /** One facet of an answer: what was asked for of it. */

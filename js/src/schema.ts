@@ -52,6 +52,7 @@ interface SchemaRequest {
   vectors: { name: string; dimensions: number; metric: Metric; element: string; index?: IndexParameters }[];
   text: (string | TextField)[];
   sparse?: string[];
+  ttl?: string;
 }
 
 const LEAST_WEIGHT = 0.000001;
@@ -98,19 +99,20 @@ function fieldRequest(name: string, field: unknown): SchemaRequest["vectors"][nu
 /** A schema as the protocol has it. */
 export function schemaRequest(schema: Schema): SchemaRequest {
   if (typeof schema !== "object" || schema === null) throw invalid("a schema is an object: { vector: { dimensions, metric } }");
-  const unknown = Object.keys(schema).find((key) => !["vector", "vectors", "text", "sparse"].includes(key));
-  if (unknown !== undefined) throw invalid(`a schema has no "${unknown}"; there are vector, vectors, text and sparse`);
-  const { vector, vectors = {}, text = [], sparse = [] } = schema;
+  const unknown = Object.keys(schema).find((key) => !["vector", "vectors", "text", "sparse", "ttl"].includes(key));
+  if (unknown !== undefined) throw invalid(`a schema has no "${unknown}"; there are vector, vectors, text, sparse and ttl`);
+  const { vector, vectors = {}, text = [], sparse = [], ttl } = schema;
   if (vector !== undefined && Object.hasOwn(vectors, "vector")) throw invalid('a schema gives either "vector", or "vector" among "vectors"');
   if (!Array.isArray(text)) throw invalid("text must be an array of field names");
   if (!Array.isArray(sparse) || sparse.some((name) => typeof name !== "string")) throw invalid("sparse must be an array of field names");
+  if (ttl !== undefined && (typeof ttl !== "string" || ttl === "")) throw invalid('ttl must be the path of a time in the metadata, such as "expires"');
   const fields = Object.entries({ ...(vector === undefined ? {} : { vector }), ...vectors });
-  return { vectors: fields.map(([name, field]) => fieldRequest(name, field)), text: text.map(textRequest), ...(sparse.length === 0 ? {} : { sparse: [...(sparse as string[])] }) };
+  return { vectors: fields.map(([name, field]) => fieldRequest(name, field)), text: text.map(textRequest), ...(sparse.length === 0 ? {} : { sparse: [...(sparse as string[])] }), ...(ttl === undefined ? {} : { ttl }) };
 }
 
 /** The schema of an answer: the default field's name may be given as "". */
 export function schemaAnswer(json: unknown): CollectionSchema {
-  const { vectors = [], text = [], sparse } = (json ?? {}) as Partial<SchemaRequest>;
+  const { vectors = [], text = [], sparse, ttl } = (json ?? {}) as Partial<SchemaRequest>;
   return {
     vectors: vectors.map(({ name, dimensions, metric, element, index }) => ({
       name: name === "" ? "vector" : name,
@@ -121,5 +123,6 @@ export function schemaAnswer(json: unknown): CollectionSchema {
     })),
     text,
     ...(sparse === undefined ? {} : { sparse }),
+    ...(ttl === undefined ? {} : { ttl }),
   };
 }

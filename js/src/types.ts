@@ -93,6 +93,11 @@ export interface Schema<Field extends string = string> {
   text?: readonly (string | TextField)[];
   /** Names of the fields of the metadata that are sparse vectors: `{ indices: [3, 17], values: [0.5, 1.25] }`. */
   sparse?: readonly string[];
+  /**
+   * Time to live: the path of a time in the metadata (a string of RFC 3339) after which no read sees the record any more;
+   * `collection.expire()` removes what is over. Records without a time there stay.
+   */
+  ttl?: string;
 }
 
 /** A schema as a collection has it. */
@@ -101,6 +106,8 @@ export interface CollectionSchema {
   text: (string | TextField)[];
   /** Where there are any. */
   sparse?: string[];
+  /** Where there is one. */
+  ttl?: string;
 }
 
 /** Metadata when nothing more is known of it. */

@@ -330,6 +330,7 @@ omen_status cli_run_upsert(void);
 omen_status cli_run_get(void);
 omen_status cli_run_delete(void);
 omen_status cli_run_update(void);
+omen_status cli_run_expire(void);
 omen_status cli_run_count(void);
 omen_status cli_run_search(void);
 omen_status cli_run_explain(void);

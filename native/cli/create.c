@@ -96,6 +96,8 @@ static omen_status read_schema(wanted *w) {
             return cli_fail(OMEN_ERR_INVALID, "a collection has at most %u vector fields", OMEN_MAX_VECTOR_FIELDS);
         CLI_TRY(read_field(text, &w->fields[w->schema.vector_count++]));
     }
+    const char *ttl = cli_option("ttl", "");
+    w->schema.ttl = (omen_str){ttl, strlen(ttl)};
     CLI_TRY(read_names("text", read_text, w));
     return read_names("sparse", read_sparse, w);
 }

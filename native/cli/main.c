@@ -23,7 +23,7 @@
 
 const cli_command cli_commands[] = {
     {"create", cli_run_create, "DATABASE", 1, 1, "create a database, or a collection in it",
-     "collection dimensions metric type vector-field text sparse database-id " INDEX,
+     "collection dimensions metric type vector-field text sparse ttl database-id " INDEX,
      "Makes the folder DATABASE. With --dimensions it also makes a collection of vectors of that length; with several\n"
      "--vector-field NAME:DIMENSIONS[:METRIC[:TYPE]] one that has several vectors in each record. A collection can be added to\n"
      "a database that is there already. Vectors of --type i8 are integers from -128 to 127; those of bit are written as bytes,\n"
@@ -93,6 +93,9 @@ const cli_command cli_commands[] = {
      "--set is merged into the metadata of each record (RFC 7396: null removes a key). All of them are changed, or none.\n"
      "Records by their ids are changed by `omendb upsert --mode update`.\n\n"
      "  omendb update notes --filter \"lang = 'js'\" --set '{\"lang\": \"javascript\", \"draft\": null}'"},
+    {"expire", cli_run_expire, "DATABASE", 1, 1, "delete the records whose time to live is over", "collection ",
+     "That time stands in the metadata, at the path that `omendb create --ttl PATH` named. No search, count or export sees such records\n"
+     "any more; this makes room."},
     {"count", cli_run_count, "DATABASE", 1, 1, "count the records of a collection", "collection filter ", "All of them, or those that --filter selects."},
     {"collections", cli_run_collections, "DATABASE", 1, 1, "list the collections and their schemas", "", ""},
     {"drop", cli_run_drop, "DATABASE COLLECTION", 2, 2, "drop a collection with all its records", "force ",

@@ -249,6 +249,16 @@ omen_status cli_run_update(void) {
     return OMEN_OK;
 }
 
+omen_status cli_run_expire(void) {
+    omen_db *db;
+    omen_collection *c;
+    size_t deleted = 0;
+    CLI_TRY(open_both(CLI_WRITE, &db, &c));
+    CLI_TRY(close_both(db, c, cli_core(omen_expire(c, &deleted))));
+    say_number("deleted", deleted, "deleted");
+    return OMEN_OK;
+}
+
 omen_status cli_run_count(void) {
     omen_db *db;
     omen_collection *c;

@@ -7,6 +7,8 @@
 typedef struct request {
     float *vector; /* numbers */
     uint32_t count;
+    omen_query_vector several[OMEN_MAX_VECTOR_FIELDS]; /* --vector NAME='[...]', as the fields' elements have them */
+    size_t several_count;
     bool like; /* --id: the record itself is left out */
     omen_id id;
     char *id_text;
@@ -57,12 +59,55 @@ static omen_status read_record(request *q, omen_collection *c, uint32_t field) {
     return s;
 }
 
+/* NAME='[...]': a vector of one of several fields. */
+static bool is_named(const char *text) { return text != NULL && text[0] != '[' && strchr(text, '=') != NULL; }
+
+static uint32_t find_field(const omen_schema *schema, omen_str name) {
+    for (uint32_t f = 0; f < schema->vector_count; f++)
+        if (schema->vectors[f].name.len == name.len && memcmp(schema->vectors[f].name.data, name.data, name.len) == 0) return f;
+    return UINT32_MAX;
+}
+
+static omen_status read_named(request *q, const omen_schema *schema, const char *text) {
+    float *numbers;
+    uint32_t count;
+    const char *json = strchr(text, '=') + 1;
+    omen_query_vector *v = &q->several[q->several_count];
+    *v = (omen_query_vector){.field = {text, (size_t)(json - text) - 1}, .weight = 1.0f};
+    uint32_t f = find_field(schema, v->field);
+    if (f == UINT32_MAX) return cli_fail(OMEN_ERR_INVALID, "--vector names \"%.*s\", which is no vector field of the collection", (int)(v->field.len > 100 ? 100 : v->field.len), text);
+    const omen_vector_field *field = &schema->vectors[f];
+    CLI_TRY(cli_vector_parse(json, strlen(json), &numbers, &count));
+    void *packed = malloc(cli_vector_bytes(field));
+    omen_status s = packed == NULL ? cli_no_memory() : OMEN_OK;
+    if (s == OMEN_OK && count != cli_width(field))
+        s = cli_fail(OMEN_ERR_DIMENSION, "--vector has %u numbers for \"%.*s\", which takes %u", count, (int)field->name.len, field->name.data, cli_width(field));
+    if (s == OMEN_OK) s = cli_vector_pack(field, numbers, packed);
+    free(numbers);
+    v->vector = packed;
+    v->dimensions = field->dimensions;
+    q->several_count++;
+    return s;
+}
+
+static omen_status read_several(request *q, const omen_schema *schema) {
+    const char *text;
+    if (cli_given("field")) return cli_fail(OMEN_ERR_INVALID, "--vector names the fields; leave --field out");
+    for (size_t i = 0; (text = cli_option_at("vector", i)) != NULL; i++) {
+        if (!is_named(text)) return cli_fail(OMEN_ERR_INVALID, "several vectors are given; name the field of each: --vector NAME='[0.1, 0.2]'");
+        if (i == OMEN_MAX_VECTOR_FIELDS) return cli_fail(OMEN_ERR_INVALID, "--vector is given more than %u times", OMEN_MAX_VECTOR_FIELDS);
+        CLI_TRY(read_named(q, schema, text));
+    }
+    return OMEN_OK;
+}
+
 static omen_status read_request(request *q, omen_collection *c, uint32_t field) {
     const char *text = cli_option("vector", NULL);
     int vectors = (text != NULL) + cli_given("vector-file") + cli_given("id");
     if (vectors == 0 && cli_query_has_leg()) return OMEN_OK;
     if (vectors != 1)
         return cli_fail(OMEN_ERR_INVALID, "give what to search for as one of --vector '[0.1, 0.2]', --vector-file FILE and --id ID, or words with --text");
+    if (is_named(text) || cli_option_at("vector", 1) != NULL) return read_several(q, omen_collection_schema(c));
     if (cli_given("vector-file")) return read_file(q, omen_collection_schema(c), field);
     if (cli_given("id")) return read_record(q, c, field);
     return cli_vector_parse(text, strlen(text), &q->vector, &q->count);
@@ -95,6 +140,12 @@ static omen_status choose_field(const omen_collection *c, const omen_vector_fiel
     uint32_t field;
     *f = NULL;
     const omen_schema *schema = omen_collection_schema(c);
+    const char *text = cli_option_at("vector", 0);
+    if (is_named(text)) {
+        field = find_field(schema, (omen_str){text, (size_t)(strchr(text, '=') - text)});
+        if (field != UINT32_MAX) *f = &schema->vectors[field];
+        return OMEN_OK;
+    }
     bool vector = cli_given("vector") || cli_given("vector-file") || cli_given("id") || !cli_query_has_leg();
     if (!vector && !cli_given("field") && schema->vector_count != 1) return OMEN_OK;
     CLI_TRY(cli_field_choose(c, &field));
@@ -116,10 +167,13 @@ static omen_status search(omen_collection *c, bool explain, const char *options,
     omen_status s = read_request(&q, c, f == NULL ? 0 : (uint32_t)(f - omen_collection_schema(c)->vectors));
     query.k = (uint32_t)(q.like && k < OMEN_MAX_K ? k + 1 : k);
     query.options = (omen_str){options, options_len};
-    if (f != NULL) query.field = f->name;
+    query.vectors = q.several;
+    query.vector_count = q.several_count;
+    if (f != NULL && q.several_count == 0) query.field = f->name;
     query.include = (cli_given("no-metadata") ? 0 : OMEN_INCLUDE_DOCUMENT) | (cli_given("include-vector") ? OMEN_INCLUDE_VECTOR : 0);
     if (s == OMEN_OK && q.vector != NULL) s = pack(f, &q, &query, &packed);
     if (s == OMEN_OK) s = explain ? cli_explain(c, &query) : find(c, &query, &q, k, f);
+    for (size_t i = 0; i < q.several_count; i++) free((void *)(uintptr_t)q.several[i].vector);
     free(packed);
     free(q.vector);
     free(q.id_text);

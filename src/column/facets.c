@@ -70,7 +70,7 @@ static omen_status grow(omen_facets *f, facet_table *t) {
 
 static omen_status too_many(const omen_facets *f, const facet_unit *u, omen_error *err) {
     const facet *a = &f->request->facets[u->facet];
-    const char *what = u->kind == FACET_VALUES ? "different values; narrow the filter, ask for ranges, or raise max_values (1048576 at most)" : "buckets; take a larger interval, or raise max_values (1048576 at most)";
+    const char *what = u->kind == FACET_VALUES ? "different values; narrow the filter, ask for ranges, or raise maxValues (1048576 at most)" : "buckets; take a larger interval, or raise maxValues (1048576 at most)";
     return omen_fail(err, OMEN_ERR_LIMIT, "facets: %.*s: more than %u %s", (int)OMEN_MIN(a->name.len, 60), a->name.len == 0 ? "" : a->name.data, u->max_values, what);
 }
 

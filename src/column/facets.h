@@ -11,8 +11,8 @@
  *   histogram   {"interval": a number above 0}: numbers; {"interval": "15 minutes"}: times, in UTC, by second, minute, hour, day, week (from Monday),
  *               month, quarter or year
  *   stats       true: count, min, max, sum and mean of numbers
- *   limit       values that are given, most first: 0 to max_values, else 10
- *   max_values  the most different values, or buckets, that there may be: 1 to OMEN_FACET_MOST_VALUES, else OMEN_FACET_VALUES. More are an error
+ *   limit       values that are given, most first: 0 to maxValues, else 10
+ *   maxValues   the most different values, or buckets, that there may be: 1 to OMEN_FACET_MOST_VALUES, else OMEN_FACET_VALUES. More are an error
  *               (OMEN_ERR_LIMIT), as nobody could say which to leave out
  *
  * What is counted. Each count is the number of rows that a filter would find (filter.h, "The rules of comparing"): of a value, by `path = value`; of

@@ -156,11 +156,11 @@ static omen_status member(void *arg, omen_str key, const omen_json_val *v) {
         if (!omen_json_bool(v, key.data[0] == 'v' ? &d->values : &d->stats)) return refuse(d, "values and stats are true or false");
     } else if (is(key, "limit")) {
         d->limited = true;
-        if (!omen_json_u64(v, &d->limit) || d->limit > OMEN_FACET_MOST_VALUES) return refuse(d, "limit is a number of values, 0 to max_values");
-    } else if (is(key, "max_values")) {
-        if (!omen_json_u64(v, &d->max_values) || d->max_values == 0 || d->max_values > OMEN_FACET_MOST_VALUES) return refuse(d, "max_values is 1 to 1048576");
+        if (!omen_json_u64(v, &d->limit) || d->limit > OMEN_FACET_MOST_VALUES) return refuse(d, "limit is a number of values, 0 to maxValues");
+    } else if (is(key, "maxValues")) {
+        if (!omen_json_u64(v, &d->max_values) || d->max_values == 0 || d->max_values > OMEN_FACET_MOST_VALUES) return refuse(d, "maxValues is 1 to 1048576");
     } else {
-        return omen_fail(d->err, OMEN_ERR_INVALID, "facets: %.*s: there is no \"%.*s\"; a facet has path, values, ranges, histogram, stats, limit and max_values", (int)OMEN_MIN(d->name.len, 60),
+        return omen_fail(d->err, OMEN_ERR_INVALID, "facets: %.*s: there is no \"%.*s\"; a facet has path, values, ranges, histogram, stats, limit and maxValues", (int)OMEN_MIN(d->name.len, 60),
                          d->name.len == 0 ? "" : d->name.data, (int)OMEN_MIN(key.len, 60), key.len == 0 ? "" : key.data);
     }
     return OMEN_OK;
@@ -177,7 +177,7 @@ static omen_status read_facet(void *arg, omen_str name, const omen_json_val *v) 
     if (v != NULL && !omen_json_is_object(v)) return refuse(d, "a facet is an object, such as {} or {\"limit\": 20}");
     if (v != NULL) OMEN_TRY(omen_json_each(v, member, d));
     if (!d->limited) d->limit = OMEN_MIN(d->limit, d->max_values);
-    if (d->limit > d->max_values) return refuse(d, "limit is a number of values, 0 to max_values");
+    if (d->limit > d->max_values) return refuse(d, "limit is a number of values, 0 to maxValues");
     if (d->ranges == NULL && d->histogram == NULL && !d->stats) d->values = true;
     facet *f = &r->facets[r->facet_count];
     facet_unit *u;

@@ -130,7 +130,7 @@ int main(int argc, char **argv) {
     }
     static const char *const requests[] = {
         "{\"place\":{}}", "{\"tags\":{}}", "{\"year\":{}}", "{\"stock\":{}}", "{\"price\":{\"ranges\":[{\"to\":10},{\"from\":10,\"to\":100},{\"from\":100}]}}", "{\"views\":{\"histogram\":{\"interval\":10000}}}",
-        "{\"at\":{\"histogram\":{\"interval\":\"month\"}}}", "{\"price\":{\"stats\":true}}", "{\"views\":{\"stats\":true}}", "{\"price\":{\"max_values\":1048576}}",
+        "{\"at\":{\"histogram\":{\"interval\":\"month\"}}}", "{\"price\":{\"stats\":true}}", "{\"views\":{\"stats\":true}}", "{\"price\":{\"maxValues\":1048576}}",
     };
     omen_bits *third = omen_bits_new(&x.mem, rows);
     for (uint32_t i = 0; third != NULL && i < rows; i++)

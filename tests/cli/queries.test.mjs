@@ -148,3 +148,28 @@ test("explanations show the filter's plan and each ranking", { skip }, (t) => {
   assert.match(text, /\n {4}body: tea in 2 records, weight [\d.]+\n/);
   assert.match(ok(["explain", db, "--sparse", '{"indices": [3], "values": [1]}']), /\n {4}terms: 3 in 2 records/);
 });
+
+test("several vector fields are searched together", { skip }, (t) => {
+  const db = join(folder(t), "two");
+  ok(["create", db, "-c", "c", "--vector-field", "title:2:l2", "--vector-field", "photo:1:l2:i8"]);
+  ok(["upsert", db, '{"id": 1, "title": [1, 0], "photo": [9]}', '{"id": 2, "title": [0, 1], "photo": [5]}']);
+  const { hits } = json(["search", db, "--vector", "title=[1, 0]", "--vector", "photo=[9]", "--include-vector"]);
+  assert.deepEqual(hits.map(({ id, distance, scores, vector }) => [id, distance, scores, vector])[0], [1, 0, { title: 1, photo: 1 }, [1, 0]]);
+  assert.equal(found(["search", db, "--vector", "title=[1, 0]", "--vector", "photo=[5]", "--weights", "photo=100"])[0], 2);
+  assert.deepEqual(found(["search", db, "--vector", "photo=[5]"]), [2, 1]);
+  assert.match(fails(10, ["search", db, "--vector", "photo=[5]", "--vector", "[1, 0]"]).message, /name the field of each/);
+  assert.match(fails(10, ["search", db, "--vector", "foto=[5]"]).message, /"foto"/);
+  assert.match(fails(10, ["search", db, "--vector", "photo=[5]", "--field", "photo"]).message, /--field/);
+  assert.match(fails(11, ["search", db, "--vector", "title=[5]"]).message, /1 numbers for "title", which takes 2/);
+});
+
+test("records whose time is over are seen no more, and expire removes them", { skip }, (t) => {
+  const db = join(folder(t), "short");
+  ok(["create", db, "-c", "c", "-d", "1", "--ttl", "until"]);
+  assert.equal(json(["collections", db]).collections[0].schema.ttl, "until");
+  ok(["upsert", db, '{"id": 1, "vector": [1], "until": "2001-01-01T00:00:00Z"}', '{"id": 2, "vector": [2], "until": "9001-01-01T00:00:00Z"}', '{"id": 3, "vector": [3]}']);
+  assert.equal(ok(["count", db]), "2\n");
+  assert.deepEqual(found(["search", db, "--vector", "[1]"]), [2, 3]);
+  assert.deepEqual(json(["expire", db]), { deleted: 1 });
+  assert.equal(ok(["expire", db]), "deleted 0 records\n");
+});

@@ -335,6 +335,25 @@ both("a query of several rows is compared by the best match of each", async (c) 
   await assert.rejects(c.search({ vector: [[1, 0, 0], [0, 1]], field: "photo" }), { code: "OMEN_ERR_DIMENSION", message: /row 1/ });
 });
 
+for (const [engine, skip] of [["wasm", false], ["native", noNative]]) {
+  test(`${engine}: records whose time is over are seen no more, and expire removes them`, { skip }, async (t) => {
+    const db = await open(engine === "wasm" ? "db" : await folder(t), engine === "wasm" ? { engine, storage: memory() } : { engine });
+    try {
+      const c = await db.collection("c", { vector: { dimensions: 1 }, ttl: "until" });
+      assert.equal(c.schema.ttl, "until");
+      await c.upsert([{ id: 1, vector: [1], until: "2001-01-01T00:00:00Z" }, { id: 2, vector: [2], until: "9001-01-01T00:00:00Z" }, { id: 3, vector: [3] }]);
+      assert.equal(await c.count(), 2);
+      assert.deepEqual(ids(await collect(c.scroll())), [2, 3]);
+      assert.equal(await c.get(1), undefined);
+      assert.equal(await c.expire(), 1);
+      assert.equal(await c.expire(), 0);
+      await assert.rejects(db.collection("d", { vector: { dimensions: 1 }, ttl: 5 }), invalid(/ttl/));
+    } finally {
+      await db.close();
+    }
+  });
+}
+
 test("filtered search finds what a filtered scan by definition finds", async (t) => {
   const next = random(t);
   const db = await open("db", { engine: "wasm", storage: memory() });

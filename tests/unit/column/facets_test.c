@@ -519,8 +519,8 @@ TEST(days_months_and_weeks_are_those_of_the_calendar) {
 TEST(requests_that_cannot_be_are_refused) {
     static const char *const bad[] = {
         "1", "null", "\"tags\"", "[1]", "[\"a\",\"a\"]", "[\"\"]", "[\"a..b\"]", "{\"a\":1}", "{\"a\":[]}", "{\"a\":null}", "{\"\":{}}", "{\"a\":{\"path\":7}}", "{\"a\":{\"path\":\"x.\"}}",
-        "{\"a\":{\"what\":1}}", "{\"a\":{\"limit\":-1}}", "{\"a\":{\"limit\":1.5}}", "{\"a\":{\"limit\":1048577}}", "{\"a\":{\"limit\":65537}}", "{\"a\":{\"limit\":6,\"max_values\":5}}", "{\"a\":{\"max_values\":0}}",
-        "{\"a\":{\"max_values\":1048577}}", "{\"a\":{\"values\":1}}", "{\"a\":{\"stats\":{}}}", "{\"a\":{\"ranges\":[]}}", "{\"a\":{\"ranges\":{}}}", "{\"a\":{\"ranges\":[1]}}", "{\"a\":{\"ranges\":[{}]}}",
+        "{\"a\":{\"what\":1}}", "{\"a\":{\"limit\":-1}}", "{\"a\":{\"limit\":1.5}}", "{\"a\":{\"limit\":1048577}}", "{\"a\":{\"limit\":65537}}", "{\"a\":{\"limit\":6,\"maxValues\":5}}", "{\"a\":{\"maxValues\":0}}",
+        "{\"a\":{\"maxValues\":1048577}}", "{\"a\":{\"values\":1}}", "{\"a\":{\"stats\":{}}}", "{\"a\":{\"ranges\":[]}}", "{\"a\":{\"ranges\":{}}}", "{\"a\":{\"ranges\":[1]}}", "{\"a\":{\"ranges\":[{}]}}",
         "{\"a\":{\"ranges\":[{\"from\":1,\"to\":1}]}}", "{\"a\":{\"ranges\":[{\"from\":2,\"to\":1.5}]}}", "{\"a\":{\"ranges\":[{\"from\":0,\"to\":-0.0}]}}", "{\"a\":{\"ranges\":[{\"from\":1,\"until\":2}]}}",
         "{\"a\":{\"ranges\":[{\"from\":\"x\"}]}}", "{\"a\":{\"ranges\":[{\"from\":true}]}}", "{\"a\":{\"ranges\":[{\"from\":null}]}}", "{\"a\":{\"ranges\":[{\"from\":1,\"to\":\"2020-01-01\"}]}}",
         "{\"a\":{\"ranges\":[{\"from\":{\"$date\":1}}]}}", "{\"a\":{\"ranges\":[{\"from\":{\"$date\":\"2020-01-01\",\"b\":1}}]}}", "{\"a\":{\"ranges\":[{\"from\":\"2020-01-01\",\"to\":\"2020-01-01T00:00:00Z\"}]}}",
@@ -578,7 +578,7 @@ TEST(more_values_than_may_be_are_an_error) {
                 uint32_t asked = 0;
                 omen_facets *f;
                 omen_error err = {0};
-                snprintf(text, sizeof text, "{\"x\":{\"path\":\"%c\",\"max_values\":%u%s}}", "wifl"[i], (unsigned)rows - more, histogram ? ",\"histogram\":{\"interval\":1}" : "");
+                snprintf(text, sizeof text, "{\"x\":{\"path\":\"%c\",\"maxValues\":%u%s}}", "wifl"[i], (unsigned)rows - more, histogram ? ",\"histogram\":{\"interval\":1}" : "");
                 omen_facets_request *r = request_of(&m.x.mem, text);
                 REQUIRE(r != NULL);
                 REQUIRE_OK(omen_facets_new(&m.x.mem, r, &f, NULL));
@@ -740,7 +740,7 @@ TEST(strings_without_dictionary_are_counted) {
     REQUIRE_OK(model_build(&m, NULL));
     REQUIRE_OK(model_open(&m, NULL));
     omen_json **docs = parse_all(&m);
-    omen_facets_request *r = request_of(&m.x.mem, "{\"t\":{\"max_values\":100000,\"limit\":100000},\"l\":{\"max_values\":100000,\"limit\":100000}}");
+    omen_facets_request *r = request_of(&m.x.mem, "{\"t\":{\"maxValues\":100000,\"limit\":100000},\"l\":{\"maxValues\":100000,\"limit\":100000}}");
     omen_facets *f, *g;
     omen_buf got, want;
     REQUIRE(r != NULL);
