@@ -1,6 +1,6 @@
 /* keys_find.c - opening what finds the ids of a part, and finding them: filter, model, then the ids themselves (keys.h). Every number read from the file is
  * checked before it is used. */
-#include "column/part.h"
+#include "column/keys_look.h"
 
 static omen_status damaged(const omen_part *p, omen_error *err, const char *what) {
     omen_file_name name = omen_segment_file_name(omen_segment_info_of(p->segment)->number);
@@ -57,12 +57,6 @@ void omen_part_close_keys(omen_part *p) {
     omen_keys_deinit(&p->keys);
 }
 
-/* The address of a byte if its block is kept and was read, else NULL. */
-static inline const uint8_t *peek(omen_kept *kept, uint64_t offset) {
-    const omen_block *b = kept == NULL ? NULL : atomic_load_explicit(&kept[offset / OMEN_BLOCK_BYTES], memory_order_acquire);
-    return b == NULL ? NULL : (const uint8_t *)b + OMEN_KEPT_HEADER + offset % OMEN_BLOCK_BYTES;
-}
-
 static omen_status copy_out(const omen_part *p, const omen_section *s, uint64_t offset, uint32_t len, uint8_t *copy, const uint8_t **out, omen_error *err) {
     size_t done = 0;
     *out = copy;
@@ -71,7 +65,7 @@ static omen_status copy_out(const omen_part *p, const omen_section *s, uint64_t 
 
 /* `len` bytes that the section has, of plain blocks: in place where they are kept and lie in one block (64 bytes more are readable there), else in `copy`. */
 static inline omen_status look(const omen_part *p, const omen_section *s, omen_kept *kept, uint64_t offset, uint32_t len, uint8_t *copy, const uint8_t **out, omen_error *err) {
-    *out = offset % OMEN_BLOCK_BYTES + len <= OMEN_BLOCK_BYTES ? peek(kept, offset) : NULL;
+    *out = omen_keys_peek_run(kept, offset, len);
     return *out != NULL ? OMEN_OK : copy_out(p, s, offset, len, copy, out, err);
 }
 
@@ -110,7 +104,7 @@ static inline omen_status find_tagged(const omen_part *p, omen_key key, uint64_t
     uint32_t from, to;
     (void)omen_keys_window(&p->keys, image, &from, &to);
     /* The rows are wanted as soon as the tags are there: they come at the same time. */
-    const uint8_t *rows = peek(p->kept_places, (uint64_t)from * 4);
+    const uint8_t *rows = omen_keys_peek(p->kept_places, (uint64_t)from * 4);
     for (uint32_t i = 0; rows != NULL && i < 4 * (2 * p->keys.error + 1); i += 64) __builtin_prefetch(rows + i);
     while (from < to) {
         uint8_t copy[64 + 8];
@@ -144,59 +138,6 @@ omen_status omen_part_find(omen_part *p, omen_key key, uint64_t hash, uint32_t *
     OMEN_TRY(look(p, p->key_bloom, p->kept_bloom, omen_keys_bloom_at(mix, p->keys.bloom_blocks), OMEN_KEYS_BLOOM_BLOCK, copy, &block, err));
     if (!omen_keys_bloom_test(block, mix)) return OMEN_OK;
     return p->keys.kind == OMEN_KEYS_ROWS ? find_row(p, image, row, err) : find_tagged(p, key, image, omen_keys_tag(mix), row, err);
-}
-
-/* An id on its way: where its place is. */
-typedef struct expected { uint64_t mix, image; uint32_t from, to; } expected;
-
-/* The ids of ROWS, or tags and rows of the window. */
-static void expect_window(const omen_part *p, expected *e) {
-    (void)omen_keys_window(&p->keys, e->image, &e->from, &e->to);
-    if (e->from == e->to) return;
-    if (p->keys.kind == OMEN_KEYS_ROWS) {
-        const uint8_t *first = peek(p->kept_ids, (uint64_t)e->from * 9), *last = peek(p->kept_ids, (uint64_t)e->to * 9 - 1);
-        for (; first != NULL && first < last && last - first < 9 * 64; first += 64) __builtin_prefetch(first);
-        __builtin_prefetch(last);
-        return;
-    }
-    __builtin_prefetch(peek(p->kept_tags, e->from));
-    __builtin_prefetch(peek(p->kept_tags, e->to - 1));
-    const uint8_t *rows = peek(p->kept_places, (uint64_t)e->from * 4);
-    for (uint32_t i = 0; rows != NULL && i <= 4 * (2 * p->keys.error + 1); i += 64) __builtin_prefetch(rows + i);
-}
-
-/* The id, or its offset, at the first place that has the tag. */
-static void expect_id(const omen_part *p, const expected *e) {
-    uint32_t n = OMEN_MIN(e->to - e->from, 64u);
-    const uint8_t *tags = e->from % OMEN_BLOCK_BYTES + n <= OMEN_BLOCK_BYTES ? peek(p->kept_tags, e->from) : NULL;
-    uint64_t found = tags == NULL ? 0 : omen_keys_match(tags, n, omen_keys_tag(e->mix));
-    if (found == 0) return;
-    const uint8_t *at = peek(p->kept_places, (uint64_t)(e->from + (uint32_t)__builtin_ctzll(found)) * 4);
-    uint64_t row = at == NULL ? UINT64_MAX : omen_get32(at);
-    if (row >= p->rows) return;
-    if (p->keys.id_bytes == 0) __builtin_prefetch(peek(p->kept_offsets, row * 4));
-    else __builtin_prefetch(peek(p->kept_ids, row * p->keys.id_bytes));
-}
-
-void omen_part_expect_ids(const omen_part *p, const omen_key *keys, const uint64_t *hashes, uint32_t count) {
-    expected some[OMEN_PART_EXPECT];
-    uint32_t n = 0, left = 0;
-    OMEN_ASSERT(count <= OMEN_PART_EXPECT);
-    if (p->rows == 0) return;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!omen_keys_image(p->keys.kind, keys[i], hashes[i], &some[n].image)) continue;
-        some[n].mix = omen_keys_mix(some[n].image);
-        __builtin_prefetch(peek(p->kept_bloom, omen_keys_bloom_at(some[n].mix, p->keys.bloom_blocks)));
-        n++;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        const uint8_t *block = peek(p->kept_bloom, omen_keys_bloom_at(some[i].mix, p->keys.bloom_blocks));
-        if (block == NULL || !omen_keys_bloom_test(block, some[i].mix)) continue;
-        some[left] = some[i];
-        expect_window(p, &some[left]);
-        left++;
-    }
-    for (uint32_t i = 0; p->keys.kind != OMEN_KEYS_ROWS && i < left; i++) expect_id(p, &some[i]);
 }
 
 omen_status omen_part_order_after(omen_part *p, omen_key after, uint32_t *position, omen_error *err) {

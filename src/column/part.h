@@ -118,10 +118,11 @@ uint32_t omen_part_rows_per_block(const omen_part_field *field);
 omen_status omen_part_key(omen_part *p, uint32_t row, uint8_t *into, omen_key *out, omen_error *err);
 /* Row of an id, or UINT32_MAX. */
 omen_status omen_part_find(omen_part *p, omen_key key, uint64_t hash, uint32_t *row, omen_error *err);
-/* Hints that these ids (up to OMEN_PART_EXPECT) will be looked for next: what is in memory and finding them takes comes nearer, that of all at the same time.
- * For whoever has many; a part without them is hardly touched. Changes no answer. */
-#define OMEN_PART_EXPECT 32u
-void omen_part_expect_ids(const omen_part *p, const omen_key *keys, const uint64_t *hashes, uint32_t count);
+/* Looks for ids (up to OMEN_PART_MANY) at the same time in what is in memory: far less than one after another. rows[i]: as omen_part_find answers it, or
+ * OMEN_PART_UNKNOWN: ask that. likely: most of them are there, as far as anybody knows; else the filter is asked first. Never pends, reads no file. */
+#define OMEN_PART_MANY 32u
+#define OMEN_PART_UNKNOWN (UINT32_MAX - 1)
+void omen_part_find_many(const omen_part *p, const omen_key *keys, const uint64_t *hashes, uint32_t count, bool likely, uint32_t *rows);
 /* Parts of omen_part_open and omen_part_unref: opens what finds ids; frees it. */
 omen_status omen_part_open_keys(omen_part *p, omen_error *err);
 void omen_part_close_keys(omen_part *p);

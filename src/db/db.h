@@ -144,11 +144,15 @@ typedef struct omen_place {
     const omen_part_state *part;
     uint32_t row;
 } omen_place;
-/* A hint that the rows' ids from `at` on will be looked for, one after another: every so many of them, parts are told of the next ones. */
-struct omen_rows;
-void omen_snapshot_expect(const omen_coll_version *v, const struct omen_rows *rows, uint32_t at);
 /* Finds the live record of an id in a snapshot; neither entry nor part: there is none. [may pend] */
 omen_status omen_snapshot_find(const omen_snapshot *s, const omen_coll_version *v, omen_key key, uint64_t hash, omen_place *out, omen_error *err);
+/* The same of rows->hashes[at], for ids that are looked for one after another: parts are asked for OMEN_AHEAD of them at once. `ahead` keeps what they said: zeros before the
+ * first call, then the same snapshot, version and rows. likely: the ids are expected to be there. [may pend] */
+#define OMEN_AHEAD OMEN_PART_MANY
+typedef struct omen_ahead { uint32_t from, count, rows[OMEN_AHEAD], parts[OMEN_AHEAD]; } omen_ahead;
+struct omen_rows;
+omen_status omen_snapshot_find_next(const omen_snapshot *s, const omen_coll_version *v, const struct omen_rows *rows, uint32_t at, bool likely, omen_ahead *ahead,
+                                    omen_place *out, omen_error *err);
 /* Whether a table newer than table number `newer_than` (UINT32_MAX: any table) knows the id. Never pends. */
 bool omen_snapshot_replaced(const omen_snapshot *s, const omen_coll_version *v, uint32_t newer_than, omen_key key, uint64_t hash);
 /* The row of a live part record of this id, newest part first; *part NULL: none. [may pend] */

@@ -108,8 +108,7 @@ omen_status omen_get_step(omen_read_op *op, omen_error *err) {
     for (; op->at < op->ids.count; op->at++, op->placed = false) {
         omen_key key = omen_rows_key(&op->ids, op->at);
         if (!op->placed) {
-            omen_snapshot_expect(op->v, &op->ids, op->at);
-            OMEN_TRY(omen_snapshot_find(&op->snapshot, op->v, key, op->ids.hashes[op->at], &op->place, err));
+            OMEN_TRY(omen_snapshot_find_next(&op->snapshot, op->v, &op->ids, op->at, true, &op->ahead, &op->place, err));
             OMEN_TRY(leave_out(op, err));
             op->placed = true;
             memset(&op->fetch, 0, sizeof op->fetch);

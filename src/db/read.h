@@ -34,6 +34,7 @@ struct omen_read_op {
     uint32_t at;
     bool placed;
     omen_place place;
+    omen_ahead ahead;
     omen_fetch fetch;
     /* GET */
     omen_rows ids;

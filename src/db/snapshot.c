@@ -93,26 +93,78 @@ omen_status omen_snapshot_find_part(const omen_coll_version *v, omen_key key, ui
     return OMEN_OK;
 }
 
-void omen_snapshot_expect(const omen_coll_version *v, const omen_rows *rows, uint32_t at) {
-    omen_key keys[OMEN_PART_EXPECT];
-    uint32_t n = OMEN_MIN(rows->count - at, OMEN_PART_EXPECT);
-    if (at % OMEN_PART_EXPECT != 0 || n < 2) return;
-    for (uint32_t i = 0; i < n; i++) keys[i] = omen_rows_key(rows, at + i);
-    for (uint32_t p = v->part_count; p-- != 0;) omen_part_expect_ids(v->parts[p].part, keys, rows->hashes + at, n);
+static const omen_entry *find_entry(const omen_snapshot *s, const omen_coll_version *v, omen_key key, uint64_t hash, uint32_t *table) {
+    for (uint32_t i = *table = v->table_count; i-- != 0;) {
+        const omen_entry *e = omen_memtable_find(v->tables[i].table, key, hash, s->lsn);
+        if (e == NULL) continue;
+        *table = i;
+        return e;
+    }
+    return NULL;
+}
+
+static void take_entry(const omen_entry *e, uint32_t table, omen_place *out) {
+    if (e->row == OMEN_NO_ROW) return;
+    out->entry = e;
+    out->row = table;
 }
 
 omen_status omen_snapshot_find(const omen_snapshot *s, const omen_coll_version *v, omen_key key, uint64_t hash, omen_place *out, omen_error *err) {
+    uint32_t table;
+    const omen_entry *e = find_entry(s, v, key, hash, &table);
     *out = (omen_place){0};
-    for (uint32_t i = v->table_count; i-- != 0;) {
-        const omen_entry *e = omen_memtable_find(v->tables[i].table, key, hash, s->lsn);
-        if (e == NULL) continue;
-        if (e->row != OMEN_NO_ROW) {
-            out->entry = e;
-            out->row = i;
+    if (e == NULL) return omen_snapshot_find_part(v, key, hash, &out->part, &out->row, err);
+    take_entry(e, table, out);
+    return OMEN_OK;
+}
+
+/* Looks in the parts, newest first, for the ids from `at` on. What one part cannot tell without reading stays unknown: an older one must not answer instead. */
+static void look_ahead(const omen_coll_version *v, const omen_rows *rows, uint32_t at, bool likely, omen_ahead *ahead) {
+    omen_key keys[OMEN_AHEAD];
+    uint64_t hashes[OMEN_AHEAD];
+    uint32_t which[OMEN_AHEAD], found[OMEN_AHEAD], left = OMEN_MIN(rows->count - at, OMEN_AHEAD);
+    ahead->from = at;
+    ahead->count = left;
+    for (uint32_t i = 0; i < left; i++) {
+        keys[i] = omen_rows_key(rows, at + i);
+        hashes[i] = rows->hashes[at + i];
+        which[i] = i;
+        ahead->rows[i] = UINT32_MAX;
+    }
+    for (uint32_t p = v->part_count; p-- != 0 && left != 0;) {
+        uint32_t n = left;
+        omen_part_find_many(v->parts[p].part, keys, hashes, n, likely && p == 0, found);
+        left = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            if (found[i] == UINT32_MAX || (found[i] != OMEN_PART_UNKNOWN && omen_bits_test(v->parts[p].dead, found[i]))) {
+                keys[left] = keys[i];
+                hashes[left] = hashes[i];
+                which[left++] = which[i];
+            } else {
+                ahead->rows[which[i]] = found[i];
+                ahead->parts[which[i]] = p;
+            }
         }
+    }
+}
+
+omen_status omen_snapshot_find_next(const omen_snapshot *s, const omen_coll_version *v, const omen_rows *rows, uint32_t at, bool likely, omen_ahead *ahead,
+                                    omen_place *out, omen_error *err) {
+    omen_key key = omen_rows_key(rows, at);
+    uint32_t table;
+    const omen_entry *e = find_entry(s, v, key, rows->hashes[at], &table);
+    *out = (omen_place){0};
+    if (e != NULL) {
+        take_entry(e, table, out);
         return OMEN_OK;
     }
-    return omen_snapshot_find_part(v, key, hash, &out->part, &out->row, err);
+    if (at - ahead->from >= ahead->count) look_ahead(v, rows, at, likely, ahead);
+    uint32_t i = at - ahead->from;
+    if (ahead->rows[i] == OMEN_PART_UNKNOWN) return omen_snapshot_find_part(v, key, rows->hashes[at], &out->part, &out->row, err);
+    if (ahead->rows[i] == UINT32_MAX) return OMEN_OK;
+    out->part = &v->parts[ahead->parts[i]];
+    out->row = ahead->rows[i];
+    return OMEN_OK;
 }
 
 bool omen_snapshot_replaced(const omen_snapshot *s, const omen_coll_version *v, uint32_t newer_than, omen_key key, uint64_t hash) {

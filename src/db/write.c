@@ -230,8 +230,7 @@ static omen_status read_stage(omen_write_op *op, omen_error *err) {
     if (v == NULL) return OMEN_OK; /* dropped: append says so */
     for (; op->at < op->rows.count; op->at++, op->placed = false) {
         if (!op->placed) {
-            omen_snapshot_expect(v, &op->rows, op->at);
-            OMEN_TRY(omen_snapshot_find(&op->snapshot, v, omen_rows_key(&op->rows, op->at), op->rows.hashes[op->at], &op->place, err));
+            OMEN_TRY(omen_snapshot_find_next(&op->snapshot, v, &op->rows, op->at, op->kind != OMEN_KIND_INSERT, &op->ahead, &op->place, err));
             op->placed = true;
         }
         bool there = op->place.entry != NULL || op->place.part != NULL;

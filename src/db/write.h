@@ -30,6 +30,7 @@ struct omen_write_op {
     uint32_t at;  /* row being read */
     bool placed;
     omen_place place;
+    omen_ahead ahead;
     uint8_t *absent; /* DELETE: this row's id is not there, or stands earlier in the batch */
     /* UPDATE: the records as they will be */
     bool doc_read;

@@ -2,8 +2,8 @@
  *
  *     bench.keys SET ROWS ASKS PASSES      SET: see keys_sets.h
  *
- * Prints one JSON object: medians of ns for a look-up that finds and one that does not, of many ids asked for together (omen_part_expect_ids) and of single ones; the
- * sum of the rows found; and bytes:
+ * Prints one JSON object: medians of ns for a look-up as a collection of one part does it - hitNs: of many ids asked for together (omen_part_find_many) that are there,
+ * singleNs: of one id a time, missNs: of many that are not there, newNs: of these, asked for as an insert does, which expects that -; the sum of the rows found; and bytes:
  *   bytes   all that is there for look-ups: model, its table, filter, tags, and the rows of hashed ids; as they lie in memory
  *   order   KEY_ORDER, by which integers that came in no order are found, and all ids are listed in order; not in `bytes`
  *   ids     the ids themselves with their offsets, which every search hit answers; not in `bytes`
@@ -63,23 +63,22 @@ static asks gather(const int64_t *numbers, char (*texts)[SET_TEXT], const uint32
     return a;
 }
 
-/* One after another, or as a request of many ids does: some are expected, then looked for. */
-static double ask(omen_part *p, const asks *a, bool together, uint64_t *sum) {
+/* `together` ids a time, as a request of as many does in a collection of one part. likely: as a get asks; else as an insert does, which asks the filter first. */
+static double ask(omen_part *p, const asks *a, uint32_t together, bool likely, uint64_t *sum) {
     omen_error err = {0};
     double begun = set_now();
-    for (uint32_t from = 0; from < set.asks; from += OMEN_PART_EXPECT) {
-        omen_key keys[OMEN_PART_EXPECT];
-        uint64_t hashes[OMEN_PART_EXPECT];
-        uint32_t n = OMEN_MIN(set.asks - from, OMEN_PART_EXPECT);
+    for (uint32_t from = 0; from < set.asks; from += together) {
+        omen_key keys[OMEN_PART_MANY];
+        uint64_t hashes[OMEN_PART_MANY];
+        uint32_t rows[OMEN_PART_MANY], n = OMEN_MIN(set.asks - from, together);
         for (uint32_t i = 0; i < n; i++) {
             keys[i] = (omen_key){a->bytes[from + i], a->lens[from + i]};
             hashes[i] = omen_key_hash(keys[i]);
         }
-        if (together) omen_part_expect_ids(p, keys, hashes, n);
+        omen_part_find_many(p, keys, hashes, n, likely, rows);
         for (uint32_t i = 0; i < n; i++) {
-            uint32_t row;
-            must(omen_part_find(p, keys[i], hashes[i], &row, &err), &err);
-            *sum += row;
+            if (rows[i] == OMEN_PART_UNKNOWN) must(omen_part_find(p, keys[i], hashes[i], &rows[i], &err), &err);
+            *sum += rows[i];
         }
     }
     return (set_now() - begun) / set.asks;
@@ -110,22 +109,27 @@ int main(int argc, char **argv) {
     must(omen_part_open(&x.store, &info, NULL, 0, &p, &err), &err);
     omen_part_keep(p, 0, false);
     asks hits = gather(set.numbers, set.texts, set.asked), misses = gather(set.absent_numbers, set.absent_texts, NULL);
-    double *hit = set_room((size_t)passes, sizeof *hit), *miss = set_room((size_t)passes, sizeof *miss), *single = set_room((size_t)passes, sizeof *single);
     uint64_t sum = 0, absent = 0, ignored = 0;
-    (void)ask(p, &hits, false, &ignored); /* blocks come into memory */
-    (void)ask(p, &misses, false, &ignored);
-    for (int i = 0; i < passes; i++) {
-        hit[i] = ask(p, &hits, true, &sum);
-        single[i] = ask(p, &hits, false, &ignored);
-        miss[i] = ask(p, &misses, true, &absent);
+    enum { HIT, SINGLE, MISS, NEW, TIMES };
+    double *times[TIMES];
+    for (int t = 0; t < TIMES; t++) times[t] = set_room((size_t)passes, sizeof **times);
+    for (uint32_t i = 0; i < set.asks; i++) { /* blocks come into memory */
+        uint32_t row;
+        omen_key key = {hits.bytes[i], hits.lens[i]};
+        must(omen_part_find(p, key, omen_key_hash(key), &row, &err), &err);
     }
-    qsort(hit, (size_t)passes, sizeof *hit, by_value);
-    qsort(miss, (size_t)passes, sizeof *miss, by_value);
-    qsort(single, (size_t)passes, sizeof *single, by_value);
+    for (int i = 0; i < passes; i++) {
+        times[HIT][i] = ask(p, &hits, OMEN_PART_MANY, true, &sum);
+        times[SINGLE][i] = ask(p, &hits, 1, true, &ignored);
+        times[MISS][i] = ask(p, &misses, OMEN_PART_MANY, true, &absent);
+        times[NEW][i] = ask(p, &misses, OMEN_PART_MANY, false, &ignored);
+    }
+    for (int t = 0; t < TIMES; t++) qsort(times[t], (size_t)passes, sizeof **times, by_value);
     static const char *const kinds[] = {"rows", "values", "hashes"};
     uint64_t wrong = (uint64_t)passes * set.asks - absent / UINT32_MAX;
     uint64_t bytes = sizeof p->keys + omen_keys_bytes(&p->keys) + length(p, OMEN_SECTION_KEY_BLOOM) + length(p, OMEN_SECTION_KEY_TAGS) + length(p, OMEN_SECTION_KEY_HASH_ROWS);
-    printf("{\"hitNs\":%.2f,\"singleNs\":%.2f,\"missNs\":%.2f,\"bytes\":%llu,\"order\":%llu,\"ids\":%llu,\"model\":%zu,\"kind\":\"%s\",\"sum\":\"%llu\",\"wrong\":%llu}\n", hit[passes / 2], single[passes / 2], miss[passes / 2],
+    printf("{\"hitNs\":%.2f,\"singleNs\":%.2f,\"missNs\":%.2f,\"newNs\":%.2f,\"bytes\":%llu,\"order\":%llu,\"ids\":%llu,\"model\":%zu,\"kind\":\"%s\",\"sum\":\"%llu\",\"wrong\":%llu}\n", times[HIT][passes / 2], times[SINGLE][passes / 2],
+           times[MISS][passes / 2], times[NEW][passes / 2],
            (unsigned long long)bytes, (unsigned long long)length(p, OMEN_SECTION_KEY_ORDER), (unsigned long long)(length(p, OMEN_SECTION_KEY_OFFSETS) + length(p, OMEN_SECTION_KEY_BYTES)),
            omen_keys_bytes(&p->keys), kinds[p->keys.kind], (unsigned long long)sum, (unsigned long long)wrong);
     if (omen_part_unref(p)) return 1;
