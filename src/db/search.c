@@ -86,6 +86,14 @@ static omen_status read_text_member(void *arg, omen_str key, const omen_json_val
     return omen_fail(r->err, OMEN_ERR_INVALID, "text has no \"%.*s\"; there are query, fields, operator, typos and prefix", (int)OMEN_MIN(key.len, 60), key.data);
 }
 
+/* No field's name begins with a dollar. */
+static omen_str name_of_words(const omen_schema *s) {
+    bool taken = false;
+    for (uint32_t i = 0; i < s->vector_count; i++) taken = taken || omen_str_equal(s->vectors[i].name, OMEN_STR("text"));
+    for (uint32_t i = 0; i < s->sparse_count; i++) taken = taken || omen_str_equal(s->sparse[i], OMEN_STR("text"));
+    return taken ? OMEN_STR("$text") : OMEN_STR("text");
+}
+
 static omen_status read_text(omen_read_op *op, omen_error *err) {
     omen_search_op *s = op->search;
     const omen_json_val *v = s->ask.text;
@@ -97,7 +105,7 @@ static omen_status read_text(omen_read_op *op, omen_error *err) {
         if (!omen_json_is_object(v)) return omen_fail(err, OMEN_ERR_INVALID, "text must be a string, or an object: {\"query\": ..., \"fields\": ...}");
         OMEN_TRY(omen_json_each(v, read_text_member, &r));
     }
-    return add_name(s, OMEN_STR("text"), 1.0f, err);
+    return add_name(s, name_of_words(&op->coll->schema.schema), 1.0f, err);
 }
 
 static omen_status read_sparse(omen_read_op *op, omen_error *err) {

@@ -54,22 +54,34 @@ static omen_status grow(omen_groups *g) {
     return OMEN_OK;
 }
 
+static omen_status out_of_memory(const omen_groups *g, omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "no memory for %u groups of up to %u hits", g->count + 1, g->per_group); }
+
+/* For more hits of a group: most groups never have as many as they may, so room grows with them. */
+static bool make_room(omen_groups *g, omen_group *x) {
+    uint32_t room = x->room == 0 ? OMEN_MIN(g->per_group, 4u) : x->room > g->per_group / 2 ? g->per_group : x->room * 2;
+    size_t bytes;
+    uint32_t *hits = omen_mul(room, sizeof *hits, &bytes) ? omen_arena_alloc(&g->arena, bytes, 4) : NULL;
+    if (hits == NULL) return false;
+    if (x->count != 0) memcpy(hits, x->hits, x->count * sizeof *hits);
+    x->hits = hits;
+    x->room = room;
+    return true;
+}
+
 omen_status omen_groups_add(omen_groups *g, uint32_t hit, const uint8_t *value, uint32_t len, omen_error *err) {
     if (value == NULL && g->skip_missing) return OMEN_OK;
     uint32_t at = g->slot_count == 0 ? 0 : slot_of(g, value, len);
     if (g->slot_count == 0 || g->slots[at] == 0) {
         if (g->count == g->groups) return OMEN_OK;
         omen_group x = {.len = value == NULL ? 0 : len};
-        size_t bytes;
-        if (grow(g) != OMEN_OK || !omen_mul(g->per_group, sizeof *x.hits, &bytes) || (x.hits = omen_arena_alloc(&g->arena, bytes, 4)) == NULL ||
-            (value != NULL && (x.value = omen_arena_copy(&g->arena, value, len)) == NULL))
-            return omen_fail(err, OMEN_ERR_MEMORY, "no memory for %u groups of %u hits", g->count + 1, g->per_group);
+        if (grow(g) != OMEN_OK || !make_room(g, &x) || (value != NULL && (x.value = omen_arena_copy(&g->arena, value, len)) == NULL)) return out_of_memory(g, err);
         at = slot_of(g, value, len);
         g->all[g->count] = x;
         g->slots[at] = ++g->count;
     }
     omen_group *x = &g->all[g->slots[at] - 1];
     if (x->seen != 0 && x->last == hit) return OMEN_OK; /* an array that has the element twice */
+    if (x->count == x->room && x->room != g->per_group && !make_room(g, x)) return out_of_memory(g, err);
     x->seen++;
     x->last = hit;
     if (x->count == g->per_group) return OMEN_OK;

@@ -16,7 +16,8 @@ typedef struct omen_group {
     uint32_t count;       /* hits kept */
     uint32_t seen;        /* hits given, kept or not */
     uint32_t last;        /* the hit given last */
-    uint32_t *hits;       /* the caller's numbers, room for per_group */
+    uint32_t *hits;       /* the caller's numbers */
+    uint32_t room;        /* for how many there is, up to per_group */
 } omen_group;
 
 typedef struct omen_groups {

@@ -73,13 +73,13 @@ static omen_status put(const omen_examples *e, const double *sum, void *query, o
             ((float *)query)[d] = (float)sum[d];
         }
     if (e->metric == OMEN_METRIC_COSINE && omen_ranker_of(e->metric, e->element, e->dimensions, query).query_norm == 0)
-        return omen_fail(err, OMEN_ERR_ZERO_VECTOR, "the positive and negative examples cancel out: nothing is left to look for; give other examples, or the strategy \"best\"");
+        return omen_fail(err, OMEN_ERR_ZERO_VECTOR, "the positive and negative examples cancel out: nothing is left to look for; give other examples");
     return OMEN_OK;
 }
 
 omen_status omen_recommend_average(omen_mem *m, const omen_examples *e, void *query, omen_error *err) {
     OMEN_TRY(check(e, err));
-    if (e->positive_count == 0) return omen_fail(err, OMEN_ERR_INVALID, "an average needs at least one positive example; the strategy \"best\" does without");
+    if (e->positive_count == 0) return omen_fail(err, OMEN_ERR_INVALID, "an average needs at least one positive example");
     size_t bytes = (size_t)e->dimensions * sizeof(double);
     double *sum = omen_alloc_zero(m, bytes);
     if (sum == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "no memory for an average of %u dimensions", e->dimensions);

@@ -512,4 +512,38 @@ TEST(deadlines_end_searches_wherever_they_are) {
     close_world(&x);
 }
 
+/* A vector field may be named as the leg of words is. */
+TEST(a_field_may_be_named_text) {
+    static const omen_vector_field fields[] = {{.name = {"text", 4}, .dimensions = DIMS, .metric = OMEN_METRIC_L2}};
+    static const omen_text_field texts[] = {{.name = {"title", 5}}};
+    world x;
+    omen_schema s;
+    omen_query q;
+    omen_collection *c = NULL;
+    omen_results *r = NULL;
+    make();
+    open_world(&x);
+    omen_schema_init(&s);
+    s.vector_count = s.text_count = 1;
+    s.vectors = fields;
+    s.texts = texts;
+    CHECK_OK(omen_collection_open(x.db, OMEN_STR("d"), &s, &c));
+    omen_id id = OMEN_ID_INT(1);
+    omen_str doc = {records[0].doc, strlen(records[0].doc)};
+    const void *vectors[] = {records[0].v};
+    omen_batch b = {.count = 1, .ids = &id, .vectors = vectors, .documents = &doc};
+    CHECK_OK(omen_upsert(c, &b));
+    omen_query_init(&q);
+    q.vector = records[0].v;
+    q.dimensions = DIMS;
+    q.options = OMEN_STR("{\"text\":\"tea coffee garden river mountain harbour lantern violin\",\"weights\":{\"text\":1,\"$text\":2}}");
+    CHECK_OK(omen_search(c, &q, &r));
+    CHECK_EQ_UINT(omen_results_count(r), 1u);
+    omen_str legs = omen_results_legs(r);
+    CHECK(legs.len == 16 && memcmp(legs.data, "[\"text\",\"$text\"]", 16) == 0);
+    omen_results_free(r);
+    omen_collection_close(c);
+    close_world(&x);
+}
+
 TEST_MAIN()

@@ -154,4 +154,24 @@ TEST(without_memory_groups_stay_as_they_were) {
     end();
 }
 
+/* Groups that may have many hits and have few take the room of few; those that have many have them all, in order. */
+TEST(room_grows_with_hits) {
+    omen_groups g;
+    omen_error err = {0};
+    begin();
+    CHECK_OK(omen_groups_init(&g, &mem, 20000, 1000, false, &err));
+    for (uint32_t i = 0; i < 20000; i++) {
+        char text[16];
+        int len = snprintf(text, sizeof text, "%u", i % 2 == 0 ? 0 : i);
+        CHECK_OK(omen_groups_add(&g, i, (const uint8_t *)text, (uint32_t)len, &err));
+    }
+    CHECK_EQ_UINT(g.count, 10001);
+    CHECK_EQ_UINT(g.all[0].count, 1000);
+    CHECK_EQ_UINT(g.all[0].seen, 10000);
+    for (uint32_t i = 0; i < 1000; i++) CHECK_EQ_UINT(g.all[0].hits[i], 2 * i);
+    CHECK(mem.peak < 4u << 20);
+    omen_groups_deinit(&g);
+    end();
+}
+
 TEST_MAIN()
