@@ -269,11 +269,12 @@ static omen_status begin_delete(omen_call *c) {
     return omen_write_op_check(c->write, &c->err);
 }
 
-/* The text of a member that is an object, or, of a filter, a string. */
-static omen_status take_text(omen_call *c, const char *name, omen_buf *room, omen_str *out) {
+/* The text of a member that is an object, or, of a filter, a string: anything else, such as true, would be read as a text that it is not. */
+static omen_status take_text(omen_call *c, const char *name, bool string, omen_buf *room, omen_str *out) {
     const omen_json_val *v = omen_json_get(c->request.root, name);
     if (v == NULL || omen_json_is_null(v)) return omen_fail(&c->err, OMEN_ERR_INVALID, "the request has no %s", name);
-    if (omen_json_str(v, out)) return OMEN_OK;
+    if (string && omen_json_str(v, out)) return OMEN_OK;
+    if (!omen_json_is_object(v)) return omen_fail(&c->err, OMEN_ERR_INVALID, "%s must be an object%s", name, string ? ", or a string" : "");
     if (omen_json_print(v, room) != OMEN_OK) return omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory");
     *out = (omen_str){(const char *)room->data, room->len};
     return OMEN_OK;
@@ -285,8 +286,8 @@ static omen_status begin_where(omen_call *c, omen_write_kind kind) {
     OMEN_TRY(begin_coll(c));
     OMEN_TRY(omen_write_op_new(c->db, c->coll, kind, &c->write, &c->err));
     for (int i = 0; i < 2; i++) omen_buf_init(&rooms[i], &c->engine->mem);
-    omen_status s = take_text(c, "filter", &rooms[0], &filter);
-    if (s == OMEN_OK && kind == OMEN_KIND_UPDATE) s = take_text(c, "patch", &rooms[1], &patch);
+    omen_status s = take_text(c, "filter", true, &rooms[0], &filter);
+    if (s == OMEN_OK && kind == OMEN_KIND_UPDATE) s = take_text(c, "patch", false, &rooms[1], &patch);
     if (s == OMEN_OK) s = omen_write_op_where(c->write, filter, patch, &c->err);
     for (int i = 0; i < 2; i++) omen_buf_deinit(&rooms[i]);
     return s == OMEN_OK ? omen_write_op_check(c->write, &c->err) : s;

@@ -64,6 +64,7 @@ omen_status omen_read_op_filter_json(omen_read_op *op, const omen_json_val *filt
     omen_buf printed;
     if (filter == NULL || omen_json_is_null(filter)) return omen_read_op_filter(op, OMEN_STR(""), err);
     if (omen_json_str(filter, &text)) return omen_read_op_filter(op, text.len == 0 ? OMEN_STR(" ") : text, err);
+    if (!omen_json_is_object(filter)) return omen_fail(err, OMEN_ERR_INVALID, "filter must be an object, or a string");
     omen_buf_init(&printed, &op->db->mem);
     omen_status s = omen_json_print(filter, &printed);
     s = s == OMEN_OK ? omen_read_op_filter(op, (omen_str){(const char *)printed.data, printed.len}, err) : omen_fail(err, s, "out of memory in a read");

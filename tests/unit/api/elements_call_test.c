@@ -236,4 +236,27 @@ TEST(vectors_that_do_not_fit_are_refused) {
     end_side(&s);
 }
 
+/* What is neither an object nor a string is no filter: true does not select everything. */
+TEST(filters_are_objects_or_strings) {
+    static const char *const wrong[] = {"\"op\":\"deleteWhere\",\"filter\":true", "\"op\":\"deleteWhere\",\"filter\":[]", "\"op\":\"deleteWhere\"", "\"op\":\"updateWhere\",\"filter\":1,\"patch\":{}",
+                                        "\"op\":\"updateWhere\",\"filter\":{},\"patch\":\"{}\"", "\"op\":\"count\",\"filter\":true", "\"op\":\"scroll\",\"limit\":9,\"include\":[],\"filter\":0"};
+    side s;
+    message m;
+    char json[200];
+    REQUIRE(begin_side(&s));
+    records(&s, &m, floats, sizeof floats, floats, sizeof floats, sizeof ints, sizeof bits);
+    CHECK_OK(ask(&s, &m));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(json, sizeof json, "{\"collection\":%ld,%s}", s.collection, wrong[i]);
+        if (!CHECK_STATUS(ask_json(&s, json), OMEN_ERR_INVALID)) printf("    %s\n", json);
+    }
+    snprintf(json, sizeof json, "{\"op\":\"count\",\"collection\":%ld,\"filter\":{}}", s.collection);
+    CHECK_OK(ask_json(&s, json));
+    CHECK_EQ_INT(number_of(&s, "\"count\""), 2);
+    snprintf(json, sizeof json, "{\"op\":\"deleteWhere\",\"collection\":%ld,\"filter\":\"TRUE\"}", s.collection);
+    CHECK_OK(ask_json(&s, json));
+    CHECK_EQ_INT(number_of(&s, "\"deleted\""), 2);
+    end_side(&s);
+}
+
 TEST_MAIN()
