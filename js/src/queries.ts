@@ -175,10 +175,10 @@ export type Rerank<Metadata extends object = AnyMetadata, Stored extends StoredV
 
 /** What may be asked of a search. */
 export interface SearchOptions<Field extends string = "vector", Metadata extends object = AnyMetadata, Stored extends StoredVector = Float32Array> extends ReadOptions {
-  /** The vector to search for; several are one query of several rows, compared by MaxSim: each row counts by the record's best match. */
-  vector?: Vector | readonly Vector[];
-  /** Several vectors to search for, by field, instead of `vector`. */
-  vectors?: { readonly [Name in Field]?: Vector | readonly Vector[] };
+  /** The vector to search for. */
+  vector?: Vector;
+  /** Several vectors to search for, one for each field that is named, instead of `vector`. */
+  vectors?: { readonly [Name in Field]?: Vector };
   /** Words to find in the text fields. */
   text?: string | TextQuery<Metadata>;
   sparse?: SparseQuery;
@@ -202,7 +202,7 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   maxDistance?: number;
   /** No hits with a lower score. */
   minScore?: number;
-  /** Hits that differ from each other (maximal marginal relevance): `lambda` 1 is relevance alone, 0 difference alone. */
+  /** Hits that differ from each other by their vectors (maximal marginal relevance): `lambda` 1 is relevance alone, 0 difference alone; 0.5 when left out. */
   mmr?: { readonly lambda?: number; readonly candidates?: number };
   /** The `topK` best groups: of each value of this path the best hits, `size` of them (1); `missing: "leave"` leaves records without a value out. */
   groupBy?: string | { readonly path: string; readonly size?: number; readonly missing?: "own" | "leave" };
@@ -238,7 +238,7 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
  * A search: by vectors, text, a sparse vector or examples (its legs), alone or together. With several legs, what each of them found becomes one ranking.
  */
 export type SearchQuery<Field extends string = "vector", Metadata extends object = AnyMetadata, Stored extends StoredVector = Float32Array> = SearchOptions<Field, Metadata, Stored> &
-  ({ vector: Vector | readonly Vector[] } | { vectors: object } | { text: string | TextQuery<Metadata> } | { sparse: SparseQuery } | { recommend: object });
+  ({ vector: Vector } | { vectors: object } | { text: string | TextQuery<Metadata> } | { sparse: SparseQuery } | { recommend: object });
 
 /** Which records a count or a deletion is about. */
 export interface Where<Metadata extends object = AnyMetadata> extends CallOptions {
@@ -284,12 +284,26 @@ export interface ExplainedFilter {
   [measure: string]: unknown;
 }
 
+/** One of the rankings that a search is made of: by a vector (with `sources`), or by words or a sparse vector (with `terms`). */
+export interface ExplainedLeg {
+  /** The name of the field, or `text`. */
+  leg: string;
+  /** Its part of the score, 0 to 1. */
+  share?: number;
+  sources?: ExplainedSource[];
+  terms?: { field: string; term?: string; index?: number; records: number; weight: number }[];
+  [measure: string]: unknown;
+}
+
 /** How a search was answered. */
 export interface Explanation {
   k: number;
   filter?: ExplainedFilter;
   recall: number;
+  /** Of a search of one vector and nothing else; others have `legs`. */
   sources: ExplainedSource[];
+  /** What a search of several legs, or of words alone, did in each of them. */
+  legs?: ExplainedLeg[];
   /** Distances of full vectors, outside indexes. */
   exactDistances: number;
   hits: number;

@@ -3,7 +3,7 @@ import { printId } from "./columns.js";
 import { OmenError } from "./errors.js";
 import type { SearchOptions } from "./queries.js";
 import type { CollectionSchema, Include } from "./types.js";
-import { checkVector, vectorRows, type Field } from "./vectors.js";
+import { checkVector, queryPart, vectorRows, type Field } from "./vectors.js";
 import type { Part } from "./wire.js";
 
 const invalid = (message: string): OmenError => new OmenError("OMEN_ERR_INVALID", message);
@@ -30,9 +30,6 @@ export function checkOptions(what: string, options: object | undefined, known: r
   }
 }
 
-/** Several vectors, where one could be. */
-const isRows = (vector: unknown): vector is readonly unknown[] => Array.isArray(vector) && typeof vector[0] === "object";
-
 /**
  * Whether a query is of one vector and asks for nothing but the nearest; refuses options that are none.
  * @throws OmenError `OMEN_ERR_INVALID`
@@ -45,7 +42,7 @@ export function isPlain(what: string, query: object | undefined): boolean {
     if (!MORE.has(name)) throw invalid(`${what}: there is no option "${name}"; there are ${[...PLAIN, ...MORE].join(", ")}`);
     plain = false;
   }
-  return plain && !isRows((query as { vector?: unknown }).vector);
+  return plain;
 }
 
 /** The names of the protocol for what answers hold. */
@@ -142,14 +139,6 @@ export function filterOfWrite(what: string, filter: unknown): unknown {
   throw invalid(`${what}: filter {} selects every record; where that is meant, write "TRUE"`);
 }
 
-/** A query's vector or vectors of one field as a part. */
-function legPart(given: unknown, field: Field, what: string, collection: string): [part: Part, count: number] {
-  const rows = isRows(given) ? given : [given];
-  const name = rows.length === 1 ? () => what : (i: number) => `row ${i} of ${what}`;
-  rows.forEach((row, i) => checkVector(row, field, () => name(i), collection));
-  return [vectorRows(rows.length, field, (i) => rows[i] as ArrayLike<number>), rows.length];
-}
-
 /** A search as a request. */
 export interface Planned {
   request: { [member: string]: unknown };
@@ -171,23 +160,21 @@ export function planQuery(query: Given, k: number, schema: CollectionSchema, col
   if (vectors !== undefined) {
     if (vector !== undefined || field !== undefined) throw invalid("give either vectors, by field, or vector and field");
     if (typeof vectors !== "object" || vectors === null || Array.isArray(vectors)) throw invalid("vectors must be an object: a vector by each field's name");
-    const legs: { field: string; count: number }[] = [];
+    const legs: { field: string }[] = [];
     for (const [name, given] of Object.entries(vectors)) {
       if (given === undefined) continue;
       const leg = fieldOf(schema, collection, name);
-      const [part, count] = legPart(given, leg, `the query's vector for "${name}"`, collection);
+      checkVector(given, leg, () => `the query's vector for "${name}"`, collection);
       searched ??= leg;
-      legs.push({ field: name, count });
-      parts.push(part);
+      legs.push({ field: name });
+      parts.push(vectorRows(1, leg, () => given as ArrayLike<number>));
     }
     if (legs.length === 0) throw invalid("vectors names no field; give a vector for one at least");
     request["vectors"] = legs;
   } else if (vector !== undefined) {
     searched = fieldOf(schema, collection, field);
-    const [part, count] = legPart(vector, searched, "the query's vector", collection);
-    if (count === 1) request["field"] = searched.name;
-    else request["vectors"] = [{ field: searched.name, count }];
-    parts.push(part);
+    request["field"] = searched.name;
+    parts.push(queryPart(vector, searched, collection));
   } else if (query.text === undefined && sparse === undefined && recommend === undefined) {
     searched = fieldOf(schema, collection, field);
     checkVector(vector, searched, () => "the query's vector", collection);

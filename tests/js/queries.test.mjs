@@ -328,13 +328,6 @@ both("a deadline and a signal end a search", async (c) => {
   await assert.rejects(c.search(undefined), invalid(/must be an object/));
 });
 
-both("a query of several rows is compared by the best match of each", async (c) => {
-  const hits = await c.search({ vector: [[1, 0, 0], [0, 1, 0]], field: "photo", topK: 2 });
-  assert.equal(hits[0].id, 7, "it is like both rows");
-  assert.deepEqual(await c.search({ vectors: { photo: [[1, 0, 0], new Float32Array([0, 1, 0])] }, topK: 2 }), hits);
-  await assert.rejects(c.search({ vector: [[1, 0, 0], [0, 1]], field: "photo" }), { code: "OMEN_ERR_DIMENSION", message: /row 1/ });
-});
-
 for (const [engine, skip] of [["wasm", false], ["native", noNative]]) {
   test(`${engine}: records whose time is over are seen no more, and expire removes them`, { skip }, async (t) => {
     const db = await open(engine === "wasm" ? "db" : await folder(t), engine === "wasm" ? { engine, storage: memory() } : { engine });
