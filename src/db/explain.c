@@ -145,7 +145,7 @@ void omen_vector_leg_explain(const omen_vector_leg *l, omen_jw *w) {
     }
     for (uint32_t p = 0; p < v->part_count; p++) write_part(l, p, w);
     omen_jw_array_end(w);
-    put(w, "exactDistances", l->exact.distances + l->matches.distances);
+    put(w, "exactDistances", l->exact.distances + l->matches.distances + l->again.distances);
     put(w, "exactMicroseconds", l->exact_ns / 1000);
 }
 

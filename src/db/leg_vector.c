@@ -35,7 +35,8 @@ omen_status omen_vector_leg_init(omen_vector_leg *l, omen_db *db, omen_arena *a,
     l->query = omen_arena_alloc(a, bytes, 64);
     l->ann_sources = omen_arena_alloc(a, v->part_count * sizeof *l->ann_sources + 8, 8);
     l->match_sources = omen_arena_alloc(a, v->part_count * sizeof *l->match_sources + 8, 8);
-    if (l->query == NULL || l->ann_sources == NULL || l->match_sources == NULL) return out_of_memory(err);
+    l->again_sources = omen_arena_alloc(a, v->part_count * sizeof *l->again_sources + 8, 8);
+    if (l->query == NULL || l->ann_sources == NULL || l->match_sources == NULL || l->again_sources == NULL) return out_of_memory(err);
     memcpy(l->query, ask->vector, bytes);
     l->ranker = omen_ranker_of(field->metric, field->element, field->dimensions, l->query);
     if (field->metric == OMEN_METRIC_COSINE && l->ranker.query_norm == 0.0f)
@@ -56,6 +57,7 @@ void omen_vector_leg_deinit(omen_vector_leg *l) {
     if (l->db == NULL) return;
     omen_ann_deinit(&l->ann);
     omen_matches_deinit(&l->matches);
+    omen_matches_deinit(&l->again);
     omen_exact_deinit(&l->exact);
 }
 
@@ -96,6 +98,13 @@ static bool plan_index(const omen_vector_leg *l, const omen_part_state *part, ui
 /* What comparing a row by itself costs beside comparing one among its neighbours, in bytes that could have been read meanwhile: finding it, its id, and a cache that misses. */
 #define APART 1024u
 
+/* So few rows that comparing them is as good as free, and misses none. */
+#define FEW (1u << 20)
+
+static bool are_few(const omen_vector_leg *l, uint32_t matching) {
+    return (uint64_t)matching * (omen_element_bytes(l->ranker.element, l->ranker.dimensions) + APART) <= FEW;
+}
+
 /* Whether the rows that match are best compared one by one, and not in blocks. */
 static bool compare_apart(const omen_vector_leg *l, uint32_t rows, uint32_t matching) {
     uint64_t bytes = omen_element_bytes(l->ranker.element, l->ranker.dimensions);
@@ -111,7 +120,8 @@ static void plan(omen_vector_leg *l) {
         const omen_bits *may = l->select == NULL ? NULL : l->select->parts[p].may;
         uint32_t rows = part->part->rows, matching = may == NULL ? rows : may->ones, number = l->v->table_count + p;
         omen_ann_source s = {.rows = &l->all[number], .number = number, .accept = may};
-        bool can = wish <= OMEN_PLAN_INDEX && plan_index(l, part, matching, &s);
+        bool few = may != NULL && wish == OMEN_PLAN_AUTO && are_few(l, matching);
+        bool can = wish <= OMEN_PLAN_INDEX && !few && plan_index(l, part, matching, &s);
         if (can) {
             l->scan[number].rows = 0;
             l->ann_sources[indexed++] = s;
@@ -135,16 +145,23 @@ static void note_damage(omen_vector_leg *l) {
 }
 
 /* Sources whose index found too little are compared after all; those that were compared already are not again. */
-static void scan_what_gave_up(omen_vector_leg *l) {
+static void compare_what_gave_up(omen_vector_leg *l) {
+    uint32_t matched = 0;
     for (uint32_t i = 0; i < l->source_count; i++) l->scan[i].rows = 0;
-    for (uint32_t i = 0; i < l->ann.source_count; i++)
-        if (l->ann_sources[i].gave_up) l->scan[l->ann_sources[i].number].rows = l->ann_sources[i].rows->rows;
+    for (uint32_t i = 0; i < l->ann.source_count; i++) {
+        const omen_ann_source *s = &l->ann_sources[i];
+        if (!s->gave_up) continue;
+        if (s->accept != NULL && compare_apart(l, s->rows->rows, s->accept->ones)) l->again_sources[matched++] = (omen_match_source){.rows = s->rows, .number = s->number, .accept = s->accept};
+        else l->scan[s->number].rows = s->rows->rows;
+    }
     omen_exact_again(&l->exact);
+    omen_matches_init(&l->again, &l->db->mem, l->again_sources, matched, l->ask.field, &l->ranker, &l->exact.top);
+    l->again.deadline_ns = l->exact.deadline_ns;
 }
 
 static void count(omen_vector_leg *l) {
     size_t bytes = omen_element_bytes(l->ranker.element, l->ranker.dimensions);
-    uint64_t compared = l->exact.distances + l->matches.distances;
+    uint64_t compared = l->exact.distances + l->matches.distances + l->again.distances;
     for (uint32_t i = 0; i < l->ann.source_count; i++) {
         const omen_ann_source *s = &l->ann_sources[i];
         omen_counter_add(&l->db->metrics.distances, s->work.distances + s->ranked);
@@ -167,9 +184,10 @@ omen_status omen_vector_leg_step(omen_vector_leg *l, omen_error *err) {
         OMEN_TRY(omen_ann_step(&l->ann, err));
         l->proposed = true;
         note_damage(l);
-        scan_what_gave_up(l);
+        compare_what_gave_up(l);
     }
     OMEN_TRY(omen_exact_step(&l->exact, err));
+    OMEN_TRY(omen_matches_step(&l->again, err));
     omen_topk_sort(&l->exact.top);
     count(l);
     l->done = true;

@@ -34,6 +34,8 @@ typedef struct omen_vector_leg {
     omen_exact exact;       /* its `top` is the outcome */
     omen_match_source *match_sources;
     omen_matches matches;
+    omen_match_source *again_sources; /* whose index gave up */
+    omen_matches again;
     omen_ann_source *ann_sources;
     omen_ann ann;
     float recall;           /* 0 to 1 */
