@@ -15,12 +15,13 @@ static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_E
 
 omen_status omen_write_op_where(omen_write_op *op, omen_str filter, omen_str patch, omen_error *err) {
     omen_filter *compiled;
-    const char *copy = omen_arena_copy(&op->arena, filter.data, filter.len), *patch_copy = omen_arena_copy(&op->arena, patch.data, patch.len);
     op->where = omen_arena_alloc(&op->arena, sizeof *op->where, 8);
-    if (copy == NULL || patch_copy == NULL || op->where == NULL) return out_of_memory(err);
+    if (op->where == NULL) return out_of_memory(err);
     *op->where = (struct omen_where){0};
     omen_buf_init(&op->where->keys, &op->db->mem);
     omen_buf_init(&op->where->offsets, &op->db->mem);
+    const char *copy = omen_arena_copy(&op->arena, filter.data, filter.len), *patch_copy = omen_arena_copy(&op->arena, patch.data, patch.len);
+    if (copy == NULL || patch_copy == NULL) return out_of_memory(err);
     op->filter = (omen_str){copy, filter.len};
     op->patch = (omen_str){patch_copy, patch.len};
     if (filter.len == 0) return omen_fail(err, OMEN_ERR_INVALID, "the filter is empty; {} selects every record");
