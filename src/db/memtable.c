@@ -305,6 +305,17 @@ const omen_entry *omen_memtable_row_entry(const omen_memtable *t, uint32_t row) 
     return omen_memtable_entry(t, *(const uint32_t *)omen_chunks_at(&t->row_entry, row, NULL));
 }
 
+uint32_t omen_memtable_rows_at(const omen_memtable *t, uint64_t lsn) {
+    uint32_t from = 0, to = omen_memtable_rows(t);
+    if (to == 0 || omen_memtable_row_entry(t, to - 1)->lsn <= lsn) return to;
+    while (from < to) {
+        uint32_t mid = from + (to - from) / 2;
+        if (omen_memtable_row_entry(t, mid)->lsn <= lsn) from = mid + 1;
+        else to = mid;
+    }
+    return from;
+}
+
 const omen_entry *omen_memtable_find(const omen_memtable *t, omen_key key, uint64_t hash, uint64_t snapshot) {
     index_table *x = atomic_load_explicit(&t->index, memory_order_acquire);
     if (x == NULL) return NULL;

@@ -43,6 +43,8 @@ uint64_t omen_memtable_bytes(const omen_memtable *t);
 /* Reading. */
 uint32_t omen_memtable_entries(const omen_memtable *t); /* published so far */
 uint32_t omen_memtable_rows(const omen_memtable *t);
+/* Rows of what was written up to a moment: those that a snapshot sees, and those among them that were replaced since. */
+uint32_t omen_memtable_rows_at(const omen_memtable *t, uint64_t lsn);
 const omen_entry *omen_memtable_entry(const omen_memtable *t, uint32_t i);
 const omen_entry *omen_memtable_row_entry(const omen_memtable *t, uint32_t row);
 /* The id's newest entry with lsn <= snapshot, or NULL. */

@@ -226,7 +226,7 @@ omen_status omen_select_row(omen_select *s, uint32_t part, uint32_t row, bool *m
 
 static omen_status settle_table(omen_select *s, uint32_t number, omen_error *err) {
     const omen_memtable *t = s->v->tables[number].table;
-    uint32_t rows = omen_memtable_rows(t);
+    uint32_t rows = omen_memtable_rows_at(t, s->snapshot->lsn);
     s->tables[number] = omen_bits_new(s->mem, rows);
     if (s->tables[number] == NULL) return out_of_memory(err);
     for (uint32_t row = 0; row < rows; row++) {

@@ -87,7 +87,7 @@ omen_status omen_sources_list(omen_arena *a, const omen_snapshot *snapshot, cons
                                .table = table ? v->tables[i].table : NULL,
                                .part = part,
                                .number = table ? i : i - v->table_count,
-                               .rows = table ? omen_memtable_rows(v->tables[i].table) : part->part->rows,
+                               .rows = table ? omen_memtable_rows_at(v->tables[i].table, snapshot->lsn) : part->part->rows,
                                .cosine = field != UINT32_MAX && v->coll->schema.schema.vectors[field].metric == OMEN_METRIC_COSINE,
                                .fresh = fresh,
                                .select = select};

@@ -2,6 +2,7 @@
  * same records, those that a model of documents says match. */
 #include "test.h"
 
+#include "api/api.h"
 #include "base/mem.h"
 #include "column/filter.h"
 #include "fault_host.h"
@@ -280,5 +281,87 @@ TEST(every_read_sees_the_same_records) { run(0, false, OMEN_INDEX_HNSW, 12); }
 TEST(lists_see_them_too) { run(0, false, OMEN_INDEX_IVF, 6); }
 TEST(what_is_over_is_seen_by_none) { run(0, true, OMEN_INDEX_FLAT, 8); }
 TEST(late_storages_change_nothing) { run(50, true, OMEN_INDEX_HNSW, 5); }
+
+/* ---- while others write ---- */
+
+static const struct { const char *filter, *options; bool vector; uint32_t k; } meanwhile[] = {
+    {"", "{}", true, 20},
+    {"year < 2005", "{\"text\":\"tea coffee\",\"facets\":[\"year\",\"x\"],\"highlight\":true}", true, 20},
+    {"NOT (long LIKE 'yyy%')", "{\"facets\":{\"year\":{\"stats\":true}},\"groupBy\":{\"path\":\"x\",\"size\":3}}", true, 20},
+    {"", "{\"text\":\"tea\",\"groupBy\":{\"path\":\"year\",\"size\":30}}", false, 10},
+    {"", "{\"text\":\"wat*\",\"recommend\":{\"positive\":[0,1],\"negative\":[2]},\"mmr\":true}", false, 10},
+};
+enum { MEANWHILE = sizeof meanwhile / sizeof *meanwhile };
+
+static void begin_read(world *x, size_t i, const float *v, omen_read_op **op) {
+    omen_query q;
+    omen_error err = {0};
+    omen_query_init(&q);
+    q.k = meanwhile[i].k;
+    q.vector = meanwhile[i].vector ? v : NULL;
+    q.dimensions = DIMS;
+    q.filter = (omen_str){meanwhile[i].filter, strlen(meanwhile[i].filter)};
+    q.options = (omen_str){meanwhile[i].options, strlen(meanwhile[i].options)};
+    CHECK_OK(omen_read_op_new(x->db, x->c->coll, OMEN_READ_SEARCH, OMEN_INCLUDE_DOCUMENT | OMEN_INCLUDE_VECTOR, op, &err));
+    if (!CHECK_OK(omen_read_op_search(*op, &q, NULL, &err))) printf("    %s\n", err.text);
+}
+
+static bool same(const omen_buf *a, const omen_buf *b) { return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0); }
+
+static bool same_results(const omen_results *a, const omen_results *b) {
+    const omen_buf *const x[] = {&a->key_bytes, &a->distances, &a->scores, &a->doc_bytes, &a->doc_offsets, &a->subs, &a->vectors[0], &a->groups.bytes, &a->highlights.bytes, &a->facets};
+    const omen_buf *const y[] = {&b->key_bytes, &b->distances, &b->scores, &b->doc_bytes, &b->doc_offsets, &b->subs, &b->vectors[0], &b->groups.bytes, &b->highlights.bytes, &b->facets};
+    bool all = true;
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++) all = all && same(x[i], y[i]);
+    return all;
+}
+
+/* A search answers from the moment it began, down to its scores, whatever is written, flushed and merged between its steps. */
+TEST(searches_under_way_see_nothing_of_what_is_written) {
+    static world x;
+    open_world(&x, 70, false, OMEN_INDEX_HNSW);
+    for (int64_t id = 0; id < IDS / 2; id++) put(&x, id);
+    CHECK_OK(omen_flush(x.db));
+    for (int round = 0; round < 12; round++) {
+        omen_read_op *quiet[MEANWHILE], *late[MEANWHILE];
+        omen_error err = {0};
+        float v[DIMS];
+        bool done[MEANWHILE] = {false};
+        for (int d = 0; d < DIMS; d++) v[d] = (float)test_rand_below(4);
+        for (int64_t id = 0; id < 3; id++) put(&x, id);
+        write(&x, 30);
+        if (round % 3 == 1) CHECK_OK(omen_build_indexes(x.db));
+        for (int64_t id = 0; id < 3; id++)
+            if (!x.of[id].there) put(&x, id);
+        for (size_t i = 0; i < MEANWHILE; i++) {
+            omen_status s;
+            begin_read(&x, i, v, &late[i]);
+            begin_read(&x, i, v, &quiet[i]);
+            while ((s = omen_read_op_step(quiet[i], &err)) == OMEN_PENDING) {}
+            if (!CHECK_OK(s)) printf("    %s\n", err.text);
+        }
+        for (size_t left = MEANWHILE, turn = 0; left != 0; turn++) {
+            switch (turn % 7) {
+                case 0: write(&x, 10); break;
+                case 2: CHECK_OK(omen_flush(x.db)); break;
+                case 4: CHECK_OK(round % 2 == 0 ? omen_compact(x.db) : omen_build_indexes(x.db)); break;
+                default: break;
+            }
+            for (size_t i = 0; i < MEANWHILE; i++) {
+                if (done[i]) continue;
+                omen_status s = omen_read_op_step(late[i], &err);
+                done[i] = s != OMEN_PENDING;
+                left -= done[i];
+                if (s != OMEN_PENDING && !CHECK_OK(s)) printf("    %s\n", err.text);
+            }
+        }
+        for (size_t i = 0; i < MEANWHILE; i++) {
+            if (!CHECK(same_results(quiet[i]->results, late[i]->results))) printf("    %s\n", meanwhile[i].options);
+            omen_read_op_free(quiet[i]);
+            omen_read_op_free(late[i]);
+        }
+    }
+    close_world(&x);
+}
 
 TEST_MAIN()
