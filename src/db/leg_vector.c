@@ -132,7 +132,7 @@ static void plan(omen_vector_leg *l) {
     }
     omen_ann_init(&l->ann, &l->db->mem, l->ann_sources, indexed, l->ask.field, &l->ranker, l->floats != NULL ? (void *)l->floats : l->query, &l->exact.top);
     omen_matches_init(&l->matches, &l->db->mem, l->match_sources, matched, l->ask.field, &l->ranker, &l->exact.top);
-    l->matches.deadline_ns = l->exact.deadline_ns;
+    l->matches.deadline_ns = l->ann.deadline_ns = l->exact.deadline_ns;
 }
 
 /* Maintenance builds a damaged index anew. */

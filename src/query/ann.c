@@ -2,6 +2,7 @@
 
 #include "column/element.h"
 #include "index/may.h"
+#include "query/deadline.h"
 
 /* Hits whose last says how far a walk goes, at least: as the audits do. */
 #define NEAR 10u
@@ -99,6 +100,7 @@ static omen_status rank_hits(omen_ann *a, omen_error *err) {
     const omen_scan_source *s = a->sources[a->source].rows;
     while (a->at < a->hit_count) {
         if (!a->ranked) {
+            OMEN_TRY(omen_deadline_check(a->host, a->deadline_ns, err));
             OMEN_TRY(fill_window(a, err));
             for (uint32_t i = 0; i < a->window; i++) omen_rank_rows(&a->ranker, a->rows[i].vector, &a->rows[i].norm, 1, &a->distances[i]);
             for (uint32_t i = 0; i < a->window; i++)
@@ -146,6 +148,7 @@ static bool widen(omen_ann *a) {
 omen_status omen_ann_step(omen_ann *a, omen_error *err) {
     while (a->source < a->source_count) {
         omen_ann_source *s = &a->sources[a->source];
+        OMEN_TRY(omen_deadline_check(a->host, a->deadline_ns, err));
         if (a->search == NULL) OMEN_TRY(begin(a, err));
         if (!a->searched) {
             omen_status st = omen_index_search_step(a->search, err);

@@ -41,6 +41,7 @@ typedef struct omen_ann {
     omen_ranker ranker;
     const void *vector;        /* the query as indexes take it: floats, or bytes */
     omen_topk *top;            /* borrowed */
+    uint64_t deadline_ns;      /* may be set after init (deadline.h) */
     /* place */
     uint32_t source;
     omen_index_search *search;

@@ -123,6 +123,7 @@ static const struct { const char *filter, *options; bool v, w; } queries[] = {
     {"", "{\"recommend\":{\"positive\":[1,2],\"negative\":[3],\"field\":\"v\"}}", false, false},
     {"", "{\"maxDistance\":0.6}", true, false},
     {"", "{\"minScore\":0.5}", true, false},
+    {"year >= 2001", "{\"plan\":\"index\"}", true, false},
 };
 enum { QUERIES = sizeof queries / sizeof *queries };
 
@@ -478,7 +479,9 @@ TEST(deadlines_end_searches_wherever_they_are) {
     late = 30;
     open_world(&x);
     write(&x, 0, IDS / 2);
-    CHECK_OK(omen_flush(x.db));
+    omen_index_options graph = {.kind = OMEN_INDEX_HNSW};
+    CHECK_OK(omen_collection_index(x.c, OMEN_STR("v"), &graph));
+    CHECK_OK(omen_build_indexes(x.db));
     write(&x, IDS / 3, IDS);
     real_ticks = x.h->host.ticks_ns;
     x.h->host.ticks_ns = jumping_ticks;
