@@ -227,7 +227,7 @@ OMEN_API omen_status omen_write_begin(omen_collection *c, omen_write_mode mode, 
 /* Returns when the commit is durable as the options say. */
 OMEN_API omen_status omen_wait(omen_db *db, uint64_t commit);
 /* Deletes the records whose time to live (omen_schema.ttl) is over: a write like another, so that copies of the database that replay it agree. Nothing where the
- * collection has none. *count (optional): how many they were. */
+ * collection has none. At most OMEN_MAX_BATCH at once, the first by id. *count (optional): how many they were; where they were that many, there may be more. */
 OMEN_API omen_status omen_expire(omen_collection *c, size_t *count);
 
 /* ---- reading ---- */

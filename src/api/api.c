@@ -176,13 +176,13 @@ omen_status omen_delete(omen_collection *c, const omen_id *ids, size_t count, si
     return write_rows(c, OMEN_KIND_DELETE, NULL, ids, count, true, NULL, deleted);
 }
 
-static omen_status write_where(omen_collection *c, omen_write_kind kind, omen_str filter, omen_str patch, size_t *count) {
+static omen_status write_where(omen_collection *c, omen_write_kind kind, const omen_str *filter, omen_str patch, size_t *count) {
     omen_error err = {0};
     omen_write_op *op;
     if (c == NULL) return told(OMEN_ERR_INVALID, NULL);
     omen_status s = omen_write_op_new(c->db, c->coll, kind, &op, &err);
     if (s != OMEN_OK) return told_of(c->db, s, &err);
-    s = omen_write_op_where(op, filter, patch, &err);
+    s = filter == NULL ? omen_write_op_expire(op, &err) : omen_write_op_where(op, *filter, patch, &err);
     if (s == OMEN_OK) s = omen_write_op_check(op, &err);
     if (s == OMEN_OK) DRIVE(c->db->host, s, omen_write_op_step(op, true, &err), &err);
     if (s == OMEN_OK && count != NULL) *count = (size_t)omen_write_op_count(op);
@@ -190,22 +190,9 @@ static omen_status write_where(omen_collection *c, omen_write_kind kind, omen_st
     return told_of(c->db, s, &err);
 }
 
-omen_status omen_delete_where(omen_collection *c, omen_str filter, size_t *count) { return write_where(c, OMEN_KIND_DELETE, filter, (omen_str){"", 0}, count); }
-omen_status omen_update_where(omen_collection *c, omen_str filter, omen_str patch, size_t *count) { return write_where(c, OMEN_KIND_UPDATE, filter, patch, count); }
-
-omen_status omen_expire(omen_collection *c, size_t *count) {
-    omen_error err = {0};
-    omen_buf filter;
-    if (c == NULL) return told(OMEN_ERR_INVALID, NULL);
-    if (count != NULL) *count = 0;
-    omen_str ttl = c->coll->schema.schema.ttl;
-    if (ttl.len == 0) return OMEN_OK;
-    omen_buf_init(&filter, &c->db->mem);
-    omen_status s = omen_select_over(c->db->host, ttl, true, &filter);
-    s = s == OMEN_OK ? omen_delete_where(c, (omen_str){(const char *)filter.data, filter.len}, count) : told_of(c->db, s, &err);
-    omen_buf_deinit(&filter);
-    return s;
-}
+omen_status omen_delete_where(omen_collection *c, omen_str filter, size_t *count) { return write_where(c, OMEN_KIND_DELETE, &filter, (omen_str){"", 0}, count); }
+omen_status omen_update_where(omen_collection *c, omen_str filter, omen_str patch, size_t *count) { return write_where(c, OMEN_KIND_UPDATE, &filter, patch, count); }
+omen_status omen_expire(omen_collection *c, size_t *count) { return write_where(c, OMEN_KIND_DELETE, NULL, (omen_str){"", 0}, count); }
 
 omen_status omen_wait(omen_db *db, uint64_t commit) {
     omen_error err = {0};

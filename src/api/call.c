@@ -294,15 +294,10 @@ static omen_status begin_where(omen_call *c, omen_write_kind kind) {
 }
 
 static omen_status begin_expire(omen_call *c) {
-    omen_buf filter;
     OMEN_TRY(begin_coll(c));
     OMEN_TRY(omen_write_op_new(c->db, c->coll, OMEN_KIND_DELETE, &c->write, &c->err));
-    omen_buf_init(&filter, &c->engine->mem);
-    omen_str ttl = c->coll->schema.schema.ttl;
-    omen_status s = ttl.len == 0 ? omen_buf_append_str(&filter, "FALSE") : omen_select_over(c->db->host, ttl, true, &filter);
-    s = s == OMEN_OK ? omen_write_op_where(c->write, (omen_str){(const char *)filter.data, filter.len}, (omen_str){"", 0}, &c->err) : omen_fail(&c->err, s, "out of memory");
-    omen_buf_deinit(&filter);
-    return s == OMEN_OK ? omen_write_op_check(c->write, &c->err) : s;
+    OMEN_TRY(omen_write_op_expire(c->write, &c->err));
+    return omen_write_op_check(c->write, &c->err);
 }
 
 static omen_status begin_delete_where(omen_call *c) { return begin_where(c, OMEN_KIND_DELETE); }

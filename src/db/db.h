@@ -202,6 +202,8 @@ omen_status omen_write_op_collection(omen_write_op *op, omen_str name, const ome
 omen_status omen_write_op_index(omen_write_op *op, omen_str field, const omen_index_options *options, omen_error *err);
 /* For DELETE and UPDATE instead of rows: what a filter selects when the write's turn comes; patch: of an UPDATE. Both are copied and checked. */
 omen_status omen_write_op_where(omen_write_op *op, omen_str filter, omen_str patch, omen_error *err);
+/* For DELETE: what is over by its time to live; of more than OMEN_MAX_BATCH records the first by id. Nothing where the collection has none. OMEN_ERR_MEMORY. */
+omen_status omen_write_op_expire(omen_write_op *op, omen_error *err);
 /* Checks the rows. Nothing has changed when it fails. */
 omen_status omen_write_op_check(omen_write_op *op, omen_error *err);
 /* Step until visible (wait_durable false) or durable as the options say. Repeat on PENDING. */

@@ -7,6 +7,7 @@
 struct omen_where {
     omen_select *select;
     bool selected;
+    bool some; /* the first that one write may have will do */
     uint32_t source, row;
     omen_buf keys, offsets; /* ids back to back; u32, one more than ids */
 };
@@ -29,6 +30,17 @@ omen_status omen_write_op_where(omen_write_op *op, omen_str filter, omen_str pat
     OMEN_TRY(omen_filter_compile(&op->db->mem, filter, &compiled, err));
     omen_filter_free(&op->db->mem, compiled);
     return op->kind == OMEN_KIND_UPDATE ? omen_json_check(&op->db->mem, patch, true, err) : OMEN_OK;
+}
+
+omen_status omen_write_op_expire(omen_write_op *op, omen_error *err) {
+    omen_str ttl = op->coll->schema.schema.ttl;
+    omen_buf filter;
+    omen_buf_init(&filter, &op->db->mem);
+    omen_status s = ttl.len == 0 ? omen_buf_append_str(&filter, "FALSE") : omen_select_over(op->db->host, ttl, true, &filter);
+    s = s == OMEN_OK ? omen_write_op_where(op, (omen_str){(const char *)filter.data, filter.len}, (omen_str){"", 0}, err) : out_of_memory(err);
+    omen_buf_deinit(&filter);
+    if (s == OMEN_OK) op->where->some = true;
+    return s;
 }
 
 void omen_where_free(omen_write_op *op) {
@@ -73,15 +85,15 @@ static bool key_less(void *arg, const void *a, const void *b) {
     return omen_key_compare(key_at(arg, x), key_at(arg, y)) < 0;
 }
 
-/* The rows of the write: ids in order, and of an update the patch for each. */
-static omen_status fill(omen_write_op *op, uint32_t count, omen_error *err) {
+/* The rows of the write: the first `count` of `all` ids in order, and of an update the patch for each. */
+static omen_status fill(omen_write_op *op, uint32_t all, uint32_t count, omen_error *err) {
     listed l = {op->where->keys.data, (const uint32_t *)(const void *)op->where->offsets.data};
     omen_rows *r = &op->rows;
-    uint32_t *order = omen_arena_alloc(&op->arena, count * sizeof *order, 8), *offsets = omen_arena_alloc(&op->arena, (count + (size_t)1) * sizeof *offsets, 8);
+    uint32_t *order = omen_arena_alloc(&op->arena, (size_t)all * sizeof *order, 8), *offsets = omen_arena_alloc(&op->arena, (count + (size_t)1) * sizeof *offsets, 8);
     uint8_t *bytes = omen_arena_alloc(&op->arena, op->where->keys.len, 8);
     if (order == NULL || offsets == NULL || bytes == NULL) return out_of_memory(err);
-    for (uint32_t i = 0; i < count; i++) order[i] = i;
-    omen_sort(order, count, sizeof *order, key_less, &l);
+    for (uint32_t i = 0; i < all; i++) order[i] = i;
+    omen_sort(order, all, sizeof *order, key_less, &l);
     offsets[0] = 0;
     for (uint32_t i = 0; i < count; i++) {
         omen_key key = key_at(&l, order[i]);
@@ -113,10 +125,10 @@ omen_status omen_where_step(omen_write_op *op, omen_error *err) {
         }
         OMEN_TRY(omen_select_settle(w->select, err));
         uint64_t count = omen_select_count(w->select);
-        if (count > OMEN_MAX_BATCH)
+        if (count > OMEN_MAX_BATCH && !w->some)
             return omen_fail(err, OMEN_ERR_TOO_LARGE, "the filter selects %llu records; at most %u can be written at once: narrow it, and repeat", (unsigned long long)count, OMEN_MAX_BATCH);
         OMEN_TRY(gather(op, v, err));
-        if (count != 0) OMEN_TRY(fill(op, (uint32_t)count, err));
+        if (count != 0) OMEN_TRY(fill(op, (uint32_t)count, (uint32_t)OMEN_MIN(count, OMEN_MAX_BATCH), err));
     }
     omen_where_free(op);
     op->where = NULL;
