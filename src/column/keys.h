@@ -135,16 +135,22 @@ static inline uint32_t omen_keys_window(const omen_keys *k, uint64_t image, uint
     return p;
 }
 
-/* Which of n tags (up to 64; `tags` is readable up to the next multiple of 8) are `tag`: a bit for each. */
+/* Which of n tags (up to 64; `tags` is readable up to the next multiple of 8) are `tag`: a bit for each, of which omen_keys_matched tells which one it is. */
 static inline uint64_t omen_keys_match(const uint8_t *tags, uint32_t n, uint8_t tag) {
-    const uint64_t low7 = UINT64_C(0x7F7F7F7F7F7F7F7F);
+    const uint64_t low7 = UINT64_C(0x7F7F7F7F7F7F7F7F), all = UINT64_C(0x0101010101010101) * tag;
     uint64_t found = 0;
     for (uint32_t i = 0; i < n; i += 8) {
-        uint64_t x = omen_get64(tags + i) ^ UINT64_C(0x0101010101010101) * tag;
-        uint64_t zero = ~(((x & low7) + low7) | x | low7) >> 7; /* bit 0 of each byte that is zero */
-        found |= (zero * UINT64_C(0x0102040810204080) >> 56) << i;
+        uint64_t x = omen_get64(tags + i) ^ all;
+        uint64_t zero = ~(((x & low7) + low7) | x | low7); /* the highest bit of each byte that is zero */
+        if (n - i < 8) zero &= (UINT64_C(1) << 8 * (n - i)) - 1;
+        found |= zero >> (7 - i / 8);
     }
-    return n < 64 ? found & ((UINT64_C(1) << n) - 1) : found;
+    return found;
+}
+/* The tag of the lowest bit: the byte in its word, and the word. */
+static inline uint32_t omen_keys_matched(uint64_t found) {
+    uint32_t bit = (uint32_t)__builtin_ctzll(found);
+    return bit / 8 + bit % 8 * 8;
 }
 
 /* Place of an integer among n ids of a part of ROWS, 9 bytes each, of which `expected` is looked at first. n: not there. */

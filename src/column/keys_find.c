@@ -115,7 +115,7 @@ static inline omen_status find_tagged(const omen_part *p, omen_key key, uint64_t
             uint8_t number[4];
             const uint8_t *at;
             bool is = false;
-            OMEN_TRY(look(p, p->key_places, p->kept_places, (uint64_t)(from + (uint32_t)__builtin_ctzll(found)) * 4, 4, number, &at, err));
+            OMEN_TRY(look(p, p->key_places, p->kept_places, (uint64_t)(from + omen_keys_matched(found)) * 4, 4, number, &at, err));
             uint32_t r = omen_get32(at);
             if (r >= p->rows) return damaged(p, err, "the id index names a row that does not exist");
             OMEN_TRY(same(p, r, key, &is, err));

@@ -28,29 +28,27 @@ static uint32_t sift(const omen_part *p, wanted *w, uint32_t count, uint32_t *ro
 
 /* The windows: those that hold nothing are decided, those that are not in memory as a whole stay unknown, others go on. */
 static uint32_t window(const omen_part *p, wanted *w, uint32_t count, uint32_t *rows) {
-    const bool ids = p->keys.kind == OMEN_KEYS_ROWS;
-    const uint32_t size = ids ? 9 : 1;
-    omen_kept *kept = ids ? p->kept_ids : p->kept_tags;
+    const omen_keys keys = p->keys; /* a copy, which nothing that is written here can change */
+    const uint32_t size = keys.kind == OMEN_KEYS_ROWS ? 9 : 1;
+    omen_kept *kept = keys.kind == OMEN_KEYS_ROWS ? p->kept_ids : p->kept_tags, *kept_places = keys.kind == OMEN_KEYS_ROWS || count >= FEW ? NULL : p->kept_places;
     uint32_t left = 0;
     for (uint32_t j = 0; j < count; j++) {
-        wanted x = w[j];
-        uint32_t to;
-        (void)omen_keys_window(&p->keys, x.image, &x.from, &to);
-        x.n = to - x.from;
-        if (x.n == 0) {
-            rows[x.i] = UINT32_MAX;
-            continue;
-        }
-        uint32_t len = x.n * size;
-        x.at = x.n <= 64 ? omen_keys_peek_run(kept, (uint64_t)x.from * size, len) : NULL;
-        if (x.at == NULL) continue;
-        const uint8_t *last = x.at + len - 1;
-        for (const uint8_t *line = x.at; line < last; line += 64) __builtin_prefetch(line);
-        __builtin_prefetch(last);
-        if (!ids && count < FEW)
-            for (const uint8_t *row = omen_keys_peek(p->kept_places, (uint64_t)x.from * 4), *line = row; line != NULL && line < row + (size_t)4 * x.n + 63; line += 64)
-                __builtin_prefetch(line);
-        w[left++] = x;
+        uint32_t from, to, i = w[j].i;
+        (void)omen_keys_window(&keys, w[j].image, &from, &to);
+        uint32_t n = to - from, len = n * size;
+        const uint8_t *at = n <= 64 ? omen_keys_peek_run(kept, (uint64_t)from * size, len) : NULL;
+        if (n == 0) rows[i] = UINT32_MAX;
+        if (n == 0 || at == NULL) continue;
+        for (uint32_t line = 0; line < len - 1; line += 64) __builtin_prefetch(at + line);
+        __builtin_prefetch(at + len - 1);
+        if (kept_places != NULL)
+            for (const uint8_t *row = omen_keys_peek(kept_places, (uint64_t)from * 4), *line = row; line != NULL && line < row + (size_t)4 * n + 63; line += 64) __builtin_prefetch(line);
+        w[left].image = w[j].image;
+        w[left].mix = w[j].mix;
+        w[left].at = at;
+        w[left].from = from;
+        w[left].n = n;
+        w[left++].i = i;
     }
     return left;
 }
@@ -73,64 +71,64 @@ static void halve(const wanted *w, uint32_t count, uint32_t *rows) {
 
 /* The places whose tags fit, and the first one's row asked for. */
 static uint32_t match(const omen_part *p, wanted *w, uint32_t count, uint32_t *rows) {
+    omen_kept *const kept = p->kept_places;
     uint32_t left = 0;
     for (uint32_t j = 0; j < count; j++) {
-        uint64_t found = omen_keys_match(w[j].at, w[j].n, omen_keys_tag(w[j].mix));
-        if (found == 0) {
-            rows[w[j].i] = UINT32_MAX;
-            continue;
-        }
-        const uint8_t *at = omen_keys_peek_run(p->kept_places, (uint64_t)w[j].from * 4, (uint64_t)w[j].n * 4);
-        if (at == NULL) continue;
-        w[left] = w[j];
+        const uint32_t n = w[j].n, i = w[j].i;
+        const uint64_t found = omen_keys_match(w[j].at, n, omen_keys_tag(w[j].mix));
+        const uint8_t *at = omen_keys_peek_run(kept, (uint64_t)w[j].from * 4, (uint64_t)n * 4);
+        if (found == 0) rows[i] = UINT32_MAX;
+        if (found == 0 || at == NULL) continue;
+        __builtin_prefetch(at + omen_keys_matched(found) * 4);
         w[left].found = found;
         w[left].at = at;
-        __builtin_prefetch(at + (uint32_t)__builtin_ctzll(found) * 4);
-        left++;
+        w[left++].i = i;
     }
     return left;
 }
 
 /* Asks for the ids, or their offsets, of rows whose tags fit. */
 static void approach(const omen_part *p, const wanted *w, uint32_t count) {
-    const uint32_t size = p->keys.id_bytes;
+    const uint32_t size = p->keys.id_bytes, each = size == 0 ? 4 : size, all = p->rows;
+    omen_kept *const kept = size == 0 ? p->kept_offsets : p->kept_ids;
     for (uint32_t j = 0; j < count; j++)
         for (uint64_t found = w[j].found; found != 0; found &= found - 1) {
-            uint64_t row = omen_get32(w[j].at + (uint32_t)__builtin_ctzll(found) * 4);
-            if (row >= p->rows) break;
-            const uint8_t *at = size != 0 ? omen_keys_peek(p->kept_ids, row * size) : omen_keys_peek(p->kept_offsets, row * 4);
+            uint64_t row = omen_get32(w[j].at + omen_keys_matched(found) * 4);
+            if (row >= all) break;
+            const uint8_t *at = omen_keys_peek(kept, row * each);
             __builtin_prefetch(at);
             if (at != NULL && size > 9) __builtin_prefetch(at + size - 1);
         }
 }
 
-/* Where a row's id is; false: not in memory, or damaged. */
-static inline bool id_of(const omen_part *p, uint32_t row, const uint8_t **at, uint64_t *len) {
-    uint64_t from = (uint64_t)row * p->keys.id_bytes;
-    *len = p->keys.id_bytes;
-    if (row >= p->rows) return false;
-    if (p->keys.id_bytes == 0) {
+/* Where a row's id is; NULL: not in memory, or damaged. */
+static inline const uint8_t *id_of(const omen_part *p, uint32_t row, uint32_t size, uint64_t *len) {
+    uint64_t from = (uint64_t)row * size;
+    *len = size;
+    if (size == 0) {
         const uint8_t *offsets = omen_keys_peek_run(p->kept_offsets, (uint64_t)row * 4, 8);
-        if (offsets == NULL) return false;
+        if (offsets == NULL) return NULL;
         from = omen_get32(offsets);
         uint64_t to = omen_get32(offsets + 4);
-        if (to < from || to - from > OMEN_KEY_MAX || to > p->key_bytes->raw_len) return false;
+        if (to < from || to - from > OMEN_KEY_MAX || to > p->key_bytes->raw_len) return NULL;
         *len = to - from;
     }
-    *at = omen_keys_peek_run(p->kept_ids, from, *len);
-    return *at != NULL;
+    return omen_keys_peek_run(p->kept_ids, from, *len);
 }
 
 static void compare(const omen_part *p, const wanted *w, uint32_t count, const omen_key *keys, uint32_t *rows) {
+    const uint32_t size = p->keys.id_bytes, all = p->rows;
     for (uint32_t j = 0; j < count; j++) {
         omen_key key = keys[w[j].i];
         uint32_t answer = UINT32_MAX;
-        for (uint64_t found = w[j].found; found != 0 && answer == UINT32_MAX; found &= found - 1) {
-            uint32_t row = omen_get32(w[j].at + (uint32_t)__builtin_ctzll(found) * 4);
-            const uint8_t *at;
+        for (uint64_t found = w[j].found; found != 0; found &= found - 1) {
+            uint32_t row = omen_get32(w[j].at + omen_keys_matched(found) * 4);
             uint64_t len;
-            if (!id_of(p, row, &at, &len)) answer = OMEN_PART_UNKNOWN;
-            else if (len == key.len && (len == 9 ? omen_get64(at + 1) == omen_get64(key.data + 1) && at[0] == key.data[0] : memcmp(at, key.data, key.len) == 0)) answer = row;
+            const uint8_t *at = row < all ? id_of(p, row, size, &len) : NULL;
+            if (at == NULL) answer = OMEN_PART_UNKNOWN;
+            else if (len != key.len || (len == 9 ? omen_get64(at + 1) != omen_get64(key.data + 1) || at[0] != key.data[0] : memcmp(at, key.data, key.len) != 0)) continue;
+            else answer = row;
+            break;
         }
         rows[w[j].i] = answer;
     }
@@ -138,19 +136,22 @@ static void compare(const omen_part *p, const wanted *w, uint32_t count, const o
 
 void omen_part_find_many(const omen_part *p, const omen_key *keys, const uint64_t *hashes, uint32_t count, bool likely, uint32_t *rows) {
     wanted w[OMEN_PART_MANY];
+    const omen_keys_kind kind = p->keys.kind;
+    const bool any = p->rows != 0;
     uint32_t n = 0;
     OMEN_ASSERT(count <= OMEN_PART_MANY);
     for (uint32_t i = 0; i < count; i++) {
-        rows[i] = UINT32_MAX;
-        if (p->rows == 0 || !omen_keys_image(p->keys.kind, keys[i], hashes[i], &w[n].image)) continue;
-        rows[i] = OMEN_PART_UNKNOWN;
-        w[n].mix = omen_keys_mix(w[n].image);
-        w[n].i = i;
-        n++;
+        uint64_t image;
+        bool may = any && omen_keys_image(kind, keys[i], hashes[i], &image);
+        rows[i] = may ? OMEN_PART_UNKNOWN : UINT32_MAX;
+        if (!may) continue;
+        w[n].image = image;
+        w[n].mix = kind == OMEN_KEYS_ROWS && likely ? 0 : omen_keys_mix(image); /* nobody asks for it then */
+        w[n++].i = i;
     }
     if (!likely) n = sift(p, w, n, rows);
     n = window(p, w, n, rows);
-    if (p->keys.kind == OMEN_KEYS_ROWS) {
+    if (kind == OMEN_KEYS_ROWS) {
         halve(w, n, rows);
         return;
     }

@@ -206,7 +206,13 @@ TEST(tags_are_matched_one_by_one) {
         for (uint32_t i = 0; i < sizeof tags; i++) tags[i] = (uint8_t)(test_rand_below(3) == 0 ? tag : tag ^ (1 + test_rand_below(round % 2 == 0 ? 1 : 255)));
         uint64_t want = 0;
         for (uint32_t i = 0; i < n; i++) want |= (uint64_t)(tags[i] == tag) << i;
-        CHECK_EQ_UINT(omen_keys_match(tags, n, tag), want);
+        uint64_t found = 0;
+        for (uint64_t bits = omen_keys_match(tags, n, tag); bits != 0; bits &= bits - 1) {
+            uint64_t one = UINT64_C(1) << omen_keys_matched(bits);
+            CHECK((found & one) == 0);
+            found |= one;
+        }
+        CHECK_EQ_UINT(found, want);
     }
 }
 
