@@ -172,7 +172,7 @@ typedef struct omen_schema {
     const omen_text_field *texts;
     /* Names as of text fields. The value is {"indices": [3, 17], "values": [0.5, 1.25]}: integers of 0 to 2^32 - 1, each once, and a number for each. */
     const omen_str *sparse;
-    omen_str ttl;          /* time to live: the path of a time (RFC 3339) after which no read sees the record any more; empty: records live until they are deleted.
+    omen_str ttl;          /* time to live: the path of a time (RFC 3339) after which no read sees the record any more (writes do: insert finds it there); empty: records live until they are deleted.
                               omen_expire removes what is over. Records without a time there stay */
 } omen_schema;
 
@@ -262,7 +262,7 @@ typedef struct omen_query {
     omen_str filter;     /* only records whose document matches: a Mongo-style object, {"year": {"$gte": 2020}}, or an SQL-like string, year >= 2020; empty: all */
     const omen_query_vector *vectors; /* more query vectors, or, where `vector` is NULL, all of them */
     size_t vector_count;              /* at most OMEN_MAX_VECTOR_FIELDS */
-    omen_rerank rerank;  /* of omen_search: orders the best candidates anew; NULL: none. Candidates have what `include` says */
+    omen_rerank rerank;  /* of omen_search: orders the best candidates anew; NULL: none. Candidates have what `include` says. Not with groupBy */
     void *rerank_arg;
     uint32_t rerank_candidates; /* at least k are taken; 0: four times k */
     uint32_t reserved2_;
@@ -271,7 +271,8 @@ typedef struct omen_query {
 
 OMEN_API void omen_query_init(omen_query *q);
 /* The k nearest live records, nearest first, ties by id; distances are exact always. Which rows are looked at is the index's
- * business (see omen_index_kind and recall), but min(k, live records that the filter selects) hits come back always. Free with omen_results_free. */
+ * business (see omen_index_kind and recall), but of a search by vectors min(k, live records that the filter selects) hits come back always, unless its options
+ * bound them (maxDistance, minScore, groups). Free with omen_results_free. */
 OMEN_API omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **out);
 /* Several searches, each as omen_search answers it: out[i] belongs to queries[i]. The first failure ends it; then all of out is NULL. */
 OMEN_API omen_status omen_search_many(omen_collection *c, const omen_query *queries, size_t count, omen_results **out);

@@ -270,6 +270,7 @@ omen_status omen_search(omen_collection *c, const omen_query *q, omen_results **
     omen_results *candidates = NULL;
     more.k = OMEN_MIN(OMEN_MAX(q->rerank_candidates != 0 ? q->rerank_candidates : 4 * q->k, q->k), OMEN_MAX_K);
     omen_status s = search(c, &more, &candidates, &err);
+    if (s == OMEN_OK && candidates->groups.offsets.len != 0) s = told(omen_fail(&err, OMEN_ERR_INVALID, "a search that groups its hits cannot be re-ranked; order the groups yourself"), &err);
     if (s == OMEN_OK) s = order_anew(c->db, q, candidates, out, &err);
     omen_results_free(candidates);
     return s;

@@ -403,7 +403,7 @@ static omen_status begin_search(omen_call *c) {
     OMEN_TRY(omen_request_u64(&c->request, "k", UINT32_MAX, &k, &c->err));
     if (omen_request_has(&c->request, "field")) OMEN_TRY(omen_request_str(&c->request, "field", &q.field, &c->err));
     list = omen_json_get(c->request.root, "vectors");
-    if (list != NULL) {
+    if (list != NULL && !omen_json_is_null(list)) {
         OMEN_TRY(take_query_vectors(c, list, vectors, &q));
     } else if (c->request.part_count != 0) {
         OMEN_TRY(omen_request_part(&c->request, 0, &v, &c->err));

@@ -35,7 +35,7 @@ typedef struct omen_text_ask {
     /* a sparse vector */
     bool sparse;
     omen_str sparse_field;                /* "": the only one */
-    const uint32_t *indices;              /* each once */
+    const uint32_t *indices;              /* one named twice counts twice */
     const float *values;
     uint32_t count;                       /* at most OMEN_TEXT_ITEMS */
     uint64_t deadline_ns;                 /* query/deadline.h */

@@ -342,6 +342,9 @@ TEST(callers_rerank_and_ask_many_at_once) {
     }
     omen_results_free(r[0]);
     omen_results_free(r[1]);
+    q[1].options = OMEN_STR("{\"groupBy\":\"year\"}");
+    CHECK_STATUS(omen_search(x.c, &q[1], &r[1]), OMEN_ERR_INVALID);
+    q[1].options = OMEN_STR("{}");
     sign = __builtin_inff();
     CHECK_STATUS(omen_search_many(x.c, q, 2, r), OMEN_ERR_NOT_FINITE);
     CHECK(r[0] == NULL && r[1] == NULL);
