@@ -73,8 +73,8 @@ static void flip(fault_storage *image, const char *name, size_t at, uint8_t old)
 static void each_byte(const fault_storage *image, const char *name, size_t len) {
     static damage *const kinds[] = {zero, ones, flip};
     static const char *const names[] = {"00", "FF", "a flipped bit"};
-    /* Large sections are alike inside: beyond 8 KiB every 7th byte is enough. */
-    for (size_t at = 0; at < len; at += at < 8192 || at + 2048 > len ? 1 : 7)
+    /* Large sections are alike inside: beyond 4 KiB every 7th byte is enough. */
+    for (size_t at = 0; at < len; at += at < 4096 || at + 2048 > len ? 1 : 7)
         for (size_t k = 0; k < 3; k++) {
             fault_storage *copy = fault_storage_clone(image);
             kinds[k](copy, name, at, 0);

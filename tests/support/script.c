@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SCRIPT_KINDS = 3 };
+
 static float coordinate(int id, int version, int d) { return (float)((id * 31 + version * 7 + d * 3) % 17 - 8) / 4.0f; }
 
 static void fill(float *row, int id, int version) {
@@ -50,14 +52,16 @@ static omen_status put(script *s, unsigned n, script_state *state) {
     omen_id ids[4];
     float rows[4][SCRIPT_DIMS];
     omen_str docs[4];
-    char text[4][80];
+    char text[4][320];
     size_t count = 1 + n % 4;
     for (size_t k = 0; k < count; k++) {
         int i = (int)((n * 5 + k * 2) % SCRIPT_IDS);
         state->version[i] = (int)(n + 1);
         ids[k] = id_of(i);
         fill(rows[k], i, state->version[i]);
-        int len = snprintf(text[k], sizeof text[k], "{\"v\":%d,\"t\":\"word w%d\",\"s\":{\"indices\":[7,%d],\"values\":[1,2]}}", state->version[i], i, 8 + i);
+        int len = snprintf(text[k], sizeof text[k],
+                           "{\"v\":%d,\"t\":\"word w%d\",\"s\":{\"indices\":[7,%d],\"values\":[1,2]},\"n\":%d,\"kind\":\"k%d\",\"f\":%d.5,\"tags\":[\"all\",\"t%d\"],\"at\":\"2020-01-0%dT00:00:00Z\",\"deep\":{\"b\":%s},\"odd\":[{\"x\":1}]}",
+                           state->version[i], i, 8 + i, i % SCRIPT_KINDS, i % SCRIPT_KINDS, i, i % 2, 1 + i % 5, i % 2 == 0 ? "true" : "null");
         docs[k] = (omen_str){text[k], (size_t)len};
     }
     const void *vectors[] = {rows[0]};
@@ -80,17 +84,49 @@ static bool no(const char **why, const char *text) {
     return false;
 }
 
-/* Every record has the word, and the index. */
-static bool has_all(script *s, const char *options, uint64_t live) {
+static omen_str str(const char *text) { return (omen_str){text, strlen(text)}; }
+
+/* A search that finds every record, each in a group of its own, with as many facets: why not, or NULL. */
+static const char *finds_all(script *s, const char *options, uint64_t live) {
     omen_query q;
     omen_results *r = NULL;
+    char facet[60];
     omen_query_init(&q);
     q.k = SCRIPT_IDS * 2;
-    q.options = (omen_str){options, strlen(options)};
-    if (omen_search(s->c, &q, &r) != OMEN_OK) return false;
-    bool good = omen_results_count(r) == live;
+    q.options = str(options);
+    if (omen_search(s->c, &q, &r) != OMEN_OK) return omen_last_error();
+    omen_str facets = omen_results_facets(r);
+    snprintf(facet, sizeof facet, "{\"value\":\"all\",\"count\":%llu}", (unsigned long long)live);
+    bool good = omen_results_count(r) == live && (live == 0 || facets.len == 0 || strstr(facets.data, facet) != NULL);
     omen_results_free(r);
-    return good;
+    return good ? NULL : "words disagree with get";
+}
+
+static const char *counts(script *s, const char *filter, uint64_t want) {
+    uint64_t count;
+    if (omen_count_where(s->c, str(filter), &count) != OMEN_OK) return omen_last_error();
+    return count == want ? NULL : "a filter disagrees with get";
+}
+
+/* By words, sparse vectors, and what columns hold: the same records as get. */
+static const char *queries_agree(script *s, const script_state *state) {
+    static const char *const all[] = {"{\"text\":\"word\",\"facets\":[\"tags\"]}", "{\"sparse\":{\"indices\":[7],\"values\":[1]},\"groupBy\":{\"path\":\"f\"}}",
+                                      "{\"text\":\"word\",\"filter\":{\"tags\":\"all\",\"f\":{\"$gte\":0},\"at\":{\"$lt\":{\"$date\":\"2021-01-01\"}},\"odd\":{\"$exists\":true}}}"};
+    uint64_t live = 0, kinds[SCRIPT_KINDS] = {0}, even = 0;
+    const char *why = NULL;
+    char filter[80];
+    for (int i = 0; i < SCRIPT_IDS; i++) {
+        bool there = state->version[i] != 0;
+        live += there;
+        kinds[i % SCRIPT_KINDS] += there;
+        even += there && i % 2 == 0;
+    }
+    for (size_t i = 0; i < sizeof all / sizeof *all && why == NULL; i++) why = finds_all(s, all[i], live);
+    for (int k = 0; k < SCRIPT_KINDS && why == NULL; k++) {
+        snprintf(filter, sizeof filter, "n = %d AND kind = 'k%d'", k, k);
+        why = counts(s, filter, kinds[k]);
+    }
+    return why != NULL ? why : counts(s, "deep.b = true AND tags CONTAINS 't0'", even);
 }
 
 bool script_read(script *s, script_state *state, const char **why) {
@@ -125,6 +161,6 @@ bool script_read(script *s, script_state *state, const char **why) {
     good = omen_results_count(r) == live;
     omen_results_free(r);
     if (!good) return no(why, "search disagrees with get");
-    if (has_all(s, "{\"text\":\"word\"}", live) && has_all(s, "{\"sparse\":{\"indices\":[7],\"values\":[1]}}", live)) return true;
-    return no(why, omen_last_error()[0] != '\0' ? omen_last_error() : "words disagree with get");
+    const char *differs = queries_agree(s, state);
+    return differs == NULL || no(why, differs);
 }
