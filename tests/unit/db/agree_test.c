@@ -180,7 +180,7 @@ static void append_group(char *out, size_t cap, world *x, size_t i) {
 }
 
 static uint64_t facet_count(omen_str facets, const char *what) {
-    const char *at = strstr(facets.data, what);
+    const char *at = memmem(facets.data, facets.len, what, strlen(what)); /* no NUL ends what results lend */
     return at == NULL ? 0 : strtoull(at + strlen(what), NULL, 10);
 }
 
