@@ -128,8 +128,9 @@ static inline uint32_t omen_keys_window(const omen_keys *k, uint64_t image, uint
     if (image < k->base) return *from = *to = 0;
     const omen_keys_segment *s = omen_keys_segment_of(k, image);
     uint32_t end = s[1].place;
-    double at = (double)(image - s->first) * (double)s->slope, most = (double)(end - s->place - 1);
-    uint32_t p = s->place + (uint32_t)(int32_t)(at < most ? at : most);
+    double at = (double)(image - s->first) * (double)s->slope;
+    uint64_t steps = (uint64_t)(int64_t)(at < 0x1p32 ? at : 0x1p32), most = end - s->place - 1;
+    uint32_t p = s->place + (uint32_t)OMEN_MIN(steps, most);
     *from = p - s->place > k->error ? p - k->error : s->place;
     *to = end - p > k->error + k->longest ? p + k->error + k->longest : end;
     return p;
@@ -139,13 +140,13 @@ static inline uint32_t omen_keys_window(const omen_keys *k, uint64_t image, uint
 static inline uint64_t omen_keys_match(const uint8_t *tags, uint32_t n, uint8_t tag) {
     const uint64_t low7 = UINT64_C(0x7F7F7F7F7F7F7F7F), all = UINT64_C(0x0101010101010101) * tag;
     uint64_t found = 0;
+    if (n == 0) return 0;
     for (uint32_t i = 0; i < n; i += 8) {
         uint64_t x = omen_get64(tags + i) ^ all;
-        uint64_t zero = ~(((x & low7) + low7) | x | low7); /* the highest bit of each byte that is zero */
-        if (n - i < 8) zero &= (UINT64_C(1) << 8 * (n - i)) - 1;
-        found |= zero >> (7 - i / 8);
+        found |= (~(((x & low7) + low7) | x | low7)) >> (7 - i / 8); /* the highest bit of each byte that is zero */
     }
-    return found;
+    uint32_t last = (n - 1) / 8, behind = n - last * 8; /* bytes of the last word that count */
+    return found & ~(UINT64_C(0x0101010101010101) << (8 * behind - 8) << 8 << last);
 }
 /* The tag of the lowest bit: the byte in its word, and the word. */
 static inline uint32_t omen_keys_matched(uint64_t found) {

@@ -49,19 +49,21 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/* What is asked lies as bytes in the order in which it is asked, as in messages; hashing is part of a look-up. */
-typedef struct asks { uint8_t (*bytes)[SET_TEXT + 1]; uint8_t *lens; } asks;
+/* What is asked lies back to back in the order in which it is asked, as in messages (omen_rows); hashing is part of a look-up. */
+typedef struct asks { uint8_t *bytes; uint32_t *offsets; } asks;
 
 static asks gather(const int64_t *numbers, char (*texts)[SET_TEXT], const uint32_t *which) {
-    asks a = {set_room(set.asks, sizeof *a.bytes), set_room(set.asks, 1)};
+    asks a = {set_room(set.asks, SET_TEXT + 1), set_room(set.asks + (size_t)1, sizeof *a.offsets)};
     for (uint32_t i = 0; i < set.asks; i++) {
         uint8_t bytes[OMEN_KEY_MAX];
         omen_key key = encode(numbers, texts, which == NULL ? i : which[i], bytes);
-        memcpy(a.bytes[i], key.data, key.len);
-        a.lens[i] = (uint8_t)key.len;
+        memcpy(a.bytes + a.offsets[i], key.data, key.len);
+        a.offsets[i + 1] = a.offsets[i] + key.len;
     }
     return a;
 }
+
+static omen_key asked(const asks *a, uint32_t i) { return (omen_key){a->bytes + a->offsets[i], a->offsets[i + 1] - a->offsets[i]}; }
 
 /* `together` ids a time, as a request of as many does in a collection of one part. likely: as a get asks; else as an insert does, which asks the filter first. */
 static double ask(omen_part *p, const asks *a, uint32_t together, bool likely, uint64_t *sum) {
@@ -72,7 +74,7 @@ static double ask(omen_part *p, const asks *a, uint32_t together, bool likely, u
         uint64_t hashes[OMEN_PART_MANY];
         uint32_t rows[OMEN_PART_MANY], n = OMEN_MIN(set.asks - from, together);
         for (uint32_t i = 0; i < n; i++) {
-            keys[i] = (omen_key){a->bytes[from + i], a->lens[from + i]};
+            keys[i] = asked(a, from + i);
             hashes[i] = omen_key_hash(keys[i]);
         }
         omen_part_find_many(p, keys, hashes, n, likely, rows);
@@ -115,7 +117,7 @@ int main(int argc, char **argv) {
     for (int t = 0; t < TIMES; t++) times[t] = set_room((size_t)passes, sizeof **times);
     for (uint32_t i = 0; i < set.asks; i++) { /* blocks come into memory */
         uint32_t row;
-        omen_key key = {hits.bytes[i], hits.lens[i]};
+        omen_key key = asked(&hits, i);
         must(omen_part_find(p, key, omen_key_hash(key), &row, &err), &err);
     }
     for (int i = 0; i < passes; i++) {
