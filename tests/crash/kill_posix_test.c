@@ -19,22 +19,7 @@ typedef struct shared { volatile unsigned begun, acknowledged; volatile int fail
 
 static char folder[256];
 
-static omen_status open_here(script *s, omen_durability durability) {
-    omen_options o;
-    memset(s, 0, sizeof *s);
-    omen_options_init(&o);
-    o.durability = durability;
-    o.memtable_bytes = 4096;
-    o.pool_bytes = 1 << 20;
-    omen_status st = omen_open(folder, &o, &s->db);
-    if (st != OMEN_OK) return st;
-    omen_vector_field f = {.name = {"", 0}, .dimensions = SCRIPT_DIMS, .metric = OMEN_METRIC_L2};
-    omen_schema schema;
-    omen_schema_init(&schema);
-    schema.vector_count = 1;
-    schema.vectors = &f;
-    return omen_collection_open(s->db, OMEN_STR("things"), &schema, &s->c);
-}
+static omen_status open_here(script *s, omen_durability durability) { return script_open_at(s, folder, NULL, durability, true); }
 
 static void child(shared *sh, unsigned from, omen_durability durability) {
     script s;

@@ -18,16 +18,16 @@ static omen_id id_of(int i) {
     return (omen_id){{names[i], (size_t)n}, 0};
 }
 
-omen_status script_open(script *s, fault_host *h, omen_durability durability, bool create) {
+omen_status script_open_at(script *s, const char *path, const omen_host *host, omen_durability durability, bool create) {
     omen_options o;
     memset(s, 0, sizeof *s);
     omen_options_init(&o);
-    o.host = &h->host;
+    o.host = host;
     o.durability = durability;
     o.create = create;
     o.memtable_bytes = 4096;
     o.pool_bytes = 1 << 20;
-    omen_status st = omen_open("db", &o, &s->db);
+    omen_status st = omen_open(path, &o, &s->db);
     if (st != OMEN_OK) return st;
     omen_vector_field f = {.name = {"", 0}, .dimensions = SCRIPT_DIMS, .metric = OMEN_METRIC_L2};
     omen_schema schema;
@@ -41,6 +41,8 @@ omen_status script_open(script *s, fault_host *h, omen_durability durability, bo
     schema.sparse = &sparse;
     return omen_collection_open(s->db, OMEN_STR("things"), &schema, &s->c);
 }
+
+omen_status script_open(script *s, fault_host *h, omen_durability durability, bool create) { return script_open_at(s, "db", &h->host, durability, create); }
 
 void script_close(script *s) {
     omen_collection_close(s->c);

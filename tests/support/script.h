@@ -17,6 +17,8 @@ typedef struct script {
 
 /* Opens the database "db" of a host with small tables, so that a course freezes, flushes and merges. */
 omen_status script_open(script *s, fault_host *h, omen_durability durability, bool create);
+/* The same at a path of any host; NULL: the platform's own. */
+omen_status script_open_at(script *s, const char *path, const omen_host *host, omen_durability durability, bool create);
 void script_close(script *s); /* whatever state it is in; statuses are ignored */
 /* Step `n` of the course: a write, a delete, a flush or a merge. `state` is changed as if it succeeded. The same n does the same always. */
 omen_status script_step(script *s, unsigned n, script_state *state);
