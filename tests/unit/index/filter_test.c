@@ -106,7 +106,7 @@ TEST(recall_holds_at_every_share_and_wherever_the_rows_lie) {
         make(&m, i, ROWS);
         uint8_t *query = malloc(m.bytes);
         for (unsigned how = 0; how < LIES; how++)
-            for (unsigned s = 0; s < OMEN_ARRAY_LEN(shares); s++) {
+            for (unsigned s = 0; s < OMEN_ARRAY_LEN(shares); s += SLOW ? 2 : 1) {
                 uint32_t count = OMEN_MAX((uint32_t)(shares[s] * m.source.rows), 1u), hit = 0, all = 0;
                 for (unsigned n = 0; n < 12; n++) {
                     uint32_t of;
