@@ -41,8 +41,8 @@ static uint32_t window(const omen_part *p, wanted *w, uint32_t count, uint32_t *
         if (n == 0 || at == NULL) continue;
         for (uint32_t line = 0; line < len - 1; line += 64) __builtin_prefetch(at + line);
         __builtin_prefetch(at + len - 1);
-        if (kept_places != NULL)
-            for (const uint8_t *row = omen_keys_peek(kept_places, (uint64_t)from * 4), *line = row; line != NULL && line < row + (size_t)4 * n + 63; line += 64) __builtin_prefetch(line);
+        const uint8_t *row = omen_keys_peek_run(kept_places, (uint64_t)from * 4, (uint64_t)n * 4);
+        for (uint32_t line = 0; row != NULL && line < 4 * n; line += 64) __builtin_prefetch(row + line);
         w[left].image = w[j].image;
         w[left].mix = w[j].mix;
         w[left].at = at;
