@@ -17,6 +17,7 @@
  *              little-endian, everything else as its bytes. */
 #include "workload.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
