@@ -133,6 +133,9 @@ omen_status omen_part_order_after(omen_part *p, omen_key after, uint32_t *positi
 /* Appends the row's document to `out`. `place` keeps the place, zero-initialised for each row. */
 typedef struct omen_part_doc_place { bool known; uint64_t from, to; size_t at, done; } omen_part_doc_place;
 omen_status omen_part_doc(omen_part *p, uint32_t row, omen_part_doc_place *place, omen_buf *out, omen_error *err);
+/* Reads documents one after another: *text is borrowed until the next. Repeat on PENDING with the same row, or clear `place` first. */
+typedef struct omen_part_doc_reader { omen_buf bytes; omen_part_doc_place place; } omen_part_doc_reader; /* zeroed but for bytes, which has its init and deinit */
+omen_status omen_part_doc_read(omen_part *p, uint32_t row, omen_part_doc_reader *r, omen_str *text, omen_error *err);
 /* Copies the row's vector of a field as it is stored (omen_element_bytes). */
 omen_status omen_part_vector(omen_part *p, uint32_t row, uint32_t field, void *into, omen_error *err);
 

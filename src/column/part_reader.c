@@ -162,6 +162,14 @@ omen_status omen_part_doc(omen_part *p, uint32_t row, omen_part_doc_place *place
     return OMEN_OK;
 }
 
+omen_status omen_part_doc_read(omen_part *p, uint32_t row, omen_part_doc_reader *r, omen_str *text, omen_error *err) {
+    r->bytes.len = 0;
+    OMEN_TRY(omen_part_doc(p, row, &r->place, &r->bytes, err));
+    memset(&r->place, 0, sizeof r->place);
+    *text = (omen_str){(const char *)r->bytes.data, r->bytes.len};
+    return OMEN_OK;
+}
+
 omen_status omen_part_vector(omen_part *p, uint32_t row, uint32_t field, void *into, omen_error *err) {
     const omen_block *b;
     uint32_t first, count, bytes = row_bytes(&p->fields[field]);

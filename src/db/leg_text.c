@@ -103,7 +103,7 @@ static omen_status list_sources(omen_text_leg *l, const omen_snapshot *snapshot,
 omen_status omen_text_leg_init(omen_text_leg *l, omen_db *db, omen_arena *arena, const omen_snapshot *snapshot, const omen_coll_version *v, omen_select *select, const omen_text_ask *ask,
                                omen_error *err) {
     *l = (omen_text_leg){.db = db, .arena = arena, .v = v, .select = select, .deadline_ns = ask->deadline_ns};
-    omen_buf_init(&l->doc, &db->mem);
+    omen_buf_init(&l->doc.bytes, &db->mem);
     omen_topk_init(&l->top, &db->mem, ask->k);
     const omen_schema_copy *s = &v->coll->schema;
     if (ask->k == 0 || ask->k > OMEN_MAX_K) return omen_fail(err, OMEN_ERR_INVALID, "k is %u; ask for 1 to %u hits", ask->k, OMEN_MAX_K);
@@ -133,7 +133,7 @@ void omen_text_leg_deinit(omen_text_leg *l) {
     for (uint32_t i = 0; l->matched != NULL && i < l->source_count; i++) omen_bits_unref(l->matched[i]);
     omen_text_reader_free(l->reader);
     omen_topk_deinit(&l->top);
-    omen_buf_deinit(&l->doc);
+    omen_buf_deinit(&l->doc.bytes);
     *l = (omen_text_leg){0};
 }
 
@@ -156,11 +156,7 @@ static omen_status document(omen_text_leg *l, omen_str *out, omen_error *err) {
         *out = (omen_str){e->doc, e->doc_len};
         return OMEN_OK;
     }
-    l->doc.len = 0;
-    OMEN_TRY(omen_part_doc(s->part->part, l->row, &l->doc_place, &l->doc, err));
-    memset(&l->doc_place, 0, sizeof l->doc_place);
-    *out = (omen_str){(const char *)l->doc.data, l->doc.len};
-    return OMEN_OK;
+    return omen_part_doc_read(s->part->part, l->row, &l->doc, out, err);
 }
 
 static bool lacks(const omen_text_leg *l, uint32_t field) {

@@ -69,8 +69,7 @@ typedef struct omen_text_leg {
     /* place */
     enum { OMEN_TEXT_LEG_SOURCES, OMEN_TEXT_LEG_PLAN, OMEN_TEXT_LEG_SEARCH, OMEN_TEXT_LEG_DONE } stage;
     uint32_t source, row;
-    omen_buf doc;
-    omen_part_doc_place doc_place;
+    omen_part_doc_reader doc;
 } omen_text_leg;
 
 /* Checks what is asked for and copies what it needs of it; `arena`, snapshot, version and selection (NULL: all rows) are borrowed until deinit. Begins as zeros. On failure

@@ -14,8 +14,7 @@ struct omen_search_facets {
     omen_facets_part *part;
     uint32_t source, row;
     bool by_columns;           /* the part's columns are done */
-    omen_buf doc;
-    omen_part_doc_place doc_place;
+    omen_part_doc_reader doc;
 };
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory counting facets"); }
@@ -25,7 +24,7 @@ omen_status omen_search_facets_read(omen_read_op *op, omen_error *err) {
     if (f == NULL) return out_of_memory(err);
     memset(f, 0, sizeof *f);
     f->mem = &op->db->mem;
-    omen_buf_init(&f->doc, f->mem);
+    omen_buf_init(&f->doc.bytes, f->mem);
     op->search->facets = f;
     op->search->words.matches = true;
     OMEN_TRY(omen_facets_request_read(f->mem, op->search->ask.facets, &f->request, err));
@@ -39,7 +38,7 @@ void omen_search_facets_free(omen_read_op *op) {
     omen_facets_free(f->counts);
     omen_facets_request_free(f->request);
     omen_select_free(f->own);
-    omen_buf_deinit(&f->doc);
+    omen_buf_deinit(&f->doc.bytes);
     op->search->facets = NULL;
 }
 
@@ -98,10 +97,9 @@ static omen_status count_part(omen_read_op *op, omen_error *err) {
         OMEN_TRY(omen_facets_part_step(f->part, BLOCKS, &f->by_columns, err));
     }
     for (uint32_t row; (row = omen_facets_part_next(f->part)) != UINT32_MAX;) {
-        f->doc.len = 0;
-        OMEN_TRY(omen_part_doc(p, row, &f->doc_place, &f->doc, err));
-        memset(&f->doc_place, 0, sizeof f->doc_place);
-        OMEN_TRY(count_doc(f, (omen_str){(const char *)f->doc.data, f->doc.len}, true, row, err));
+        omen_str text;
+        OMEN_TRY(omen_part_doc_read(p, row, &f->doc, &text, err));
+        OMEN_TRY(count_doc(f, text, true, row, err));
     }
     omen_facets_part_free(f->part);
     f->part = NULL;

@@ -9,8 +9,8 @@ struct omen_search_grouping {
     uint32_t reader_count;
     uint32_t at;           /* hit */
     bool of_document;      /* its column does not hold it */
-    omen_buf doc, value;
-    omen_part_doc_place doc_place;
+    omen_buf value;
+    omen_part_doc_reader doc;
 };
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory grouping hits"); }
@@ -21,7 +21,7 @@ static omen_status begin(omen_read_op *op, omen_error *err) {
     if (g == NULL) return out_of_memory(err);
     memset(g, 0, sizeof *g);
     g->mem = &op->db->mem;
-    omen_buf_init(&g->doc, g->mem);
+    omen_buf_init(&g->doc.bytes, g->mem);
     omen_buf_init(&g->value, g->mem);
     g->reader_count = op->v->part_count;
     g->readers = omen_arena_alloc(&op->arena, g->reader_count * sizeof *g->readers + 8, 8);
@@ -40,7 +40,7 @@ void omen_search_group_free(omen_read_op *op) {
     if (g == NULL) return;
     for (uint32_t p = 0; p < g->reader_count; p++) omen_values_free(g->readers[p]);
     omen_value_path_deinit(&g->path);
-    omen_buf_deinit(&g->doc);
+    omen_buf_deinit(&g->doc.bytes);
     omen_buf_deinit(&g->value);
     s->grouping = NULL;
 }
@@ -85,12 +85,11 @@ static omen_status value_of(omen_read_op *op, const omen_hit *h, omen_error *err
         omen_status st = g->of_document ? OMEN_OK : write_value(&v, &g->value);
         omen_values_rest(*reader); /* else blocks of each segment would stay in the pool */
         if (!g->of_document) return st == OMEN_OK ? st : out_of_memory(err);
-        g->doc.len = 0;
-        memset(&g->doc_place, 0, sizeof g->doc_place);
     }
-    OMEN_TRY(omen_part_doc(from->part->part, h->candidate->row, &g->doc_place, &g->doc, err));
+    omen_str text;
+    OMEN_TRY(omen_part_doc_read(from->part->part, h->candidate->row, &g->doc, &text, err));
     g->of_document = false;
-    return value_of_document(g, (omen_str){(const char *)g->doc.data, g->doc.len}, err);
+    return value_of_document(g, text, err);
 }
 
 omen_status omen_search_group(omen_read_op *op, omen_error *err) {

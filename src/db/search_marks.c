@@ -8,8 +8,7 @@ struct omen_search_marks {
     omen_highlight_options options;
     uint64_t fields;           /* bit of each text field */
     omen_str pre, post;        /* empty: marks as numbers */
-    omen_buf doc;
-    omen_part_doc_place doc_place;
+    omen_part_doc_reader doc;
 };
 
 static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_ERR_MEMORY, "out of memory highlighting hits"); }
@@ -58,7 +57,7 @@ omen_status omen_search_marks_read(omen_read_op *op, omen_error *err) {
     struct omen_search_marks *m = omen_arena_alloc(&op->arena, sizeof *m, 8);
     if (m == NULL) return out_of_memory(err);
     *m = (struct omen_search_marks){.mem = &op->db->mem, .options = {CHARS, 1}, .fields = ~UINT64_C(0), .pre = OMEN_STR(""), .post = OMEN_STR("")};
-    omen_buf_init(&m->doc, m->mem);
+    omen_buf_init(&m->doc.bytes, m->mem);
     s->marks = m;
     if (omen_json_bool(s->ask.highlight, &flag)) return OMEN_OK;
     marks_reader r = {op, m, err};
@@ -69,7 +68,7 @@ omen_status omen_search_marks_read(omen_read_op *op, omen_error *err) {
 void omen_search_marks_free(omen_read_op *op) {
     struct omen_search_marks *m = op->search->marks;
     if (m == NULL) return;
-    omen_buf_deinit(&m->doc);
+    omen_buf_deinit(&m->doc.bytes);
     op->search->marks = NULL;
 }
 
@@ -151,14 +150,8 @@ omen_status omen_search_marks_step(omen_read_op *op, omen_error *err) {
     omen_json *json = NULL;
     omen_jw w;
     omen_str text;
-    if (op->place.part != NULL) {
-        m->doc.len = 0;
-        OMEN_TRY(omen_part_doc(op->place.part->part, op->place.row, &m->doc_place, &m->doc, err));
-        memset(&m->doc_place, 0, sizeof m->doc_place);
-        text = (omen_str){(const char *)m->doc.data, m->doc.len};
-    } else {
-        text = (omen_str){op->place.entry->doc, op->place.entry->doc_len};
-    }
+    if (op->place.part != NULL) OMEN_TRY(omen_part_doc_read(op->place.part->part, op->place.row, &m->doc, &text, err));
+    else text = (omen_str){op->place.entry->doc, op->place.entry->doc_len};
     if (text.len != 0) OMEN_TRY(omen_json_parse(m->mem, text, &json, err));
     omen_jw_begin(&w, &out->bytes);
     omen_status s = write_marks(op, json == NULL ? NULL : omen_json_root(json), &w, err);

@@ -48,7 +48,7 @@ omen_status omen_select_new(omen_mem *m, const omen_snapshot *snapshot, const om
     omen_select *s = omen_alloc_zero(m, sizeof *s);
     if (s == NULL) return out_of_memory(err);
     *s = (omen_select){.mem = m, .snapshot = snapshot, .v = v, .doc_row = UINT32_MAX};
-    omen_buf_init(&s->doc, m);
+    omen_buf_init(&s->doc.bytes, m);
     omen_status st = filter.len == 0 ? OMEN_OK : omen_filter_compile(m, filter, &s->filters[0], err);
     if (st == OMEN_OK && alive && v->coll->schema.schema.ttl.len != 0) st = compile_alive(s, err);
     if (st == OMEN_OK && v->part_count != 0) {
@@ -74,7 +74,7 @@ void omen_select_free(omen_select *s) {
     for (uint32_t t = 0; t < OMEN_MAX_TABLES; t++) omen_bits_unref(s->tables[t]);
     if (s->parts != NULL) omen_free(s->mem, s->parts, s->v->part_count * sizeof *s->parts);
     for (int f = 0; f < 2; f++) omen_filter_free(s->mem, s->filters[f]);
-    omen_buf_deinit(&s->doc);
+    omen_buf_deinit(&s->doc.bytes);
     omen_free(s->mem, s, sizeof *s);
 }
 
@@ -212,14 +212,14 @@ omen_status omen_select_row(omen_select *s, uint32_t part, uint32_t row, bool *m
     *match = omen_bits_test(s->parts[part].may, row);
     if (!*match || !omen_bits_test(s->parts[part].ask, row)) return OMEN_OK;
     if (s->doc_part != part || s->doc_row != row) {
-        s->doc.len = 0;
-        memset(&s->doc_place, 0, sizeof s->doc_place);
+        memset(&s->doc.place, 0, sizeof s->doc.place);
         s->doc_part = part;
         s->doc_row = row;
     }
-    OMEN_TRY(omen_part_doc(s->v->parts[part].part, row, &s->doc_place, &s->doc, err));
+    omen_str text;
+    OMEN_TRY(omen_part_doc_read(s->v->parts[part].part, row, &s->doc, &text, err));
     s->doc_row = UINT32_MAX;
-    return ask(s, (omen_str){(const char *)s->doc.data, s->doc.len}, match, err);
+    return ask(s, text, match, err);
 }
 
 /* ---- everybody ---- */

@@ -38,8 +38,7 @@ typedef struct omen_select {
     uint32_t part, row;
     bool settling, burying, buried;     /* buried: rows of parts that tables replaced are out of may */
     uint32_t table, entry;
-    omen_buf doc;
-    omen_part_doc_place doc_place;
+    omen_part_doc_reader doc;
     uint32_t doc_part, doc_row; /* what is being read */
 } omen_select;
 
