@@ -1,6 +1,5 @@
 #include "query/ann.h"
 
-#include "column/element.h"
 #include "index/may.h"
 #include "query/deadline.h"
 
@@ -8,24 +7,14 @@
 #define NEAR 10u
 
 void omen_ann_init(omen_ann *a, omen_mem *m, omen_ann_source *sources, uint32_t source_count, uint32_t field, const omen_ranker *ranker, const void *vector, omen_topk *top) {
-    *a = (omen_ann){.mem = m, .host = m->host, .sources = sources, .source_count = source_count, .field = field, .ranker = *ranker, .vector = vector, .top = top};
-}
-
-static void release_window(omen_ann *a) {
-    const omen_scan_source *s = a->sources[a->source].rows;
-    for (uint32_t i = 0; i < OMEN_ANN_WINDOW; i++) {
-        if (a->held[i]) s->ops->release_row(s->ctx, &a->rows[i]);
-        a->held[i] = false;
-    }
-    a->ranked = false;
-    a->window = a->done = 0;
+    *a = (omen_ann){.mem = m, .host = m->host, .sources = sources, .source_count = source_count, .vector = vector, .top = top};
+    omen_window_init(&a->window, m, field, ranker, top);
 }
 
 void omen_ann_deinit(omen_ann *a) {
     if (a->mem == NULL) return;
-    if (a->source < a->source_count) release_window(a);
+    omen_window_deinit(&a->window);
     omen_index_search_end(a->search);
-    omen_free(a->mem, a->buffers, OMEN_ANN_WINDOW * a->buffer_bytes);
     *a = (omen_ann){0};
 }
 
@@ -41,77 +30,22 @@ static omen_status begin(omen_ann *a, omen_error *err) {
     return omen_index_search_begin(s->index, &q, &a->search, err);
 }
 
-/* Holds the vectors of the next candidates. On hosts whose reads pend all of them are under way before the first wait; a pool too small for the window
- * is no failure as long as one row is held. */
-static omen_status fill_window(omen_ann *a, omen_error *err) {
-    const omen_scan_source *s = a->sources[a->source].rows;
-    omen_status pending = OMEN_OK;
-    uint32_t n = 0;
-    bool at_hand = true;
-    for (uint32_t i = a->at; i < OMEN_MIN(a->at + OMEN_ANN_WINDOW, a->hit_count) && !a->held[0]; i++) {
-        at_hand &= s->ops->expect_row(s->ctx, a->field, a->hits[i].row);
-        s->ops->expect_key(s->ctx, a->hits[i].row, false);
-    }
-    if (!at_hand && a->buffers == NULL) {
-        size_t bytes = (size_t)omen_round_up(omen_element_bytes(a->ranker.element, a->ranker.dimensions) + 64, 64);
-        a->buffers = omen_alloc(a->mem, OMEN_ANN_WINDOW * bytes);
-        a->buffer_bytes = a->buffers == NULL ? 0 : bytes; /* without memory rows are read by blocks */
-    }
-    for (; n < OMEN_ANN_WINDOW && a->at + n < a->hit_count; n++) {
-        if (a->held[n]) continue;
-        omen_status st = s->ops->row_vector(s->ctx, a->field, a->hits[a->at + n].row, a->buffers == NULL ? NULL : a->buffers + n * a->buffer_bytes, &a->rows[n], err);
-        if (st == OMEN_ERR_LIMIT && n != 0) break;
-        if (st == OMEN_PENDING) {
-            pending = st;
-            continue;
-        }
-        if (st != OMEN_OK) return st;
-        a->held[n] = true;
-    }
-    if (pending != OMEN_OK) return pending;
-    a->window = n;
-    return OMEN_OK;
-}
-
-static bool entered(const omen_ann *a, uint32_t row) {
-    for (uint32_t i = 0; i < a->top->count; i++)
-        if (a->top->heap[i].source == a->sources[a->source].number && a->top->heap[i].row == row) return true;
-    return false;
-}
-
-static omen_status offer_window(omen_ann *a, omen_error *err) {
-    omen_ann_source *own = &a->sources[a->source];
-    const omen_scan_source *s = own->rows;
-    for (; a->done < a->window; a->done++) {
-        float d = a->distances[a->done];
-        uint32_t row = a->hits[a->at + a->done].row;
-        if (!omen_topk_open(a->top, d) || (own->widened != 0 && entered(a, row))) continue;
-        uint8_t bytes[OMEN_KEY_MAX];
-        omen_key key;
-        bool live;
-        OMEN_TRY(s->ops->row(s->ctx, row, bytes, &key, &live, err));
-        a->stale += !live;
-        if (live && omen_topk_push(a->top, d, own->number, row, key) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a search");
-    }
-    return OMEN_OK;
-}
-
 static omen_status rank_hits(omen_ann *a, omen_error *err) {
-    const omen_scan_source *s = a->sources[a->source].rows;
-    while (a->at < a->hit_count) {
-        if (!a->ranked) {
-            OMEN_TRY(omen_deadline_check(a->host, a->deadline_ns, err));
-            OMEN_TRY(fill_window(a, err));
-            for (uint32_t i = 0; i < a->window; i++) omen_rank_rows(&a->ranker, a->rows[i].vector, &a->rows[i].norm, 1, &a->distances[i]);
-            for (uint32_t i = 0; i < a->window; i++)
-                if (omen_topk_open(a->top, a->distances[i])) s->ops->expect_key(s->ctx, a->hits[a->at + i].row, true);
-            a->sources[a->source].ranked += a->window;
-            a->ranked = true;
-            a->done = 0;
+    omen_ann_source *s = &a->sources[a->source];
+    omen_window *w = &a->window;
+    while (w->source != NULL || a->at < a->hit_count) {
+        if (w->source == NULL) {
+            uint32_t n = OMEN_MIN(a->hit_count - a->at, OMEN_WINDOW);
+            for (uint32_t i = 0; i < n; i++) w->ids[i] = a->hits[a->at + i].row;
+            omen_window_open(w, s->rows, n);
         }
-        OMEN_TRY(offer_window(a, err));
-        a->at += a->window;
-        release_window(a);
+        if (!w->ranked) {
+            OMEN_TRY(omen_deadline_check(a->host, a->deadline_ns, err));
+            OMEN_TRY(omen_window_rank(w, err));
+            s->ranked += w->count;
+            a->at += w->count;
+        }
+        OMEN_TRY(omen_window_offer(w, s->number, s->widened != 0, &a->stale, err));
     }
     return OMEN_OK;
 }

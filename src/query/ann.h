@@ -4,12 +4,8 @@
 #define OMEN_QUERY_ANN_H
 
 #include "index/index.h"
-#include "query/rank.h"
-#include "query/scan.h"
-#include "query/topk.h"
+#include "query/window.h"
 
-/* Candidates whose vectors are held at once. */
-#define OMEN_ANN_WINDOW 16u
 /* Beyond, every row is compared: sorted pools are no way to find a large share of everything. */
 #define OMEN_ANN_MAX_K 2000u
 /* Effort beyond which the rows of a source are compared one by one after all. */
@@ -37,23 +33,16 @@ typedef struct omen_ann {
     const omen_host *host;
     omen_ann_source *sources;  /* borrowed */
     uint32_t source_count;
-    uint32_t field;
-    omen_ranker ranker;
     const void *vector;        /* the query as indexes take it: floats, or bytes */
     omen_topk *top;            /* borrowed */
     uint64_t deadline_ns;      /* may be set after init (deadline.h) */
     /* place */
     uint32_t source;
     omen_index_search *search;
-    bool searched, ranked;     /* the index has answered; the window's distances are known */
+    bool searched;             /* the index has answered */
     const omen_index_hit *hits;
-    uint32_t hit_count, at;    /* the window begins at `at` */
-    uint32_t window, done;     /* rows in it; offered already */
-    omen_scan_row rows[OMEN_ANN_WINDOW];
-    uint8_t *buffers;          /* rows that were read alone; OMEN_ANN_WINDOW of buffer_bytes each */
-    size_t buffer_bytes;
-    bool held[OMEN_ANN_WINDOW];
-    float distances[OMEN_ANN_WINDOW];
+    uint32_t hit_count, at;    /* the next that comes into the window */
+    omen_window window;
     uint32_t stale;            /* candidates near enough to matter that were replaced or deleted since */
     uint64_t begun_ns;
 } omen_ann;

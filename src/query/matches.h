@@ -5,12 +5,7 @@
 
 #include "base/bits.h"
 #include "query/deadline.h"
-#include "query/rank.h"
-#include "query/scan.h"
-#include "query/topk.h"
-
-/* Rows whose vectors are held at once. */
-#define OMEN_MATCHES_WINDOW 16u
+#include "query/window.h"
 
 typedef struct omen_match_source {
     const omen_scan_source *rows; /* one that reads single rows */
@@ -21,20 +16,13 @@ typedef struct omen_match_source {
 
 typedef struct omen_matches {
     omen_mem *mem;
-    omen_match_source *sources; /* borrowed, as all below */
-    uint32_t source_count, field;
-    omen_ranker ranker;
-    omen_topk *top;
+    omen_match_source *sources; /* borrowed */
+    uint32_t source_count;
     uint64_t distances;
     uint64_t deadline_ns;       /* may be set after init (deadline.h) */
     /* place */
     uint32_t source, next;      /* the row after the window's last */
-    uint32_t ids[OMEN_MATCHES_WINDOW], window, done;
-    bool ranked, held[OMEN_MATCHES_WINDOW];
-    omen_scan_row rows[OMEN_MATCHES_WINDOW];
-    float values[OMEN_MATCHES_WINDOW];
-    uint8_t *buffers;
-    size_t buffer_bytes;
+    omen_window window;
 } omen_matches;
 
 void omen_matches_init(omen_matches *x, omen_mem *m, omen_match_source *sources, uint32_t source_count, uint32_t field, const omen_ranker *ranker, omen_topk *top);
