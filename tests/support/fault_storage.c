@@ -177,6 +177,8 @@ void fault_storage_short_read_at(fault_storage *fs, uint64_t n) {
     fs->short_call = n > 0 ? fs->calls + n : 0;
 }
 
+void fault_storage_on_call(fault_storage *fs, void (*watch)(void *arg, const fault_storage *fs), void *arg) { fs->watch = watch, fs->watch_arg = arg; }
+
 uint64_t fault_storage_calls(const fault_storage *fs) { return fs->calls; }
 uint64_t fault_storage_pended(const fault_storage *fs) { return fs->pended; }
 bool fault_storage_fault_hit(const fault_storage *fs) { return fs->hit; }
@@ -273,6 +275,7 @@ static const char *name_of(const fault_storage *fs, int file) {
 
 /* Counts a call and says what becomes of it. */
 static fate count_call(fault_storage *fs, omen_status *status) {
+    if (fs->watch != NULL) fs->watch(fs->watch_arg, fs);
     uint64_t n = ++fs->calls;
     *status = OMEN_OK;
     if (fs->off_call != 0 && n >= fs->off_call) {

@@ -52,6 +52,9 @@ void fault_storage_fail_at(fault_storage *fs, uint64_t n, omen_status status, bo
 void fault_storage_power_off_at(fault_storage *fs, uint64_t n);
 /* The nth call from now, if it is a read of more than one byte, answers OMEN_OK with fewer bytes than asked for. */
 void fault_storage_short_read_at(fault_storage *fs, uint64_t n);
+/* Called before every call takes effect, with the state that a machine losing power at that moment would leave behind: `fs` may be looked at, cloned and crashed, but
+ * not used otherwise. NULL: nobody. */
+void fault_storage_on_call(fault_storage *fs, void (*watch)(void *arg, const fault_storage *fs), void *arg);
 uint64_t fault_storage_calls(const fault_storage *fs); /* since the image was made */
 uint64_t fault_storage_pended(const fault_storage *fs); /* answers of OMEN_PENDING */
 bool fault_storage_fault_hit(const fault_storage *fs); /* whether the fault set last has come about */
@@ -72,6 +75,8 @@ fault_storage *fault_storage_crash(const fault_storage *fs, fault_crash_mode mod
 /* The same with every choice told: unit i survives in its last form if bit i of mask is set, and is lost wholly otherwise. Units are the
  * sectors, sizes and names that differ from what is durable; units beyond 64 are lost. */
 unsigned fault_storage_units(const fault_storage *fs);
+/* Of all names and bytes as a session sees them: two images of one hash are one image. */
+uint64_t fault_storage_hash(const fault_storage *fs);
 fault_storage *fault_storage_crash_subset(const fault_storage *fs, uint64_t mask);
 
 /* ---- looking at and changing an image (as now seen by a session) ---- */

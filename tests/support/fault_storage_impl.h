@@ -94,6 +94,8 @@ struct fault_storage {
     uint64_t fail_call, short_call, off_call;
     omen_status fail_status;
     bool fail_sticky, hit;
+    void (*watch)(void *arg, const fault_storage *fs);
+    void *watch_arg;
     /* state of the sessions */
     uint64_t calls, pended;
     pending *waiting;
