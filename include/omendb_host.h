@@ -89,6 +89,20 @@ typedef struct omen_storage {
 /* Flags of storage_open. */
 enum { OMEN_STORAGE_CREATE = 1u, OMEN_STORAGE_READ_ONLY = 2u };
 
+/* Encryption at rest (docs/ENCRYPTION.md). A key is 32 unpredictable bytes; its id is a label of the caller's, kept readable in every file's
+ * header, zero-padded. */
+typedef struct omen_key {
+    uint8_t bytes[32];
+    char id[32];
+} omen_key;
+
+typedef struct omen_encryption {
+    uint32_t struct_size;     /* sizeof(omen_encryption) */
+    uint32_t previous_count;  /* at most 16 */
+    omen_key key;             /* seals every new file */
+    const omen_key *previous; /* tried for files that `key` does not open: between the start and the end of a change of keys */
+} omen_encryption;
+
 typedef struct omen_host {
     uint32_t struct_size; /* sizeof(omen_host) */
     void *ctx;
@@ -131,6 +145,10 @@ typedef struct omen_host {
      * OMEN_ERR_BUSY: another writer has it. OMEN_ERR_NOT_FOUND: absent and no OMEN_STORAGE_CREATE.
      * Optional where omen_options.storage is always given. [may pend] */
     omen_status (*storage_open)(void *ctx, const char *path, uint32_t flags, omen_storage *out);
+
+    /* Puts a storage that encrypts around `inner`; what omen_options.encryption asks for. The keys are copied. On OMEN_OK `inner` belongs to
+     * *out, otherwise it stays the caller's. OMEN_ERR_UNSUPPORTED: there is no AES-256-GCM here. Optional. Never pends. */
+    omen_status (*storage_encrypt)(void *ctx, const omen_storage *inner, const omen_encryption *encryption, omen_storage *out);
 } omen_host;
 
 #ifdef __cplusplus

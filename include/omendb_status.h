@@ -30,12 +30,16 @@
     X(ERR_POISONED, 33, "an earlier write or sync failed; reopen the database to recover what is durable")   \
     X(ERR_CANCELLED, 34, "the operation was cancelled")                                                      \
     X(ERR_DEADLINE, 35, "the deadline passed before the answer was complete; give more time, or ask for less") \
+    X(ERR_OUTCOME_UNKNOWN, 36, "whoever held the database went before it answered, so whether the write happened is not "   \
+                               "known; read back what it wrote, and write again if need be")                  \
     X(ERR_IO, 40, "the storage failed to read or write")                                                     \
     X(ERR_FULL, 41, "the disk or the storage quota is full; free some space and reopen")                     \
     X(ERR_DATA_EVICTED, 42, "the storage no longer holds the database it held before")                       \
     X(ERR_CORRUPT, 50, "the database is damaged; the message gives file and place")                          \
     X(ERR_FOREIGN, 51, "not an OmenDB database; choose another path or name")                                \
     X(ERR_VERSION, 52, "written by a newer OmenDB; upgrade this one")                                        \
+    X(ERR_KEY, 53, "the encryption key does not fit: another one, none although the database is encrypted, " \
+                   "or one although it is not; nothing is damaged")                                          \
     X(ERR_MEMORY, 60, "out of memory")                                                                       \
     X(ERR_LIMIT, 61, "a limit of the options is reached; wait for maintenance, or raise the limit")          \
     X(ERR_UNSUPPORTED, 70, "this host or build does not offer the operation")                                \
