@@ -129,10 +129,11 @@ typedef struct omen_options {
     const omen_host *host;       /* NULL: the platform's own (native builds only) */
     const omen_storage *storage; /* NULL: host->storage_open(path) */
     const uint8_t *database_id;  /* 16 bytes for a new database, NULL: from the host's entropy. For reproducible files. */
+    const omen_encryption *encryption; /* NULL: files are plain. Borrowed until the database is open (docs/ENCRYPTION.md) */
 } omen_options;
 
 /* The path may be NULL when options->storage is given. Recovers the log, takes the writer's lock.
- * OMEN_ERR_BUSY, _NOT_FOUND, _FOREIGN, _VERSION, _CORRUPT, _IO, _FULL, _MEMORY. */
+ * OMEN_ERR_BUSY, _NOT_FOUND, _FOREIGN, _VERSION, _KEY, _CORRUPT, _IO, _FULL, _MEMORY. */
 OMEN_API void omen_options_init(omen_options *o);
 /* Reads a profile name and OMENDB_* style settings ("pool_bytes" = "64MiB") into options: key is the field's name. */
 OMEN_API omen_status omen_options_set(omen_options *o, omen_str key, omen_str value);

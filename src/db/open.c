@@ -152,6 +152,14 @@ static omen_status open_storage(omen_open_op *op, omen_error *err) {
         OMEN_TRY(omen_store_check(s, "open", op->path, err));
     }
     db->storage_open = true;
+    if (db->options.encryption == NULL) return OMEN_OK;
+    if (op->host->storage_encrypt == NULL) return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host does not encrypt; open the database without a key, or on a host that does");
+    omen_storage sealed;
+    omen_status s = op->host->storage_encrypt(op->host->ctx, &db->store.storage, db->options.encryption, &sealed);
+    if (s == OMEN_ERR_UNSUPPORTED) return omen_fail(err, s, "encryption needs libcrypto (OpenSSL 1.1 or later), which is not on this machine or not in this build");
+    OMEN_TRY(omen_store_check(s, "encrypt", op->path, err));
+    db->store.storage = sealed;
+    db->options.encryption = NULL; /* the caller's */
     return OMEN_OK;
 }
 

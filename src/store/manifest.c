@@ -39,10 +39,11 @@
 #define MAX_PAYLOAD (256u << 20)
 #define SECTOR 512u
 static const char magic[8] = {'O', 'M', 'E', 'N', 'M', 'N', 'F', '1'};
+static const char sealed_magic[8] = {'O', 'M', 'E', 'N', 'S', 'E', 'A', 'L'}; /* of every encrypted file (docs/ENCRYPTION.md) */
 static const char *const slot_names[2] = {"manifest-0", "manifest-1"};
 
 /* ABSENT and TORN slots may belong to a database that never was; the others are something. */
-typedef enum verdict { ABSENT, TORN, DAMAGED, FOREIGN, NEWER, VALID } verdict;
+typedef enum verdict { ABSENT, TORN, DAMAGED, FOREIGN, SEALED, NEWER, VALID } verdict;
 
 struct omen_manifest {
     omen_store *st;
@@ -96,6 +97,7 @@ static bool cut_off(const omen_buf *b, uint64_t should_hold) {
  * another program's file. */
 static verdict judge_stranger(const omen_buf *b) {
     size_t n = OMEN_MIN(b->len, sizeof magic), differ = 0;
+    if (b->len >= sizeof sealed_magic && memcmp(b->data, sealed_magic, sizeof sealed_magic) == 0) return SEALED;
     for (size_t i = 0; i < n; i++) differ += b->data[i] != (uint8_t)magic[i];
     if (differ > 2 && !all_zero(b->data, n)) return FOREIGN;
     return cut_off(b, SLOT_HEADER) ? TORN : DAMAGED;
@@ -170,7 +172,9 @@ static omen_status read_slot(omen_manifest *m, omen_error *err) {
         return OMEN_OK;
     }
     case READ_HEADER: {
-        OMEN_TRY(read_some(m, 0, m->bytes_wanted, err));
+        omen_status r = read_some(m, 0, m->bytes_wanted, err);
+        if (r == OMEN_ERR_CORRUPT) return next_slot(m, DAMAGED); /* a storage with checksums of its own says so itself */
+        OMEN_TRY(r);
         uint64_t whole = m->bytes.len;
         if (m->bytes.len == SLOT_HEADER && memcmp(m->bytes.data, magic, sizeof magic) == 0) {
             uint32_t length = omen_get32(m->bytes.data + 40);
@@ -181,9 +185,12 @@ static omen_status read_slot(omen_manifest *m, omen_error *err) {
         m->reading = READ_PAYLOAD;
         return OMEN_OK;
     }
-    case READ_PAYLOAD:
-        OMEN_TRY(read_some(m, m->bytes.len, m->bytes_wanted, err));
+    case READ_PAYLOAD: {
+        omen_status r = read_some(m, m->bytes.len, m->bytes_wanted, err);
+        if (r == OMEN_ERR_CORRUPT) return next_slot(m, DAMAGED);
+        OMEN_TRY(r);
         return take(m, err);
+    }
     case READ_DONE: break;
     }
     return OMEN_OK;
@@ -200,6 +207,7 @@ static omen_status choose(omen_manifest *m, omen_error *err) {
     }
     if (m->generation > 0) return OMEN_OK;
     for (int i = 0; i < 2; i++) {
+        if (v[i] == SEALED) return omen_fail(err, OMEN_ERR_KEY, "the database is encrypted; open it with its key");
         if (v[i] == FOREIGN)
             return omen_fail(err, OMEN_ERR_FOREIGN, "%s is not a file of OmenDB; choose another path or name", slot_names[i]);
     }
