@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 
 #define STEP_US 100000u
+#define WHAT (2 * OMEN_MAX_NAME + 40) /* collection, field and segment, with their separators */
 
 /* ---- parameters ---- */
 
@@ -72,8 +73,20 @@ omen_status cli_effort_options(omen_query *q) {
 
 /* ---- index ---- */
 
-/* What is being built, as `omen_stats` tells it. */
-typedef struct task { char what[2 * OMEN_MAX_NAME + 40]; uint64_t rows; bool on; } task;
+/* What is being built, as `omen_stats` tells it, and what was there when it last told: the indexes by what they are of,
+ * each with its file and that file's hash. A small index is built within one step, between two reports, and has a bar nevertheless. */
+typedef struct built { char what[WHAT], file[80]; uint64_t rows; } built;
+typedef struct task {
+    char what[WHAT];
+    uint64_t rows;
+    bool on;
+    built *known;
+    size_t count;
+} task;
+
+static void name_task(char out[static WHAT], const char *collection, const char *field, const char *segment) {
+    snprintf(out, WHAT, "%.128s.%.128s %.30s", collection, field, segment);
+}
 
 static uint64_t rows_of(yyjson_val *root, const char *collection, const char *segment) {
     yyjson_val *c, *s;
@@ -86,50 +99,109 @@ static uint64_t rows_of(yyjson_val *root, const char *collection, const char *se
     return 0;
 }
 
+static void begin(task *t, const char *what, uint64_t rows) {
+    if (t->on) cli_progress_end(); /* given up: its segment was merged away, or it could not be built */
+    snprintf(t->what, sizeof t->what, "%s", what);
+    t->rows = rows;
+    t->on = true;
+    cli_progress_begin(t->what, t->rows);
+}
+
 static void done(task *t) {
-    if (!t->on) return;
     cli_progress(t->rows, t->rows);
     cli_progress_end();
     t->on = false;
 }
 
-/* One bar for each index. */
-static omen_status show_progress(omen_db *db, task *t) {
-    char *text, what[sizeof t->what];
+static bool known(const task *t, const built *b) {
+    for (size_t i = 0; i < t->count; i++)
+        if (strcmp(t->known[i].what, b->what) == 0 && strcmp(t->known[i].file, b->file) == 0) return true;
+    return false;
+}
+
+/* The indexes that there are. */
+static omen_status list_built(yyjson_val *root, built **out, size_t *count) {
+    yyjson_val *c, *s, *x;
+    size_t i, n, k, m, a, b, capacity = 0;
+    *out = NULL;
+    *count = 0;
+    yyjson_arr_foreach(yyjson_obj_get(root, "collections"), i, n, c)
+        yyjson_arr_foreach(yyjson_obj_get(c, "segments"), k, m, s)
+            yyjson_arr_foreach(yyjson_obj_get(s, "indexes"), a, b, x) {
+                if (*count == capacity) {
+                    capacity = capacity == 0 ? 16 : 2 * capacity;
+                    built *larger = realloc(*out, capacity * sizeof **out);
+                    if (larger == NULL) return cli_no_memory();
+                    *out = larger;
+                }
+                built *one = *out + (*count)++;
+                name_task(one->what, cli_member(c, "name"), cli_member(x, "field"), cli_member(s, "file"));
+                yyjson_val *index = yyjson_obj_get(x, "index");
+                snprintf(one->file, sizeof one->file, "%.30s %.40s", cli_member(index, "file"), cli_member(index, "hash"));
+                one->rows = yyjson_get_uint(yyjson_obj_get(s, "rows"));
+            }
+    return OMEN_OK;
+}
+
+/* One bar for each index: that of the one seen in the making is filled, one built unseen is shown full. */
+static omen_status show_built(yyjson_val *root, task *t, bool show) {
+    built *now;
+    size_t count;
+    omen_status s = list_built(root, &now, &count);
+    if (s != OMEN_OK) {
+        free(now);
+        return s;
+    }
+    for (size_t i = 0; show && i < count; i++) {
+        if (known(t, &now[i])) continue;
+        if (!t->on || strcmp(t->what, now[i].what) != 0) begin(t, now[i].what, now[i].rows);
+        done(t);
+    }
+    free(t->known);
+    t->known = now;
+    t->count = count;
+    return OMEN_OK;
+}
+
+static void show_building(yyjson_val *root, task *t) {
+    char what[sizeof t->what];
+    yyjson_val *at = yyjson_obj_get(root, "indexing");
+    if (!yyjson_is_obj(at)) {
+        if (t->on) cli_progress_end();
+        t->on = false;
+        return;
+    }
+    name_task(what, cli_member(at, "collection"), cli_member(at, "field"), cli_member(at, "segment"));
+    if (!t->on || strcmp(what, t->what) != 0) begin(t, what, rows_of(root, cli_member(at, "collection"), cli_member(at, "segment")));
+    uint64_t rows = (uint64_t)(yyjson_get_num(yyjson_obj_get(at, "progress")) * (double)t->rows);
+    cli_progress(rows, rows);
+}
+
+/* show: what is new since the last look; else only what is there. */
+static omen_status look(omen_db *db, task *t, bool show) {
+    char *text;
     size_t len;
     CLI_TRY(cli_stats_text(db, &text, &len));
     yyjson_doc *doc = yyjson_read(text, len, YYJSON_READ_NOFLAG);
-    yyjson_val *root = yyjson_doc_get_root(doc), *at = yyjson_obj_get(root, "indexing");
-    if (yyjson_is_obj(at)) {
-        snprintf(what, sizeof what, "%.128s.%.128s %.30s", cli_member(at, "collection"), cli_member(at, "field"), cli_member(at, "segment"));
-        if (t->on && strcmp(what, t->what) != 0) done(t);
-        if (!t->on) {
-            memcpy(t->what, what, sizeof what);
-            t->rows = rows_of(root, cli_member(at, "collection"), cli_member(at, "segment"));
-            t->on = true;
-            cli_progress_begin(t->what, t->rows);
-        }
-        uint64_t rows = (uint64_t)(yyjson_get_num(yyjson_obj_get(at, "progress")) * (double)t->rows);
-        cli_progress(rows, rows);
-    } else {
-        done(t);
-    }
+    omen_status s = doc == NULL ? cli_no_memory() : show_built(yyjson_doc_get_root(doc), t, show);
+    if (s == OMEN_OK && show) show_building(yyjson_doc_get_root(doc), t);
     yyjson_doc_free(doc);
     free(text);
-    return OMEN_OK;
+    return s;
 }
 
 static omen_status build(omen_db *db) {
     task t = {0};
     int more = 1;
-    CLI_TRY(cli_core(omen_flush(db)));
-    omen_status s = OMEN_OK;
+    omen_status s = look(db, &t, false);
+    if (s == OMEN_OK) s = cli_core(omen_flush(db));
+    if (s == OMEN_OK) s = look(db, &t, true);
     while (s == OMEN_OK && more) {
         s = cli_core(omen_db_maintain(db, STEP_US, &more));
-        if (s == OMEN_OK) s = show_progress(db, &t);
+        if (s == OMEN_OK) s = look(db, &t, true);
     }
-    if (s == OMEN_OK) done(&t);
-    else cli_progress_end();
+    cli_progress_end();
+    free(t.known);
     return s;
 }
 
