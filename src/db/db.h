@@ -78,7 +78,7 @@ struct omen_db {
     uint64_t log_first_epoch; /* the manifest's: older logs are not needed */
     uint64_t flushed_lsn;     /* every LSN up to here lies in segments */
     _Atomic(omen_job *) job;  /* changed under the maintenance lock */
-    bool maintenance_failed;  /* a job failed: nothing more is tried, and writes are refused */
+    uint64_t merge_bytes;     /* parts of together more than this are not merged of our own accord: there was no memory for it */
 
     omen_lock sync_lock;
     omen_sync_state sync;

@@ -14,9 +14,15 @@ static uint32_t tier_of(const omen_part_state *p) {
     return tier;
 }
 
+static uint64_t length_of(const omen_coll_version *v, uint32_t from, uint32_t to) {
+    uint64_t sum = 0;
+    for (uint32_t i = from; i < to; i++) sum += omen_segment_info_of(v->parts[i].part->segment)->length;
+    return sum;
+}
+
 /* Size-tiered merging: when the newest four parts, or more, are of one size class or below it, they become one (compare O'Neil et al. 1996).
- * A part with more dead than live rows is rewritten by itself. Parts above MERGE_MAX_BYTES stay as they are. */
-static bool pick_merge(const omen_coll_version *v, bool force, uint32_t *from, uint32_t *to) {
+ * A part with more dead than live rows is rewritten by itself. Parts above MERGE_MAX_BYTES stay as they are, and what is together above `most` is not merged. */
+static bool pick_merge(const omen_coll_version *v, bool force, uint64_t most, uint32_t *from, uint32_t *to) {
     if (force) {
         *from = 0;
         *to = v->part_count;
@@ -24,18 +30,20 @@ static bool pick_merge(const omen_coll_version *v, bool force, uint32_t *from, u
         if (v->part_count == 0 || (v->parts[0].dead != NULL && v->parts[0].dead->ones != 0)) return v->part_count != 0;
         return v->coll->schema.text != NULL && omen_part_text_stale(v->parts[0].part, v->coll->schema.text);
     }
-    if (v->part_count >= OMEN_MERGE_RUN) {
+    /* Where few fit into one merge, two are better than none. */
+    uint32_t run = most == UINT64_MAX ? OMEN_MERGE_RUN : 2;
+    if (v->part_count >= run) {
         uint32_t tier = 0, first = v->part_count;
-        for (uint32_t i = 0; i < OMEN_MERGE_RUN; i++) tier = OMEN_MAX(tier, tier_of(&v->parts[v->part_count - 1 - i]));
-        while (first != 0 && tier_of(&v->parts[first - 1]) <= tier && omen_segment_info_of(v->parts[first - 1].part->segment)->length < OMEN_MERGE_MAX_BYTES) first--;
-        if (v->part_count - first >= OMEN_MERGE_RUN) {
+        for (uint32_t i = 0; i < run; i++) tier = OMEN_MAX(tier, tier_of(&v->parts[v->part_count - 1 - i]));
+        while (first != 0 && tier_of(&v->parts[first - 1]) <= tier && length_of(v, first - 1, first) < OMEN_MERGE_MAX_BYTES && length_of(v, first - 1, v->part_count) <= most) first--;
+        if (v->part_count - first >= run) {
             *from = first;
             *to = v->part_count;
             return true;
         }
     }
     for (uint32_t i = 0; i < v->part_count; i++) {
-        if (v->parts[i].dead == NULL || v->parts[i].dead->ones <= v->parts[i].part->rows / 2) continue;
+        if (v->parts[i].dead == NULL || v->parts[i].dead->ones <= v->parts[i].part->rows / 2 || length_of(v, i, i + 1) > most) continue;
         *from = i;
         *to = i + 1;
         return true;
@@ -54,7 +62,7 @@ static omen_status pick_job(omen_db *db, uint32_t what, omen_error *err) {
     omen_lock_drop(&db->version_lock);
     uint32_t from, to, coll = UINT32_MAX;
     for (uint32_t c = 0; !frozen && c < s.version->count && coll == UINT32_MAX; c++)
-        if (pick_merge(s.version->colls[c], (what & OMEN_DO_MERGE_ALL) != 0, &from, &to)) coll = c;
+        if (pick_merge(s.version->colls[c], (what & OMEN_DO_MERGE_ALL) != 0, db->merge_bytes, &from, &to)) coll = c;
     /* Searches wait for an index that is built longer than a merge takes, but not for ever. */
     omen_indexing *built = db->indexing != NULL && db->indexing->built && !db->indexing->handed ? db->indexing : NULL;
     omen_status st = OMEN_OK;
@@ -91,6 +99,16 @@ bool omen_maintain_due(omen_db *db) {
 
 /* ---- the steps ---- */
 
+/* A merge for which there was no memory is left; from now on smaller ones are made. (What somebody asked for fails with the reason.) */
+static bool merge_less(omen_db *db, uint32_t what, omen_status s) {
+    const omen_job *job = db->job;
+    if ((s != OMEN_ERR_MEMORY && s != OMEN_ERR_LIMIT) || job->kind != OMEN_JOB_MERGE || (what & OMEN_DO_MERGE_ALL) != 0) return false;
+    db->merge_bytes = length_of(job->colls[0].v, job->colls[0].from, job->colls[0].to) / 2;
+    static const char line[] = "segments were not merged for want of memory; smaller ones will be (memory_bytes, pool_bytes)";
+    if (db->host->log != NULL) db->host->log(db->host->ctx, OMEN_LOG_WARN, line, sizeof line - 1);
+    return true;
+}
+
 /* *more: a step was made. */
 static omen_status maintain_locked(omen_db *db, uint32_t what, bool *more, omen_error *err) {
     *more = false;
@@ -104,6 +122,11 @@ static omen_status maintain_locked(omen_db *db, uint32_t what, bool *more, omen_
     if (s != OMEN_OK && db->job->kind == OMEN_JOB_INDEX && db->job->stage == OMEN_STAGE_OPEN) {
         /* An index that cannot be opened is one index less. */
         omen_indexing_refused(db, s, err);
+        omen_job_abandon(db);
+        *more = true;
+        return OMEN_OK;
+    }
+    if (s != OMEN_OK && merge_less(db, what, s)) {
         omen_job_abandon(db);
         *more = true;
         return OMEN_OK;

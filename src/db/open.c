@@ -55,6 +55,7 @@ omen_status omen_open_op_new(const char *path, const omen_options *options, omen
     }
     db->opened_ns = host->ticks_ns(host->ctx);
     atomic_init(&db->index_due, true);
+    db->merge_bytes = UINT64_MAX;
     db->store.resident.limit = options->index_bytes;
     omen_buf_init(&db->garbage, &db->mem);
     omen_buf_init(&db->orphans, &db->mem);
