@@ -85,8 +85,8 @@ export class Database {
   async buildIndexes(options?: BuildOptions): Promise<void> {
     const { signal, onProgress } = options ?? {};
     if (onProgress !== undefined && typeof onProgress !== "function") throw new OmenError("OMEN_ERR_INVALID", "onProgress must be a function");
-    await this.#op("flush", {}, options);
     const progress = onProgress === undefined ? undefined : new BuildProgress(await this.stats(options), onProgress);
+    await this.#op("flush", {}, options);
     let until: unknown = 0;
     for (let more = true; more; ) {
       const { json } = await this.#op("buildIndexes", { budgetUs: BUILD_US, until }, options);
