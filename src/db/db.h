@@ -77,6 +77,8 @@ struct omen_db {
     uint64_t next_file;
     uint64_t log_first_epoch; /* the manifest's: older logs are not needed */
     uint64_t flushed_lsn;     /* every LSN up to here lies in segments */
+    uint64_t proven_lsn;      /* the manifest says that every LSN up to here was durable when it was read; written manifests say it at least */
+    omen_buf proof;           /* the manifest that a close writes */
     _Atomic(omen_job *) job;  /* changed under the maintenance lock */
     uint64_t merge_bytes;     /* parts of together more than this are not merged of our own accord: there was no memory for it */
 
@@ -176,10 +178,15 @@ typedef struct omen_manifest_part {
 typedef struct omen_manifest_coll { omen_coll *coll; uint32_t part_count; omen_manifest_part *parts; } omen_manifest_coll;
 typedef struct omen_manifest_body {
     uint64_t next_file, log_first_epoch, last_epoch, flushed_lsn;
+    uint64_t durable_lsn; /* every LSN up to here was durable when the manifest was written; at least flushed_lsn */
     uint32_t next_collection_id, count;
     omen_manifest_coll *colls; /* in the arena */
 } omen_manifest_body;
 omen_status omen_manifest_encode(omen_db *db, const omen_db_version *v, uint64_t log_first_epoch, uint64_t flushed_lsn, omen_buf *out, omen_error *err);
+/* durable_lsn of a payload that omen_manifest_decode took. */
+uint64_t omen_manifest_proven(const uint8_t *payload, size_t len);
+/* The same payload with another durable_lsn; what a payload of version 1 holds becomes one of version 2. OMEN_ERR_MEMORY. */
+omen_status omen_manifest_prove(const uint8_t *payload, size_t len, uint64_t durable_lsn, omen_buf *out);
 omen_status omen_manifest_decode(omen_mem *m, omen_arena *a, const uint8_t *payload, size_t len, omen_manifest_body *out, omen_error *err);
 
 /* ---- writing (db_write.c, db_sync.c) ---- */
@@ -218,6 +225,9 @@ void omen_write_op_free(omen_write_op *op);              /* leaves the queue */
 omen_status omen_sync_step(omen_db *db, uint64_t lsn, omen_error *err);
 /* Syncs and closes the logs of epochs up to `epoch`, all of whose records are durable. Step: repeat on PENDING. */
 omen_status omen_sync_old_logs(omen_db *db, uint64_t epoch, omen_error *err);
+/* The last act of a clean close, after the last sync: the manifest says what is durable, so that damage to the log can be told from a write that
+ * was cut off (proof.c). Nothing where it says so already. Step: repeat on PENDING. */
+omen_status omen_prove_step(omen_db *db);
 uint64_t omen_last_lsn(omen_db *db);
 /* The database stops writing; the first reason is kept. Answers s. */
 omen_status omen_poison(omen_db *db, omen_status s, const omen_error *why);

@@ -1,7 +1,7 @@
 /* manifest_body.c - what the manifest's payload holds.
  *
- *   u32 version (1)   u32 collections   u64 next_file   u64 log_first_epoch   u64 last_epoch   u64 flushed_lsn
- *   u32 next_collection_id   u32 zero
+ *   u32 version (2)   u32 collections   u64 next_file   u64 log_first_epoch   u64 last_epoch   u64 flushed_lsn
+ *   u32 next_collection_id   u32 zero   u64 durable_lsn (version 1 has none: flushed_lsn stands for it)
  *   for each collection, in order of id:
  *     u32 id   u32 name length   name, zeros up to a multiple of 8   schema (schema.h)   u32 parts   u32 zero
  *     for each part, oldest first: u64 file number   u64 length   16 bytes hash   u32 indexes   u32 zero,
@@ -10,6 +10,7 @@
 #include "db/db.h"
 
 #define HEAD_BYTES 48u
+#define PROOF_BYTES 8u
 #define PART_BYTES 40u
 #define INDEX_BYTES 40u
 
@@ -47,7 +48,8 @@ static omen_status encode_coll(const omen_coll_version *v, omen_buf *out) {
 }
 
 static omen_status encode(omen_db *db, const omen_db_version *v, uint64_t log_first_epoch, uint64_t flushed_lsn, omen_buf *out) {
-    OMEN_TRY(omen_buf_append_u32(out, 1));
+    uint64_t durable = OMEN_MAX(atomic_load(&db->durable_lsn), db->proven_lsn);
+    OMEN_TRY(omen_buf_append_u32(out, 2));
     OMEN_TRY(omen_buf_append_u32(out, v->count));
     OMEN_TRY(omen_buf_append_u64(out, db->next_file));
     OMEN_TRY(omen_buf_append_u64(out, log_first_epoch));
@@ -55,6 +57,7 @@ static omen_status encode(omen_db *db, const omen_db_version *v, uint64_t log_fi
     OMEN_TRY(omen_buf_append_u64(out, flushed_lsn));
     OMEN_TRY(omen_buf_append_u32(out, db->next_collection_id));
     OMEN_TRY(omen_buf_append_u32(out, 0));
+    OMEN_TRY(omen_buf_append_u64(out, OMEN_MAX(durable, flushed_lsn)));
     for (uint32_t c = 0; c < v->count; c++) OMEN_TRY(encode_coll(v->colls[c], out));
     return OMEN_OK;
 }
@@ -132,13 +135,17 @@ omen_status omen_manifest_decode(omen_mem *m, omen_arena *a, const uint8_t *payl
     const uint8_t *head = take(&c, HEAD_BYTES);
     *out = (omen_manifest_body){0};
     if (head == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, "the manifest is cut short; restore it from a backup");
-    if (omen_get32(head) != 1) return omen_fail(err, OMEN_ERR_VERSION, "the manifest was written by a newer OmenDB; upgrade this one");
+    uint32_t version = omen_get32(head);
+    if (version != 1 && version != 2) return omen_fail(err, OMEN_ERR_VERSION, "the manifest was written by a newer OmenDB; upgrade this one");
     uint32_t count = omen_get32(head + 4);
     out->next_file = omen_get64(head + 8);
     out->log_first_epoch = omen_get64(head + 16);
     out->last_epoch = omen_get64(head + 24);
     out->flushed_lsn = omen_get64(head + 32);
     out->next_collection_id = omen_get32(head + 40);
+    const uint8_t *proof = version == 1 ? head + 32 : take(&c, PROOF_BYTES);
+    if (proof == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, "the manifest is cut short; restore it from a backup");
+    out->durable_lsn = omen_get64(proof);
     if (count > OMEN_MAX_COLLECTIONS) return omen_fail(err, OMEN_ERR_CORRUPT, "the manifest names %u collections; restore it from a backup", count);
     out->colls = omen_arena_alloc(a, count * sizeof *out->colls + 8, 8);
     if (out->colls == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
@@ -151,4 +158,19 @@ omen_status omen_manifest_decode(omen_mem *m, omen_arena *a, const uint8_t *payl
     }
     if (c.at != len) return omen_fail(err, OMEN_ERR_CORRUPT, "the manifest has bytes left over; restore it from a backup");
     return OMEN_OK;
+}
+
+uint64_t omen_manifest_proven(const uint8_t *payload, size_t len) {
+    OMEN_ASSERT(len >= HEAD_BYTES);
+    return omen_get32(payload) == 1 || len < HEAD_BYTES + PROOF_BYTES ? omen_get64(payload + 32) : omen_get64(payload + HEAD_BYTES);
+}
+
+omen_status omen_manifest_prove(const uint8_t *payload, size_t len, uint64_t durable_lsn, omen_buf *out) {
+    OMEN_ASSERT(len >= HEAD_BYTES);
+    size_t head = HEAD_BYTES + (omen_get32(payload) == 1 ? 0 : PROOF_BYTES);
+    out->len = 0;
+    OMEN_TRY(omen_buf_append_u32(out, 2));
+    OMEN_TRY(omen_buf_append(out, payload + 4, HEAD_BYTES - 4));
+    OMEN_TRY(omen_buf_append_u64(out, durable_lsn));
+    return omen_buf_append(out, payload + head, len - head);
 }

@@ -60,6 +60,7 @@ omen_status omen_open_op_new(const char *path, const omen_options *options, omen
     omen_buf_init(&db->garbage, &db->mem);
     omen_buf_init(&db->orphans, &db->mem);
     omen_buf_init(&db->lost, &db->mem);
+    omen_buf_init(&db->proof, &db->mem);
     omen_lock *locks[] = {&db->index_lock, &db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
     omen_status s = OMEN_OK;
     for (size_t i = 0; i < OMEN_ARRAY_LEN(locks); i++) {
@@ -136,6 +137,7 @@ void omen_db_free(omen_db *db) {
     omen_buf_deinit(&db->garbage);
     omen_buf_deinit(&db->orphans);
     omen_buf_deinit(&db->lost);
+    omen_buf_deinit(&db->proof);
     omen_lock *locks[] = {&db->index_lock, &db->maintain_lock, &db->sync_lock, &db->write_lock, &db->version_lock};
     for (size_t i = 0; i < OMEN_ARRAY_LEN(locks); i++) omen_lock_deinit(locks[i]);
     host->free(host->ctx, db, sizeof *db);
@@ -366,6 +368,15 @@ static omen_status replay(void *arg, const omen_recovered_frame *f, omen_error *
     return s;
 }
 
+/* A write that was cut off, as far as anyone can tell (log_format.h). */
+static void tell_torn(omen_db *db, uint64_t bytes) {
+    char line[300];
+    if (bytes == 0 || db->host->log == NULL) return;
+    size_t n = omen_format(line, sizeof line, "the log ends with %llu bytes that are no whole write, and that nothing says was ever durable: they are %s",
+                           (unsigned long long)bytes, db->options.read_only ? "passed over" : "cut off");
+    db->host->log(db->host->ctx, OMEN_LOG_INFO, line, OMEN_MIN(n, sizeof line - 1));
+}
+
 static omen_status recover(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
     if (op->recovery == NULL) {
@@ -377,9 +388,12 @@ static omen_status recover(omen_open_op *op, omen_error *err) {
         db->next_lsn = op->body.flushed_lsn + 1;
         omen_status s = omen_recovery_new(&db->store, db->log_first_epoch, db->flushed_lsn, db->options.read_only, replay, op, &op->recovery);
         if (s != OMEN_OK) return omen_fail(err, s, "out of memory recovering the log");
+        db->proven_lsn = OMEN_MAX(op->body.durable_lsn, op->body.flushed_lsn);
+        omen_recovery_prove(op->recovery, db->proven_lsn);
     }
     OMEN_TRY(omen_recovery_step(op->recovery, err));
     op->recovered = *omen_recovery_result_of(op->recovery);
+    tell_torn(db, op->recovered.torn_bytes);
     db->next_lsn = OMEN_MAX(op->recovered.next_lsn, db->next_lsn);
     db->visible_lsn = db->next_lsn - 1;
     atomic_store(&db->durable_lsn, db->visible_lsn);

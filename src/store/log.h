@@ -87,6 +87,8 @@ typedef struct omen_recovery_result {
 omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t floor_lsn, bool read_only,
                               omen_status (*each)(void *arg, const omen_recovered_frame *f, omen_error *err), void *arg,
                               omen_recovery **out);
+/* Says, before the first step, that every record up to `lsn` was durable: those after floor_lsn must be in the logs. */
+void omen_recovery_prove(omen_recovery *r, uint64_t lsn);
 omen_status omen_recovery_step(omen_recovery *r, omen_error *err); /* repeat on PENDING */
 const omen_recovery_result *omen_recovery_result_of(const omen_recovery *r);
 void omen_recovery_free(omen_recovery *r);

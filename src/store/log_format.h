@@ -36,6 +36,18 @@
  * last frame kept. Does one of them say durable_lsn >= lost, or does the manifest, then a durable record is missing: corruption.
  * Otherwise nothing that is lost was ever acknowledged as durable: a torn tail, cut off. A later file that does link to the last
  * frame kept was made by a recovery that had come to the same judgement; reading goes on there.
+ *
+ * What can be told from a torn tail, and what cannot. Damage is any change of bytes, cut or removal of a log that a crash did not make. Of a database
+ * that promises durability (group, full) all of it is detected, and answered with OMEN_ERR_CORRUPT, where it takes away a record
+ *   - that came before the last sync but one: the frames after it say in durable_lsn that it was durable;
+ *   - or before any manifest was written (flush, merge, index): the manifest says what was durable, too;
+ *   - or at all, when the database was closed: a close writes that into the manifest (db/proof.c). Then the log may be cut, emptied or
+ *     removed and the loss is noticed.
+ * One case cannot be told: the database was killed or lost power, and after that and before it is opened again the frames of its last sync are
+ * damaged. Nothing was written after that sync which could vouch for it (it would have cost every commit a second sync), and sectors reach a disk in any
+ * order, so that a frame with a wrong byte in the middle is what a crash can leave of a write that nobody was promised. It is then taken for
+ * that: what follows the last whole batch before it is cut off, and the number of bytes is reported. Opening proves what it kept by
+ * the manifest of its close, or by the first sync after it, whose frames say so.
  */
 #ifndef OMEN_STORE_LOG_FORMAT_H
 #define OMEN_STORE_LOG_FORMAT_H

@@ -28,6 +28,7 @@ enum phase { LIST, OPEN, READ, SEARCH, NEXT, FIX, FIX_SYNC, FIX_DIR, DONE };
 struct omen_recovery {
     omen_store *st;
     uint64_t first_epoch, floor_lsn;
+    uint64_t proven_lsn; /* at least floor_lsn */
     bool read_only;
     omen_status (*each)(void *arg, const omen_recovered_frame *f, omen_error *err);
     void *arg;
@@ -61,7 +62,7 @@ omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t flo
     if (r == NULL) return OMEN_ERR_MEMORY;
     r->st = st;
     r->first_epoch = first_epoch;
-    r->floor_lsn = floor_lsn;
+    r->floor_lsn = r->proven_lsn = floor_lsn;
     r->read_only = read_only;
     r->each = each;
     r->arg = arg;
@@ -76,6 +77,8 @@ omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t flo
     *out = r;
     return OMEN_OK;
 }
+
+void omen_recovery_prove(omen_recovery *r, uint64_t lsn) { r->proven_lsn = OMEN_MAX(r->floor_lsn, lsn); }
 
 static void close_file(omen_recovery *r) {
     if (r->file != NULL) r->st->storage.ops->close(r->st->storage.ctx, r->file);
@@ -271,7 +274,7 @@ static omen_status conclude(omen_recovery *r, omen_error *err) {
         r->lost_epoch = part_count(r) > 0 ? r->result.last_epoch : r->first_epoch;
         r->lost_at = part_count(r) > 0 ? part_at(r, part_count(r) - 1)->size : 0;
     }
-    if (r->floor_lsn >= r->result.next_lsn) return missing(r, r->floor_lsn, err);
+    if (r->proven_lsn >= r->result.next_lsn) return missing(r, r->proven_lsn, err);
     if (part_count(r) > 0 && part_at(r, 0)->epoch != r->first_epoch && r->result.frames == 0) {
         omen_file_name name = omen_log_file_name(r->first_epoch);
         return omen_fail(err, OMEN_ERR_CORRUPT, "%s is missing, although the manifest names it and later logs are there", name.text);
