@@ -258,7 +258,7 @@ typedef struct omen_query {
                             index's own effort is given. Indexes know from a self-audit made while they were built what effort it takes */
     uint32_t ef;         /* graphs: candidates kept while walking, up to 100,000; raises (never lowers) to k; 0: from recall */
     uint32_t nprobe;     /* IVF: lists to look into; 0: from recall */
-    uint8_t exact;       /* 1: no index */
+    uint8_t exact;       /* 1: no index; then neither ef nor nprobe (OMEN_ERR_INVALID) */
     uint8_t reserved_[3];
     omen_str filter;     /* only records whose document matches: a Mongo-style object, {"year": {"$gte": 2020}}, or an SQL-like string, year >= 2020; empty: all */
     const omen_query_vector *vectors; /* more query vectors, or, where `vector` is NULL, all of them */

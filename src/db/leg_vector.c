@@ -22,6 +22,7 @@ static omen_status check(const omen_coll_version *v, const omen_vector_ask *ask,
     if (!(ask->recall >= 0.0f && ask->recall <= 1.0f)) return omen_fail(err, OMEN_ERR_INVALID, "recall is the share of the nearest to find: above 0, at most 1 (0: the default, 0.95)");
     if (ask->ef > OMEN_MAX_K) return omen_fail(err, OMEN_ERR_INVALID, "ef is %u; candidates kept while walking a graph are 1 to %u (0: from recall)", ask->ef, OMEN_MAX_K);
     if (ask->nprobe > 65536) return omen_fail(err, OMEN_ERR_INVALID, "nprobe is %u; lists to look into are 1 to 65536 (0: from recall)", ask->nprobe);
+    if (ask->exact && (ask->ef != 0 || ask->nprobe != 0)) return omen_fail(err, OMEN_ERR_INVALID, "exact compares every record, so it takes neither ef nor nprobe; leave one of the two out");
     return OMEN_OK;
 }
 

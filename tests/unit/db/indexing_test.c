@@ -428,6 +428,10 @@ TEST(a_search_that_asks_for_what_cannot_be_is_told) {
     q.ef = 0;
     q.nprobe = 65537;
     CHECK_STATUS(omen_search(x.c, &q, &r), OMEN_ERR_INVALID);
+    q.nprobe = 8;
+    q.exact = 1;
+    CHECK_STATUS(omen_search(x.c, &q, &r), OMEN_ERR_INVALID);
+    CHECK(strstr(omen_last_error(), "exact") != NULL);
     CHECK(r == NULL);
     end(&x);
 }
