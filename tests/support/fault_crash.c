@@ -168,15 +168,17 @@ unsigned fault_storage_units(const fault_storage *fs) {
     return c.units;
 }
 
-/* As xxHash does it in outline: eight bytes at a time, multiplied and turned; good enough to tell images of one test apart. */
+/* As xxHash does it in outline: eight bytes at a time in four lanes, multiplied and turned; good enough to tell images of one test apart. */
 static uint64_t mix(uint64_t h, const void *data, size_t len) {
     const uint8_t *p = data;
-    for (; len >= 8; p += 8, len -= 8) {
-        uint64_t v;
-        memcpy(&v, p, 8);
-        h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-        h ^= h >> 29;
-    }
+    uint64_t lanes[4] = {h, h + 1, h + 2, h + 3}, v;
+    for (; len >= 32; p += 32, len -= 32)
+        for (size_t l = 0; l < 4; l++) {
+            memcpy(&v, p + 8 * l, 8);
+            lanes[l] = (lanes[l] ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+            lanes[l] ^= lanes[l] >> 29;
+        }
+    for (size_t l = 0; l < 4; l++) h = (h ^ lanes[l]) * UINT64_C(0x94d049bb133111eb);
     for (; len > 0; p++, len--) h = (h ^ *p) * UINT64_C(0xbf58476d1ce4e5b9);
     return h ^ h >> 32;
 }

@@ -180,6 +180,7 @@ void fault_storage_short_read_at(fault_storage *fs, uint64_t n) {
 void fault_storage_on_call(fault_storage *fs, void (*watch)(void *arg, const fault_storage *fs), void *arg) { fs->watch = watch, fs->watch_arg = arg; }
 
 uint64_t fault_storage_calls(const fault_storage *fs) { return fs->calls; }
+uint64_t fault_storage_changes(const fault_storage *fs) { return fs->changes; }
 uint64_t fault_storage_pended(const fault_storage *fs) { return fs->pended; }
 bool fault_storage_fault_hit(const fault_storage *fs) { return fs->hit; }
 const char *fault_storage_misuse(const fault_storage *fs) { return fs->misuse[0] != 0 ? fs->misuse : NULL; }
@@ -375,6 +376,7 @@ static omen_status op_list(void *ctx, void (*each)(void *arg, const char *name),
 }
 
 static void add_name_op(fault_storage *fs, const char *name, int file) {
+    fs->changes++;
     fs->name_ops = grown(fs->name_ops, fs->name_op_count, &fs->name_op_cap, sizeof *fs->name_ops);
     name_op *o = &fs->name_ops[fs->name_op_count++];
     memset(o, 0, sizeof *o);
@@ -479,6 +481,7 @@ static omen_status op_write(void *ctx, omen_file *f, uint64_t offset, const void
     count_call(fs, &status);
     if (powered_off(fs)) return leave(fs, OMEN_ERR_IO);
     if (status != OMEN_OK && len > 0) len = (size_t)(fault_random(&fs->rng) % len);
+    fs->changes++;
     if (len > 0) add_op(&fs->inodes[f->file], (size_t)offset, data, len);
     return leave(fs, status);
 }
@@ -489,6 +492,7 @@ static omen_status op_truncate(void *ctx, omen_file *f, uint64_t size) {
     enter(s->fs);
     if (use_for_writing(s, f) != OMEN_OK) return leave(s->fs, OMEN_ERR_INTERNAL);
     count_call(s->fs, &status);
+    s->fs->changes++;
     if (status == OMEN_OK) add_op(&s->fs->inodes[f->file], (size_t)size, NULL, 0);
     return leave(s->fs, status);
 }
@@ -521,6 +525,7 @@ static omen_status op_sync(void *ctx, omen_file *f) {
         enter(fs);
         n = &fs->inodes[f->file];
     }
+    fs->changes++;
     if (!fs->lie_sync) fold(n, n->sync_ops);
     n->syncing = NULL;
     return leave(fs, OMEN_OK);
@@ -543,6 +548,7 @@ static omen_status op_sync_dir(void *ctx) {
         fs->dir_sync_failed = true;
         return leave(fs, status);
     }
+    fs->changes++;
     if (!fs->lie_dir) {
         for (size_t i = 0; i < fs->dir_sync_ops; i++) fault_dir_set(&fs->durable, fs->name_ops[i].name, fs->name_ops[i].file);
         fs->name_op_count -= fs->dir_sync_ops;

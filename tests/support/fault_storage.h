@@ -56,6 +56,7 @@ void fault_storage_short_read_at(fault_storage *fs, uint64_t n);
  * not used otherwise. NULL: nobody. */
 void fault_storage_on_call(fault_storage *fs, void (*watch)(void *arg, const fault_storage *fs), void *arg);
 uint64_t fault_storage_calls(const fault_storage *fs); /* since the image was made */
+uint64_t fault_storage_changes(const fault_storage *fs); /* of what a crash may leave: writes, truncations, syncs, creations, removals */
 uint64_t fault_storage_pended(const fault_storage *fs); /* answers of OMEN_PENDING */
 bool fault_storage_fault_hit(const fault_storage *fs); /* whether the fault set last has come about */
 

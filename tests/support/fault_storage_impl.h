@@ -97,7 +97,7 @@ struct fault_storage {
     void (*watch)(void *arg, const fault_storage *fs);
     void *watch_arg;
     /* state of the sessions */
-    uint64_t calls, pended;
+    uint64_t calls, pended, changes;
     pending *waiting;
     size_t waiting_count, waiting_cap;
     session *sessions;
