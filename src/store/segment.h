@@ -83,6 +83,8 @@ const uint8_t *omen_segment_peek(const omen_segment *s, const omen_section *sec,
 omen_status omen_segment_read(omen_segment *s, const omen_section *sec, uint64_t offset, size_t len, void *into, size_t *done, omen_error *err);
 /* Reads a whole section that is stored plain into `into` (raw_len bytes), past the pool: for what its reader keeps. Large reads, each block checked. `done` as above. */
 omen_status omen_segment_load(omen_segment *s, const omen_section *sec, uint8_t *into, size_t *done, omen_error *err);
+/* Bytes of the file as they lie in it, past the pool and unchecked: for whoever copies it whole, by its hash. [may pend] */
+omen_status omen_segment_raw(omen_segment *s, uint64_t offset, void *into, size_t len, omen_error *err);
 /* Verifies every block and the whole file's hash. Step: repeat on PENDING with the same *place (zero-initialised). */
 typedef struct omen_segment_check { uint32_t section, block; uint64_t hashed; omen_hasher *hasher; uint8_t *buf; } omen_segment_check;
 omen_status omen_segment_verify(omen_segment *s, omen_segment_check *place, omen_error *err);

@@ -505,6 +505,10 @@ static size_t check_half(const omen_segment *s) {
     return half;
 }
 
+omen_status omen_segment_raw(omen_segment *s, uint64_t offset, void *into, size_t len, omen_error *err) {
+    return omen_store_read(s->st, s->file, s->name.text, offset, into, len, err);
+}
+
 omen_status omen_segment_verify(omen_segment *s, omen_segment_check *place, omen_error *err) {
     size_t half = check_half(s);
     if (place->hasher == NULL) place->hasher = omen_hasher_new(s->st->mem);
