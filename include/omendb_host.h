@@ -91,16 +91,16 @@ enum { OMEN_STORAGE_CREATE = 1u, OMEN_STORAGE_READ_ONLY = 2u };
 
 /* Encryption at rest (docs/ENCRYPTION.md). A key is 32 unpredictable bytes; its id is a label of the caller's, kept readable in every file's
  * header, zero-padded. */
-typedef struct omen_key {
+typedef struct omen_encryption_key {
     uint8_t bytes[32];
     char id[32];
-} omen_key;
+} omen_encryption_key;
 
 typedef struct omen_encryption {
     uint32_t struct_size;     /* sizeof(omen_encryption) */
     uint32_t previous_count;  /* at most 16 */
-    omen_key key;             /* seals every new file */
-    const omen_key *previous; /* tried for files that `key` does not open: between the start and the end of a change of keys */
+    omen_encryption_key key;             /* seals every new file */
+    const omen_encryption_key *previous; /* tried for files that `key` does not open: between the start and the end of a change of keys */
 } omen_encryption;
 
 typedef struct omen_host {
