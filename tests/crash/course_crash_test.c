@@ -4,34 +4,16 @@
 #include "test.h"
 
 #include "course.h"
+#include "image_set.h"
 #include "report.h"
 
 /* How many images are opened where the volume is, natively with one compiler; elsewhere a slice. */
 #if defined(__wasm__) || defined(__aarch64__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
 enum { IMAGES = 3000, AGAIN = 600 };
 #else
-enum { IMAGES = 560000, AGAIN = 105000 };
+enum { IMAGES = 320000, AGAIN = 105000 };
 #endif
 enum { UNITS = 12, BEYOND = 192, STEPS = 44 };
-
-/* ---- images that came before ---- */
-
-typedef struct answer { uint64_t image, state; } answer; /* state: hash of what was found; 0: what was wrong has been said */
-typedef struct answers { answer *of; size_t count, cap; } answers;
-
-static answer *look_up(answers *a, uint64_t image) {
-    if (a->count * 2 >= a->cap) {
-        answers old = *a;
-        *a = (answers){calloc(old.cap == 0 ? 4096 : old.cap * 2, sizeof(answer)), 0, old.cap == 0 ? 4096 : old.cap * 2};
-        if (a->of == NULL) abort();
-        for (size_t i = 0; i < old.cap; i++)
-            if (old.of[i].image != 0) *look_up(a, old.of[i].image) = old.of[i], a->count++;
-        free(old.of);
-    }
-    size_t at = (size_t)(image * UINT64_C(0x9e3779b97f4a7c15)) & (a->cap - 1);
-    while (a->of[at].image != 0 && a->of[at].image != image) at = (at + 1) & (a->cap - 1);
-    return &a->of[at];
-}
 
 static uint64_t state_hash(const course_state *s) {
     uint64_t h = 1469598103934665603u;
@@ -42,7 +24,7 @@ static uint64_t state_hash(const course_state *s) {
 /* ---- one image ---- */
 
 static uint64_t images, again_images, repeated, opened_seed;
-static answers seen;
+static image_set seen, seen_again;
 static unsigned long findings;
 
 static bool wrong(const char *how, const char *why) {
@@ -146,21 +128,20 @@ typedef struct again { const course_options *options; uint64_t want; } again;
 
 static void come_back_again(void *arg, const moment *m, fault_storage *image, const char *how) {
     const again *a = arg;
-    answer *known = look_up(&seen, fault_storage_hash(image) ^ 0x5ec0d);
+    int fresh;
+    image_answer *known = image_set_look(&seen_again, fault_storage_hash(image), &fresh);
     (void)m;
-    if (known->image != 0) {
+    if (!fresh) {
         repeated++;
-        if (known->state != 0 && known->state != a->want) wrong(how, "after a second loss the records are not those of the first recovery (an image that came before)");
+        if (known->found != 0 && known->found != a->want) wrong(how, "after a second loss the records are not those of the first recovery (an image that came before)");
         fault_storage_free(image);
         return;
     }
     course_state found;
-    *known = (answer){fault_storage_hash(image) ^ 0x5ec0d, 0};
-    seen.count++;
     again_images++;
     if (!open_image(image, a->options, &found, how)) return;
-    known->state = state_hash(&found);
-    if (known->state != a->want) wrong(how, "after a second loss the records are not those of the first recovery");
+    known->found = state_hash(&found);
+    if (known->found != a->want) wrong(how, "after a second loss the records are not those of the first recovery");
 }
 
 /* Recovers, writes segments and merges, losing power at every call of it: no record comes or goes. Takes the image. */
@@ -195,19 +176,17 @@ static bool allowed(const run *r, uint64_t state, size_t from, size_t to) {
 
 static void come_back(void *arg, const moment *m, fault_storage *image, const char *how) {
     run *r = arg;
-    uint64_t hash = fault_storage_hash(image);
-    answer *known = look_up(&seen, hash);
+    int fresh;
+    image_answer *known = image_set_look(&seen, fault_storage_hash(image), &fresh);
     /* Where all survives, the system did: what was handed to it counts. */
     size_t from = strcmp(how, "everything") == 0 && r->x->options.durability >= OMEN_DURABILITY_OS ? m->acked : m->durable;
-    if (known->image != 0) {
+    if (!fresh) {
         repeated++;
-        if (known->state != 0 && !allowed(r, known->state, from, m->begun)) wrong(how, "the records are not those of any moment that is allowed (an image that came before)");
+        if (known->found != 0 && !allowed(r, known->found, from, m->begun)) wrong(how, "the records are not those of any moment that is allowed (an image that came before)");
         fault_storage_free(image);
         return;
     }
     course_state found;
-    *known = (answer){hash, 0};
-    seen.count++;
     images++;
     fault_storage *copy = images % r->every == 0 ? fault_storage_clone(image) : NULL;
     if (!open_image(image, &r->x->options, &found, how)) {
@@ -215,7 +194,7 @@ static void come_back(void *arg, const moment *m, fault_storage *image, const ch
         return;
     }
     uint64_t state = state_hash(&found);
-    look_up(&seen, hash)->state = state;
+    known->found = state;
     if (!allowed(r, state, from, m->begun)) wrong(how, course_find(r->x, &found, 0, m->begun) == SIZE_MAX ? "the records are not those of any moment" : "what was acknowledged is not there");
     if (copy != NULL && again_images < AGAIN * (omen_test_deep() ? 10u : 1u)) lose_again(copy, &r->x->options, state, r->seed + images);
     else fault_storage_free(copy);
@@ -251,8 +230,8 @@ static uint64_t run_course(uint64_t seed, uint64_t every) {
     course_deinit(&x);
     fault_host_free(h);
     /* Images of two courses are not alike: they are of two databases. */
-    free(seen.of);
-    seen = (answers){0};
+    image_set_clear(&seen);
+    image_set_clear(&seen_again);
     return moments_of_it;
 }
 
