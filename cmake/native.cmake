@@ -14,6 +14,11 @@ file(GLOB host CONFIGURE_DEPENDS native/host/*.c)
 add_library(omen_native OBJECT ${kernels} ${host} ${OMEN_NO_SOURCES})
 omen_compile(omen_native)
 target_compile_definitions(omen_native PRIVATE _GNU_SOURCE)
+# libcrypto is looked for when a database is first opened with a key (native/host/encrypted_gcm.c): nothing links to it.
+option(OMEN_ENCRYPTION "Encryption at rest with the libcrypto of the machine" ON)
+if(NOT OMEN_ENCRYPTION)
+  target_compile_definitions(omen_native PRIVATE OMEN_NO_ENCRYPTION)
+endif()
 target_include_directories(omen_native PRIVATE ${PROJECT_SOURCE_DIR}/native)
 target_link_libraries(omen_native PRIVATE omen_deps)
 
@@ -22,7 +27,7 @@ set(omen_objects $<TARGET_OBJECTS:omen_core> $<TARGET_OBJECTS:omen_native> $<TAR
 # Complete in itself: it contains the pinned libraries.
 add_library(omendb STATIC ${omen_objects})
 target_include_directories(omendb PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
-target_link_libraries(omendb PUBLIC Threads::Threads)
+target_link_libraries(omendb PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 
 # Only src/, for the test that looks at its undefined symbols.
 add_library(omen_core_archive STATIC $<TARGET_OBJECTS:omen_core>)
@@ -33,7 +38,7 @@ add_library(omendb_shared SHARED ${omen_objects})
 target_include_directories(omendb_shared PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                            $<INSTALL_INTERFACE:include>)
 target_link_options(omendb_shared PRIVATE -Wl,--gc-sections -Wl,--version-script=${CMAKE_CURRENT_BINARY_DIR}/omendb.map)
-target_link_libraries(omendb_shared PUBLIC Threads::Threads)
+target_link_libraries(omendb_shared PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 set_target_properties(omendb_shared PROPERTIES OUTPUT_NAME omendb VERSION ${PROJECT_VERSION}
                       SOVERSION ${PROJECT_VERSION_MAJOR})
 

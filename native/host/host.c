@@ -126,6 +126,7 @@ static omen_host host = {
     .log = host_log,
     .wake = omen_maintainer_wake,
     .storage_open = omen_posix_storage_open,
+    .storage_encrypt = omen_storage_encrypt,
 };
 
 /* Nobody could be told with a status. */
