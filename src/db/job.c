@@ -1,5 +1,6 @@
 /* job.c - a job's life: begin, steps, end. Until its manifest is durable a job has changed nothing that anyone can see; afterwards it only
  * lets go of what is no longer named. */
+#include "base/control.h"
 #include "db/job.h"
 
 #include "db/indexing.h"
@@ -436,7 +437,9 @@ omen_status omen_job_step(omen_job *job, bool *done, omen_error *err) {
         case OMEN_STAGE_SELECT: return select_rows(job, err);
         case OMEN_STAGE_WRITE: return write_part(job, err);
         case OMEN_STAGE_OPEN: return open_part(job, err);
-        case OMEN_STAGE_MANIFEST: return write_manifest(job, err);
+        case OMEN_STAGE_MANIFEST:
+            if (!OMEN_CONTROL(manifest_before_removal) && job->kind == OMEN_JOB_FLUSH) (void)remove_file(job, omen_log_file_name(job->db->log_first_epoch));
+            return write_manifest(job, err);
         case OMEN_STAGE_INSTALL: return install(job, err);
         case OMEN_STAGE_REMOVE: return remove_files(job, done);
     }

@@ -9,6 +9,7 @@
  *     crashed before later files are gone too, the next one would miss it.
  * Memory: the window of log_scan, and the frames of one batch.
  */
+#include "base/control.h"
 #include "base/sort.h"
 #include "store/log_scan.h"
 
@@ -157,11 +158,11 @@ static void lose(omen_recovery *r, uint64_t at) {
 static bool links(const omen_recovery *r, const omen_log_header *h) {
     if (h->type != OMEN_FRAME_OPEN || h->count != 0 || h->length != 16 || (h->flags & OMEN_LOG_COMMIT) == 0) return false;
     if (r->scan.epoch == r->first_epoch) return true; /* what comes before it is unknown, and covered by the manifest */
-    return h->previous_crc == r->result.last_crc && h->first_lsn == r->result.next_lsn;
+    return (h->previous_crc == r->result.last_crc || !OMEN_CONTROL(log_previous_crc)) && h->first_lsn == r->result.next_lsn;
 }
 
 static bool follows(const omen_recovery *r, const omen_log_header *h) {
-    return h->type != OMEN_FRAME_OPEN && h->previous_crc == r->batch_crc && h->first_lsn == r->batch_lsn;
+    return h->type != OMEN_FRAME_OPEN && (h->previous_crc == r->batch_crc || !OMEN_CONTROL(log_previous_crc)) && h->first_lsn == r->batch_lsn;
 }
 
 /* ---- replay ---- */
@@ -213,7 +214,7 @@ static omen_status take(omen_recovery *r, size_t payload_at, omen_error *err) {
     r->at += OMEN_LOG_HEADER + omen_log_body(h->length);
     r->batch_crc = h->crc;
     r->batch_lsn = h->first_lsn + h->count;
-    if ((h->flags & OMEN_LOG_COMMIT) == 0) return OMEN_OK;
+    if ((h->flags & OMEN_LOG_COMMIT) == 0 && OMEN_CONTROL(log_commit)) return OMEN_OK;
     r->delivering = true;
     return finish_batch(r, err);
 }
@@ -261,7 +262,7 @@ static omen_status search(omen_recovery *r, omen_error *err) {
             r->at += OMEN_LOG_ALIGN;
             continue;
         }
-        if (r->scan.header.durable_lsn >= r->result.next_lsn) return missing(r, r->scan.header.durable_lsn, err);
+        if (r->scan.header.durable_lsn >= r->result.next_lsn && OMEN_CONTROL(log_proof)) return missing(r, r->scan.header.durable_lsn, err);
         r->at += OMEN_LOG_HEADER + omen_log_body(r->scan.header.length);
     }
     r->phase = NEXT;
@@ -311,7 +312,7 @@ static omen_status fix(omen_recovery *r, omen_error *err) {
 
 static omen_status fix_sync(omen_recovery *r, omen_error *err) {
     omen_file_name name = omen_log_file_name(part_at(r, r->current)->epoch);
-    OMEN_TRY(omen_store_check(r->st->storage.ops->sync(r->st->storage.ctx, r->file), "sync", name.text, err));
+    if (OMEN_CONTROL(recovery_sync)) OMEN_TRY(omen_store_check(r->st->storage.ops->sync(r->st->storage.ctx, r->file), "sync", name.text, err));
     close_file(r);
     r->current++;
     r->phase = FIX;
@@ -332,7 +333,7 @@ static omen_status advance(omen_recovery *r, omen_error *err) {
     case FIX: return fix(r, err);
     case FIX_SYNC: return fix_sync(r, err);
     case FIX_DIR:
-        OMEN_TRY(omen_store_sync_dir(r->st, r, err));
+        if (OMEN_CONTROL(recovery_sync_dir)) OMEN_TRY(omen_store_sync_dir(r->st, r, err));
         r->phase = DONE;
         return OMEN_OK;
     case DONE: return OMEN_OK;

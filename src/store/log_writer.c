@@ -7,6 +7,7 @@
  *     `sync_*`, the appending thread all the rest.
  *   - After a failure nothing more is written: what the file holds past the failure is unknown.
  */
+#include "base/control.h"
 #include "kernel/kernel.h"
 #include "store/log_format.h"
 
@@ -31,12 +32,12 @@ struct omen_log {
 uint32_t omen_log_seed(const uint8_t database_id[16], uint64_t epoch) {
     uint8_t bytes[24];
     memcpy(bytes, database_id, 16);
-    omen_put64(bytes + 16, epoch);
+    omen_put64(bytes + 16, OMEN_CONTROL(log_epoch_seed) ? epoch : 0);
     return omen_kernels_get()->crc32c(0, bytes, sizeof bytes);
 }
 
 static omen_status poison(omen_log *log, omen_status s) {
-    atomic_store(&log->poisoned, true);
+    atomic_store(&log->poisoned, OMEN_CONTROL(log_poison));
     return s;
 }
 
@@ -149,7 +150,7 @@ static omen_status create_file(omen_log *log, omen_error *err) {
         OMEN_TRY(omen_store_check(s->ops->open(s->ctx, log->name.text, OMEN_FILE_CREATE, &file), "create", log->name.text, err));
         log->file = file;
     }
-    return omen_store_sync_dir(log->st, log, err);
+    return OMEN_CONTROL(log_sync_dir) ? omen_store_sync_dir(log->st, log, err) : OMEN_OK;
 }
 
 omen_status omen_log_create(omen_store *st, omen_log_metrics *m, uint64_t epoch, uint64_t next_lsn, uint64_t durable_lsn,
@@ -180,7 +181,8 @@ omen_status omen_log_sync(omen_log *log, omen_error *err) {
         log->sync_started = host->ticks_ns(host->ctx);
         log->syncing = true;
     }
-    omen_status s = omen_store_check(log->st->storage.ops->sync(log->st->storage.ctx, log->file), "sync", log->name.text, err);
+    omen_status s = OMEN_OK;
+    if (OMEN_CONTROL(log_sync)) s = omen_store_check(log->st->storage.ops->sync(log->st->storage.ctx, log->file), "sync", log->name.text, err);
     if (s == OMEN_PENDING) return s;
     log->syncing = false;
     if (s != OMEN_OK) {

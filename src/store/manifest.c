@@ -30,6 +30,7 @@
  */
 #include "store/manifest.h"
 
+#include "base/control.h"
 #include "kernel/kernel.h"
 
 #define SLOT_VERSION 1u
@@ -105,12 +106,12 @@ static verdict judge_stranger(const omen_buf *b) {
 
 static verdict judge(omen_manifest *m) {
     const omen_buf *b = &m->bytes;
-    if (b->len < SLOT_HEADER || memcmp(b->data, magic, sizeof magic) != 0 || crc_of(b->data, SLOT_HEADER_CRC) != omen_get32(b->data + SLOT_HEADER_CRC))
+    if (b->len < SLOT_HEADER || memcmp(b->data, magic, sizeof magic) != 0 || (crc_of(b->data, SLOT_HEADER_CRC) != omen_get32(b->data + SLOT_HEADER_CRC) && OMEN_CONTROL(manifest_header_crc)))
         return judge_stranger(b);
     uint32_t version = omen_get32(b->data + 8), length = omen_get32(b->data + 40);
     uint64_t generation = omen_get64(b->data + 16);
     if (length > MAX_PAYLOAD) return DAMAGED;
-    if (b->len != SLOT_HEADER + length || crc_of(b->data + SLOT_HEADER, length) != omen_get32(b->data + SLOT_CRC))
+    if (b->len != SLOT_HEADER + length || (crc_of(b->data + SLOT_HEADER, length) != omen_get32(b->data + SLOT_CRC) && OMEN_CONTROL(manifest_crc)))
         return cut_off(b, SLOT_HEADER + (uint64_t)length) ? TORN : DAMAGED;
     if (version > SLOT_VERSION) return NEWER;
     if (version != SLOT_VERSION || omen_get32(b->data + 12) != 0 || !all_zero(b->data + 48, 12)) return DAMAGED;
@@ -280,7 +281,7 @@ static omen_status advance(omen_manifest *m, omen_error *err) {
     switch (m->writing) {
     case WRITE_IDLE: break;
     case WRITE_DIR:
-        OMEN_TRY(omen_store_sync_dir(m->st, m, err));
+        if (OMEN_CONTROL(manifest_sync_named)) OMEN_TRY(omen_store_sync_dir(m->st, m, err));
         m->writing = WRITE_OPEN;
         break;
     case WRITE_OPEN: {
@@ -294,12 +295,12 @@ static omen_status advance(omen_manifest *m, omen_error *err) {
         break;
     }
     case WRITE_SYNC:
-        OMEN_TRY(omen_store_check(s->ops->sync(s->ctx, m->file), "sync", name, err));
+        if (OMEN_CONTROL(manifest_sync)) OMEN_TRY(omen_store_check(s->ops->sync(s->ctx, m->file), "sync", name, err));
         close_file(m);
         m->writing = WRITE_ENTRY;
         break;
     case WRITE_ENTRY:
-        if (m->verdicts[m->slot] == ABSENT) OMEN_TRY(omen_store_sync_dir(m->st, m, err));
+        if (m->verdicts[m->slot] == ABSENT && OMEN_CONTROL(manifest_sync_dir)) OMEN_TRY(omen_store_sync_dir(m->st, m, err));
         m->writing = WRITE_IDLE;
         break;
     }

@@ -4,6 +4,7 @@
  * needs to check only what the caller asks for. The footer stays in memory as it lies in the file.
  */
 #include "base/compress.h"
+#include "base/control.h"
 #include "kernel/kernel.h"
 #include "store/segment_format.h"
 
@@ -223,7 +224,7 @@ static omen_status validate(omen_segment *s, omen_error *err) {
     const omen_kernels *k = omen_kernels_get();
     uint8_t expected[OMEN_SEGMENT_HEADER];
     uint32_t crc = k->crc32c(k->crc32c(0, s->header, sizeof s->header), s->footer, s->footer_len);
-    if (k->crc32c(crc, s->trailer, OMEN_SEGMENT_TRAILER_CRC) != omen_get32(s->trailer + OMEN_SEGMENT_TRAILER_CRC))
+    if (k->crc32c(crc, s->trailer, OMEN_SEGMENT_TRAILER_CRC) != omen_get32(s->trailer + OMEN_SEGMENT_TRAILER_CRC) && OMEN_CONTROL(segment_footer_crc))
         return corrupt(s, "the checksum of its footer is wrong", err);
     uint32_t version = omen_get32(s->trailer + 16);
     if (version > OMEN_SEGMENT_VERSION)
@@ -318,7 +319,7 @@ static omen_status read_block(const loading *l, uint8_t *stored, uint8_t *into, 
     place_of(s, l->sec, l->index, &offset, &len);
     OMEN_TRY(omen_store_read(s->st, s->file, s->name.text, offset, stored, len, err));
     omen_counter_add(&omen_pool_metrics_of(s->st->pool)->bytes_read, len);
-    if (omen_kernels_get()->crc32c(0, stored, len) != stored_crc(l)) return bad_block(l, "its checksum is wrong", err);
+    if (omen_kernels_get()->crc32c(0, stored, len) != stored_crc(l) && OMEN_CONTROL(segment_block_crc)) return bad_block(l, "its checksum is wrong", err);
     if (stored == into) return OMEN_OK;
     if (len == raw_len) {
         memcpy(into, stored, len);
@@ -488,7 +489,7 @@ omen_status omen_segment_load(omen_segment *s, const omen_section *sec, uint8_t 
         omen_counter_add(&omen_pool_metrics_of(s->st->pool)->bytes_read, n);
         for (loading l = {s, sec, first}; checked < n; l.index++) {
             uint32_t len = block_raw(sec, l.index);
-            if (omen_kernels_get()->crc32c(0, into + *done + checked, len) != stored_crc(&l)) return bad_block(&l, "its checksum is wrong", err);
+            if (omen_kernels_get()->crc32c(0, into + *done + checked, len) != stored_crc(&l) && OMEN_CONTROL(segment_block_crc)) return bad_block(&l, "its checksum is wrong", err);
             checked += len;
         }
         *done += n;

@@ -5,6 +5,7 @@
  *   - the current block's crc covers what was emitted of it (plain), or is computed when it is complete (ZSTD, in `block`).
  */
 #include "base/compress.h"
+#include "base/control.h"
 #include "kernel/kernel.h"
 #include "store/segment_format.h"
 
@@ -220,7 +221,7 @@ omen_status omen_segment_writer_finish(omen_segment_writer *w, omen_segment_info
     }
     if (w->state == SYNCING) {
         const omen_storage *s = &w->st->storage;
-        omen_status status = omen_store_check(s->ops->sync(s->ctx, w->file), "sync", w->name.text, err);
+        omen_status status = OMEN_CONTROL(segment_sync) ? omen_store_check(s->ops->sync(s->ctx, w->file), "sync", w->name.text, err) : OMEN_OK;
         if (status == OMEN_PENDING) return status;
         if (status != OMEN_OK) return fail(w, status);
         s->ops->close(s->ctx, w->file);
