@@ -41,6 +41,8 @@ extern "C" {
 /* Limits. */
 #define OMEN_MAX_DIMENSIONS 65535u
 #define OMEN_MAX_VECTOR_FIELDS 16u
+#define OMEN_MAX_MULTI_FIELDS 8u
+#define OMEN_MAX_MULTI_VECTORS 1024u   /* vectors that one record has in a field of several */
 #define OMEN_MAX_NAME 128u              /* bytes of a collection's or field's name */
 #define OMEN_MAX_ID 512u                /* bytes of a string id */
 #define OMEN_MAX_DOCUMENT (16u << 20)   /* bytes of a record's JSON */
@@ -164,6 +166,16 @@ typedef struct omen_text_field {
     uint8_t reserved_[3];
 } omen_text_field;
 
+/* A field of several vectors a record, such as one for each token of a text (late interaction: Khattab and Zaharia 2020). The value lies in the document: an array of
+ * 1 to OMEN_MAX_MULTI_VECTORS vectors, each an array of `dimensions` finite numbers; where there is nothing, or null, the record has none. */
+typedef struct omen_multi_field {
+    omen_str name;        /* as of text fields: "tokens", or "page.tokens" */
+    uint32_t dimensions;  /* 1 to OMEN_MAX_DIMENSIONS */
+    omen_metric metric;   /* OMEN_METRIC_COSINE (each vector is scaled to length 1) or OMEN_METRIC_IP; 0: cosine */
+    omen_element element; /* OMEN_ELEMENT_F32 or OMEN_ELEMENT_F16: what is compared; the document keeps the numbers as they were written */
+    uint32_t reserved_;
+} omen_multi_field;
+
 typedef struct omen_schema {
     uint32_t struct_size;
     uint32_t vector_count; /* 0 to OMEN_MAX_VECTOR_FIELDS */
@@ -175,6 +187,9 @@ typedef struct omen_schema {
     const omen_str *sparse;
     omen_str ttl;          /* time to live: the path of a time (RFC 3339) after which no read sees the record any more (writes do: insert finds it there); empty: records live until they are deleted.
                               omen_expire removes what is over. Records without a time there stay */
+    const omen_multi_field *multis;
+    uint32_t multi_count;  /* 0 to OMEN_MAX_MULTI_FIELDS */
+    uint32_t reserved_;
 } omen_schema;
 
 OMEN_API void omen_schema_init(omen_schema *s);

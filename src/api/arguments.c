@@ -170,6 +170,43 @@ static omen_status read_text(const omen_json_val *v, omen_text_field *f, omen_er
     return omen_json_each(v, read_text_option, &reader);
 }
 
+typedef struct multi_reader { omen_multi_field *field; omen_error *err; } multi_reader;
+
+static omen_status read_multi_option(void *arg, omen_str key, const omen_json_val *v) {
+    multi_reader *r = arg;
+    omen_multi_field *f = r->field;
+    omen_str text = {"", 0};
+    uint64_t n;
+    if (omen_str_equal(key, OMEN_STR("name"))) return omen_json_str(v, &f->name) ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "a multi field's name must be a string");
+    if (omen_json_is_null(v)) return OMEN_OK;
+    if (omen_str_equal(key, OMEN_STR("dimensions"))) {
+        if (!omen_json_u64(v, &n) || n > UINT32_MAX) return omen_fail(r->err, OMEN_ERR_INVALID, "a multi field's dimensions must be an integer of 1 to %u", OMEN_MAX_DIMENSIONS);
+        f->dimensions = (uint32_t)n;
+        return OMEN_OK;
+    }
+    if (omen_str_equal(key, OMEN_STR("metric")))
+        return omen_json_str(v, &text) && omen_metric_parse(text, &f->metric) ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "a multi field's metric must be \"cosine\" or \"ip\"");
+    if (omen_str_equal(key, OMEN_STR("element")))
+        return omen_json_str(v, &text) && omen_element_parse(text, &f->element) ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "a multi field's element must be \"f32\" or \"f16\"");
+    return omen_fail(r->err, OMEN_ERR_INVALID, "a multi field has no \"%.*s\"; there are name, dimensions, metric and element", (int)OMEN_MIN(key.len, 60), key.data);
+}
+
+static omen_status read_multis(const omen_json_val *v, omen_schema_args *out, omen_error *err) {
+    omen_schema *s = &out->schema;
+    s->multis = out->multis;
+    if (v == NULL || omen_json_is_null(v)) return OMEN_OK;
+    if (!omen_json_is_array(v)) return omen_fail(err, OMEN_ERR_INVALID, "schema.multi must be an array of objects: {\"name\": \"tokens\", \"dimensions\": 128}");
+    omen_json_iter it = omen_json_iter_of(v);
+    for (const omen_json_val *at; (at = omen_json_next(&it)) != NULL;) {
+        if (s->multi_count == OMEN_MAX_MULTI_FIELDS) return omen_fail(err, OMEN_ERR_INVALID, "more than %u multi fields", OMEN_MAX_MULTI_FIELDS);
+        multi_reader reader = {&out->multis[s->multi_count++], err};
+        *reader.field = (omen_multi_field){.name = OMEN_STR("")};
+        if (!omen_json_is_object(at)) return omen_fail(err, OMEN_ERR_INVALID, "schema.multi must be an array of objects: {\"name\": \"tokens\", \"dimensions\": 128}");
+        OMEN_TRY(omen_json_each(at, read_multi_option, &reader));
+    }
+    return OMEN_OK;
+}
+
 omen_status omen_args_schema(const omen_json_val *v, omen_schema_args *out, omen_error *err) {
     omen_schema *s = &out->schema;
     if (!omen_json_is_object(v)) return omen_fail(err, OMEN_ERR_INVALID, "schema must be an object");
@@ -198,7 +235,7 @@ omen_status omen_args_schema(const omen_json_val *v, omen_schema_args *out, omen
         if (s->sparse_count == OMEN_MAX_TEXT_FIELDS) return omen_fail(err, OMEN_ERR_INVALID, "more than %u sparse fields", OMEN_MAX_TEXT_FIELDS);
         if (!omen_json_str(at, &out->sparse[s->sparse_count++])) return omen_fail(err, OMEN_ERR_INVALID, "schema.sparse must be an array of names");
     }
-    return OMEN_OK;
+    return read_multis(omen_json_get(v, "multi"), out, err);
 }
 
 /* ---- the effort of a search ---- */

@@ -13,6 +13,7 @@ typedef struct omen_schema_args {
     omen_vector_field fields[OMEN_MAX_VECTOR_FIELDS];
     omen_text_field texts[OMEN_MAX_TEXT_FIELDS];
     omen_str sparse[OMEN_MAX_TEXT_FIELDS];
+    omen_multi_field multis[OMEN_MAX_MULTI_FIELDS];
 } omen_schema_args;
 omen_status omen_args_schema(const omen_json_val *v, omen_schema_args *out, omen_error *err);
 /* {"kind", "m", "efConstruction", "codec", "lists", "bits"}, each of which may be left out. */

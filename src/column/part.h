@@ -18,6 +18,7 @@
  *   VECTORS f      rows vectors of field f in the form of its element (element.h), back to back (of f32: an Arrow FixedSizeList); blocks hold
  *                  whole rows
  *   NORMS f        f32 x rows: Euclidean norm of each vector; only for the cosine metric
+ *   MULTI_...      fields of several vectors a record (multi.h)
  *   TOMBSTONES     u32 targets, u32 zero, then for each target: 16 bytes hash of the segment, u32 count, u32 zero, then all the
  *                  targets' rows as u32, ascending for each target; absent when there are none
  * Ids are unique within a part.
@@ -52,6 +53,19 @@ typedef struct omen_part_field {
     uint32_t metric;  /* omen_metric */
     uint32_t element; /* omen_element */
 } omen_part_field;
+
+/* What one record has in a field of several vectors: `count` vectors back to back in the form of the field's element, of cosine fields of length 1. 0: it has none. */
+typedef struct omen_multi {
+    const void *vectors;
+    uint32_t count;
+} omen_multi;
+
+/* Such a field of an open part. */
+typedef struct omen_part_multi {
+    omen_part_field of;
+    const omen_section *offsets, *vectors; /* NULL: no record of the part has any */
+    uint64_t count;                        /* vectors of all records */
+} omen_part_multi;
 
 /* ---- reading ---- */
 
@@ -94,6 +108,8 @@ typedef struct omen_part {
     size_t keys_loaded;
     const omen_section *vectors[OMEN_MAX_VECTOR_FIELDS], *norms[OMEN_MAX_VECTOR_FIELDS];
     const omen_section *tombstones; /* NULL: none */
+    omen_part_multi multi[OMEN_MAX_MULTI_FIELDS];
+    uint32_t multi_count;
     struct omen_columns *columns;   /* what the documents hold, by path (columns.h); NULL: no row has a document */
     void *extra;                    /* NULL: nothing */
     const omen_part_extra_ops *extra_ops;
@@ -172,6 +188,7 @@ typedef struct omen_row_source {
     omen_status (*doc)(void *ctx, uint32_t row, omen_str *out, omen_error *err);
     omen_status (*vector)(void *ctx, uint32_t row, uint32_t field, const void **out, omen_error *err); /* as stored */
     omen_status (*norm)(void *ctx, uint32_t row, uint32_t field, float *out, omen_error *err);
+    omen_status (*multi)(void *ctx, uint32_t row, uint32_t field, omen_multi *out, omen_error *err); /* of omen_part_writer_multi */
 } omen_row_source;
 
 /* Dead rows of one older segment, ascending. */
@@ -186,6 +203,8 @@ typedef struct omen_part_writer omen_part_writer;
 omen_status omen_part_writer_new(omen_store *st, uint64_t number, const omen_part_field *fields, uint32_t field_count,
                                  const omen_row_source *source, const omen_tombstone_target *targets, uint32_t target_count,
                                  omen_part_writer **out, omen_error *err);
+/* Fields of several vectors a record; before the first step. */
+void omen_part_writer_multi(omen_part_writer *w, const omen_part_field *fields, uint32_t count);
 /* Sections that a room above makes of the documents. row is told each document ("" is none) once, in order; then write is called until *done and writes whole
  * sections. They do not pend. */
 typedef struct omen_part_extra_writer {

@@ -1,8 +1,8 @@
 /* part_check.c - verifies a part whole: the container's checksums and hash first, then what part.h promises of the rows. */
 #include "base/json.h"
-#include "column/part.h"
+#include "column/multi.h"
 
-typedef enum stage { BLOCKS, ROWS, PLACES, ORDER, EXTRA, DONE } stage;
+typedef enum stage { BLOCKS, ROWS, PLACES, ORDER, MULTI, EXTRA, DONE } stage;
 
 struct omen_part_check {
     stage stage;
@@ -15,6 +15,7 @@ struct omen_part_check {
     omen_bits *seen;
     omen_buf doc;
     omen_part_doc_place doc_place;
+    omen_part_multi_check multi;
     void *extra; /* place in what rooms above keep */
 };
 
@@ -107,6 +108,10 @@ omen_status omen_part_verify(omen_part *p, omen_part_check **place, omen_error *
     }
     if (c->stage == ORDER) {
         for (; c->row < p->rows; c->row++) OMEN_TRY(check_order(p, c, err));
+        c->stage = MULTI;
+    }
+    if (c->stage == MULTI) {
+        OMEN_TRY(omen_part_multi_verify(p, &c->multi, err));
         c->stage = EXTRA;
     }
     if (c->stage == EXTRA) {

@@ -3,11 +3,12 @@
 #include "column/columns.h"
 #include "column/element.h"
 #include "column/keys_write.h"
+#include "column/multi.h"
 
 /* Bytes written, about, before a step returns. */
 #define STEP_BYTES (1u << 20)
 
-typedef enum stage { CREATE, META, KEYS, KEY_SECTIONS, DOCS, DOC_OFFSETS, COLUMNS, EXTRA, VECTORS, NORMS, TOMBSTONES, FINISH, DONE } stage;
+typedef enum stage { CREATE, META, KEYS, KEY_SECTIONS, DOCS, DOC_OFFSETS, COLUMNS, EXTRA, MULTI, VECTORS, NORMS, TOMBSTONES, FINISH, DONE } stage;
 
 struct omen_part_writer {
     omen_store *store;
@@ -28,6 +29,10 @@ struct omen_part_writer {
     omen_buf doc_offsets;     /* u64 */
     omen_columns_builder *columns;
     omen_part_extra_writer extra; /* row NULL: none */
+    omen_part_field multi[OMEN_MAX_MULTI_FIELDS];
+    uint32_t multi_count, multi_field;
+    omen_buf multi_offsets;   /* MULTI_OFFSETS of the field that is written; empty: none of its vectors was */
+    uint64_t multi_seen;
 };
 
 omen_status omen_part_writer_new(omen_store *st, uint64_t number, const omen_part_field *fields, uint32_t field_count,
@@ -46,11 +51,18 @@ omen_status omen_part_writer_new(omen_store *st, uint64_t number, const omen_par
     omen_buf_init(&w->key_bytes, st->mem);
     omen_buf_init(&w->key_offsets, st->mem);
     omen_buf_init(&w->doc_offsets, st->mem);
+    omen_buf_init(&w->multi_offsets, st->mem);
     *out = w;
     return OMEN_OK;
 }
 
 void omen_part_writer_extra(omen_part_writer *w, const omen_part_extra_writer *x) { w->extra = *x; }
+
+void omen_part_writer_multi(omen_part_writer *w, const omen_part_field *fields, uint32_t count) {
+    OMEN_ASSERT(count <= OMEN_MAX_MULTI_FIELDS);
+    if (count != 0) memcpy(w->multi, fields, count * sizeof *fields);
+    w->multi_count = count;
+}
 
 void omen_part_writer_free(omen_part_writer *w) {
     if (w == NULL) return;
@@ -60,6 +72,7 @@ void omen_part_writer_free(omen_part_writer *w) {
     omen_buf_deinit(&w->key_bytes);
     omen_buf_deinit(&w->key_offsets);
     omen_buf_deinit(&w->doc_offsets);
+    omen_buf_deinit(&w->multi_offsets);
     omen_free(w->store->mem, w->keyed, rows * sizeof *w->keyed);
     omen_free(w->store->mem, w->keyed_scratch, rows * sizeof *w->keyed);
     omen_free(w->store->mem, w->order, rows * sizeof *w->order);
@@ -158,6 +171,51 @@ static omen_status write_columns(omen_part_writer *w, bool *done, omen_error *er
     return OMEN_OK;
 }
 
+/* Where the rows from row 0 on begin, when the first vector comes: none has any. */
+static omen_status begin_multi(omen_part_writer *w, const omen_part_field *f, omen_error *err) {
+    const uint32_t head[] = {OMEN_MULTI_VERSION, f->dimensions, f->metric, f->element};
+    OMEN_TRY(begin(w, OMEN_SECTION_MULTI_VECTORS, w->multi_field, 0, omen_part_rows_per_block(f) * (uint32_t)omen_element_bytes(f->element, f->dimensions), err));
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(head); i++)
+        if (omen_buf_append_u32(&w->multi_offsets, head[i]) != OMEN_OK) return out_of_memory(err);
+    for (uint32_t row = 0; row <= w->row; row++)
+        if (omen_buf_append_u64(&w->multi_offsets, 0) != OMEN_OK) return out_of_memory(err);
+    return OMEN_OK;
+}
+
+static omen_status write_multi_rows(omen_part_writer *w, const omen_part_field *f, omen_error *err) {
+    size_t bytes = omen_element_bytes(f->element, f->dimensions), written = 0;
+    while (w->row < w->source->rows && written < STEP_BYTES) {
+        omen_multi v;
+        OMEN_TRY(w->source->multi(w->source->ctx, w->row, w->multi_field, &v, err));
+        if (v.count != 0 && w->multi_offsets.len == 0) OMEN_TRY(begin_multi(w, f, err));
+        if (v.count != 0) OMEN_TRY(omen_segment_section_write(w->out, v.vectors, v.count * bytes, err));
+        w->multi_seen += v.count;
+        if (w->multi_offsets.len != 0 && omen_buf_append_u64(&w->multi_offsets, w->multi_seen) != OMEN_OK) return out_of_memory(err);
+        written += v.count * bytes + 64;
+        w->row++;
+    }
+    return OMEN_OK;
+}
+
+/* A field's vectors, a step's worth; then its offsets. */
+static omen_status write_multi(omen_part_writer *w, bool *done, omen_error *err) {
+    *done = w->multi_field == w->multi_count;
+    if (*done) return OMEN_OK;
+    OMEN_TRY(write_multi_rows(w, &w->multi[w->multi_field], err));
+    if (w->row < w->source->rows) return OMEN_OK;
+    if (w->multi_offsets.len != 0) {
+        OMEN_TRY(end(w, err));
+        OMEN_TRY(omen_segment_section_begin(w->out, OMEN_SECTION_MULTI_OFFSETS, w->multi_field, 0, OMEN_BLOCK_BYTES, err));
+        OMEN_TRY(omen_segment_section_write(w->out, w->multi_offsets.data, w->multi_offsets.len, err));
+        OMEN_TRY(omen_segment_section_end(w->out, err));
+    }
+    w->row = 0;
+    w->multi_offsets.len = 0;
+    w->multi_seen = 0;
+    w->multi_field++;
+    return OMEN_OK;
+}
+
 static omen_status write_vectors(omen_part_writer *w, omen_error *err) {
     const omen_part_field *f = &w->fields[w->field];
     size_t row_bytes = omen_element_bytes(f->element, f->dimensions), written = 0;
@@ -250,6 +308,12 @@ omen_status omen_part_writer_step(omen_part_writer *w, omen_segment_info *info, 
         case EXTRA: {
             bool written = true;
             if (w->extra.write != NULL) OMEN_TRY(w->extra.write(w->extra.ctx, w->out, rows, &written, err));
+            if (written) w->stage = MULTI;
+            return OMEN_OK;
+        }
+        case MULTI: {
+            bool written;
+            OMEN_TRY(write_multi(w, &written, err));
             if (written) w->stage = w->field_count != 0 ? VECTORS : TOMBSTONES;
             return OMEN_OK;
         }

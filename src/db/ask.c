@@ -75,7 +75,8 @@ static omen_status read_member(void *arg, omen_str key, const omen_json_val *v) 
     reader *r = arg;
     omen_ask *a = r->ask;
     const struct { const char *name; const omen_json_val **to; } objects[] = {{"filter", &a->filter},   {"text", &a->text},           {"sparse", &a->sparse},      {"weights", &a->weights},
-                                                                              {"facets", &a->facets},   {"highlight", &a->highlight}, {"recommend", &a->recommend}};
+                                                                              {"facets", &a->facets},   {"highlight", &a->highlight}, {"recommend", &a->recommend}, {"multi", &a->multi},
+                                                                              {"rerank", &a->rerank}};
     bool flag;
     uint64_t ms;
     if (omen_json_is_null(v)) return OMEN_OK;

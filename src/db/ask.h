@@ -11,7 +11,7 @@ typedef enum omen_vector_plan { OMEN_PLAN_AUTO, OMEN_PLAN_INDEX, OMEN_PLAN_MATCH
 
 typedef struct omen_ask {
     /* NULL: not asked for. Borrowed, as all here. */
-    const omen_json_val *filter, *text, *sparse, *weights, *facets, *highlight, *recommend;
+    const omen_json_val *filter, *text, *sparse, *multi, *weights, *facets, *highlight, *recommend, *rerank;
     omen_fuse_options fusion;
     float max_distance; /* infinite: any */
     float min_score;    /* -infinite: any */

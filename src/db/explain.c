@@ -181,12 +181,17 @@ void omen_explain_write(omen_read_op *op, omen_jw *w) {
                 omen_jw_key(w, "share");
                 omen_jw_f64(w, s->fused.shares[l]);
             }
-            if (l < s->vector_count) omen_vector_leg_explain(&s->vector_legs[l], w);
-            else omen_text_leg_explain(l == s->vector_count && s->has_words ? &s->text : &s->sparse, w);
+            switch (omen_search_leg_of(s, l)) {
+                case OMEN_LEG_VECTOR: omen_vector_leg_explain(&s->vector_legs[l], w); break;
+                case OMEN_LEG_WORDS: omen_text_leg_explain(&s->text, w); break;
+                case OMEN_LEG_SPARSE: omen_text_leg_explain(&s->sparse, w); break;
+                case OMEN_LEG_MULTI: omen_multi_leg_explain(&s->multi, w); break;
+            }
             omen_jw_object_end(w);
         }
         omen_jw_array_end(w);
     }
+    if (s->reranking != NULL) omen_search_rerank_explain(op, w);
     put(w, "hits", op->results->count);
     put(w, "microseconds", (op->db->host->ticks_ns(op->db->host->ctx) - op->begun_ns) / 1000);
     omen_jw_object_end(w);

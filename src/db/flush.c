@@ -90,6 +90,12 @@ static omen_status source_norm(void *ctx, uint32_t row, uint32_t field, float *o
     return OMEN_OK;
 }
 
+static omen_status source_multi(void *ctx, uint32_t row, uint32_t field, omen_multi *out, omen_error *err) {
+    (void)err;
+    *out = omen_memtable_multi(((omen_job_coll *)ctx)->table, field, entry_of(ctx, row)->row);
+    return OMEN_OK;
+}
+
 void omen_flush_source(omen_job *job, omen_job_coll *c) {
-    job->source = (omen_row_source){c, c->row_count, source_key, source_doc, source_vector, source_norm};
+    job->source = (omen_row_source){c, c->row_count, source_key, source_doc, source_vector, source_norm, source_multi};
 }

@@ -170,6 +170,7 @@ static omen_status write_part(omen_job *job, omen_error *err) {
         if (s->text != NULL && job->text_writer == NULL) OMEN_TRY(omen_part_text_writer_new(s->text, &job->text_writer, err));
         OMEN_TRY(omen_part_writer_new(&db->store, db->next_file, s->fields, s->schema.vector_count, &job->source, c->targets, c->target_count, &job->writer, err));
         db->next_file++;
+        omen_part_writer_multi(job->writer, s->multi_fields, s->schema.multi_count);
         if (s->text != NULL) {
             omen_part_extra_writer hook = omen_part_text_writer_hook(job->text_writer);
             omen_part_writer_extra(job->writer, &hook);

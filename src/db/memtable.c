@@ -1,6 +1,7 @@
 #include "db/memtable.h"
 
 #include "column/element.h"
+#include "column/multi.h"
 
 #define CHUNK_FIRST 4096u
 #define CHUNK_CAP (1u << 20)
@@ -24,6 +25,9 @@ struct omen_memtable {
     omen_chunks row_entry; /* u32 */
     omen_chunks vectors[OMEN_MAX_VECTOR_FIELDS];
     omen_chunks norms[OMEN_MAX_VECTOR_FIELDS]; /* cosine fields */
+    uint32_t multi_count;
+    omen_multi_field multis[OMEN_MAX_MULTI_FIELDS]; /* names in the arena */
+    omen_chunks multi[OMEN_MAX_MULTI_FIELDS];       /* omen_multi; the vectors in the arena */
     omen_text_fields *text_fields; /* NULL: none */
     struct table_text *text;       /* with the fields; NULL: none */
     _Atomic(index_table *) index;
@@ -57,6 +61,15 @@ omen_memtable *omen_memtable_new(omen_mem *m, const omen_schema_copy *schema) {
         omen_chunks_init(&t->vectors[f], m, row_bytes(t, f), 4 * CHUNK_FIRST, CHUNK_CAP);
         omen_chunks_init(&t->norms[f], m, sizeof(float), CHUNK_FIRST / 4, CHUNK_CAP);
     }
+    for (uint32_t f = 0; f < schema->schema.multi_count; f++) {
+        omen_chunks_init(&t->multi[f], m, sizeof(omen_multi), CHUNK_FIRST / 4, CHUNK_CAP);
+        t->multi_count = f + 1;
+        t->multis[f] = schema->multis[f];
+        t->multis[f].name.data = omen_arena_copy(&t->arena, schema->multis[f].name.data, schema->multis[f].name.len);
+        if (t->multis[f].name.data != NULL) continue;
+        omen_memtable_unref(t);
+        return NULL;
+    }
     if (schema->text == NULL) return t;
     t->text_fields = omen_text_fields_ref(schema->text);
     t->text = omen_alloc_zero(m, text_bytes(t));
@@ -86,6 +99,7 @@ void omen_memtable_unref(omen_memtable *t) {
         omen_chunks_deinit(&t->vectors[f]);
         omen_chunks_deinit(&t->norms[f]);
     }
+    for (uint32_t f = 0; f < t->multi_count; f++) omen_chunks_deinit(&t->multi[f]);
     if (t->text != NULL) {
         for (uint32_t i = 0; i < t->text_fields->count; i++) omen_text_memory_free(atomic_load_explicit(&t->text->of[i], memory_order_relaxed));
         omen_free(t->mem, t->text, text_bytes(t));
@@ -141,6 +155,43 @@ static omen_status prepare(omen_memtable *t, const omen_rows *rows, bool erase, 
     }
     return OMEN_OK;
 }
+
+/* ---- fields of several vectors a record ---- */
+
+static omen_status read_multi(omen_memtable *t, omen_memtable_batch *b, uint32_t row, omen_error *err) {
+    const omen_rows *rows = b->rows;
+    omen_json *parsed;
+    omen_status s = OMEN_OK;
+    if (omen_rows_doc(rows, row).len == 0) return OMEN_OK;
+    OMEN_TRY(omen_json_parse(t->mem, omen_rows_doc(rows, row), &parsed, err));
+    for (uint32_t f = 0; f < t->multi_count && s == OMEN_OK; f++) {
+        const omen_multi_field *m = &t->multis[f];
+        const omen_json_val *value = omen_text_reach(omen_json_root(parsed), m->name);
+        omen_part_field type = {m->dimensions, (uint32_t)m->metric, (uint32_t)m->element};
+        omen_multi *out = &b->multi[(size_t)f * rows->count + row];
+        char id[80], what[OMEN_MAX_NAME + 120];
+        if (value == NULL) continue;
+        omen_key_print(omen_rows_key(rows, row), id, sizeof id);
+        omen_format(what, sizeof what, "multi field \"%.*s\" of record %s", (int)m->name.len, m->name.data, id);
+        s = omen_multi_read(value, &type, OMEN_MAX_MULTI_VECTORS, what, &t->arena, out, err);
+        b->multi_bytes += out->count * (uint64_t)omen_element_bytes(type.element, type.dimensions);
+    }
+    omen_json_free(parsed);
+    return s;
+}
+
+static omen_status prepare_multi(omen_memtable *t, omen_memtable_batch *b, omen_error *err) {
+    uint32_t n = b->rows->count;
+    omen_status s = OMEN_OK;
+    b->multi = omen_arena_alloc(&t->arena, (size_t)t->multi_count * n * sizeof *b->multi + 8, 8);
+    if (b->multi == NULL) return OMEN_ERR_MEMORY;
+    memset(b->multi, 0, (size_t)t->multi_count * n * sizeof *b->multi);
+    for (uint32_t f = 0; f < t->multi_count; f++) OMEN_TRY(omen_chunks_reserve(&t->multi[f], n));
+    for (uint32_t i = 0; i < n && s == OMEN_OK; i++) s = read_multi(t, b, i, err);
+    return s;
+}
+
+omen_multi omen_memtable_multi(const omen_memtable *t, uint32_t field, uint32_t row) { return *(const omen_multi *)omen_chunks_at(&t->multi[field], row, NULL); }
 
 /* ---- text ---- */
 
@@ -215,6 +266,10 @@ const omen_text_memory *omen_memtable_text(const omen_memtable *t, uint32_t fiel
 
 omen_status omen_memtable_prepare(omen_memtable *t, const omen_rows *rows, bool erase, omen_memtable_batch *out, omen_error *err) {
     omen_status st = prepare(t, rows, erase, out);
+    if (st == OMEN_OK && !erase && t->multi_count != 0) {
+        st = prepare_multi(t, out, err);
+        if (st != OMEN_OK && st != OMEN_ERR_MEMORY) return st;
+    }
     if (st == OMEN_OK && !erase && t->text != NULL) {
         st = prepare_text(t, rows, err);
         if (st != OMEN_OK && st != OMEN_ERR_MEMORY) return st;
@@ -286,6 +341,8 @@ void omen_memtable_commit(omen_memtable *t, const omen_memtable_batch *b, bool e
             if (t->fields[f].metric == OMEN_METRIC_COSINE) push_rows(&t->norms[f], r->norms[f], r->count);
             t->bytes += (uint64_t)r->count * row_bytes(t, f);
         }
+        for (uint32_t f = 0; f < t->multi_count; f++) push_rows(&t->multi[f], b->multi + (size_t)f * r->count, r->count);
+        t->bytes += b->multi_bytes;
         if (t->text != NULL) commit_text(t);
     }
     for (uint32_t i = 0; i < r->count; i++) {

@@ -33,11 +33,12 @@ omen_memtable *omen_memtable_ref(omen_memtable *t);
 void omen_memtable_unref(omen_memtable *t);
 
 /* Writing, by one thread at a time. prepare copies the rows' ids and documents and makes room, so that commit cannot fail; a prepare that
- * is not followed by its commit only wastes the memory. Row i gets LSN first_lsn + i. OMEN_ERR_MEMORY; OMEN_ERR_INVALID: a document's sparse field is none. */
-typedef struct omen_memtable_batch { const omen_rows *rows; const uint8_t *keys; const char *docs; } omen_memtable_batch;
+ * is not followed by its commit only wastes the memory. Row i gets LSN first_lsn + i. OMEN_ERR_MEMORY; OMEN_ERR_INVALID: a document's sparse field is none; as omen_multi_read: its field
+ * of several vectors is none. */
+typedef struct omen_memtable_batch { const omen_rows *rows; const uint8_t *keys; const char *docs; omen_multi *multi; /* of each field: rows->count */ uint64_t multi_bytes; } omen_memtable_batch;
 omen_status omen_memtable_prepare(omen_memtable *t, const omen_rows *rows, bool erase, omen_memtable_batch *out, omen_error *err);
 void omen_memtable_commit(omen_memtable *t, const omen_memtable_batch *b, bool erase, uint64_t first_lsn);
-/* Logical bytes: ids, documents, vectors, 64 for each entry and 16 for each term of text and sparse fields. The same on every host. */
+/* Logical bytes: ids, documents, vectors (those of fields of several, too), 64 for each entry and 16 for each term of text and sparse fields. The same on every host. */
 uint64_t omen_memtable_bytes(const omen_memtable *t);
 
 /* Reading. */
@@ -53,6 +54,8 @@ const omen_entry *omen_memtable_find(const omen_memtable *t, omen_key key, uint6
 const void *omen_memtable_vectors(const omen_memtable *t, uint32_t field, uint32_t row, uint32_t *run);
 /* The inverted index of a text or sparse field (text/fields.h), whose rows are the table's; NULL: the table has none of it, for its language was not loaded. */
 const omen_text_memory *omen_memtable_text(const omen_memtable *t, uint32_t field);
+/* What a row has in a field of several vectors a record. */
+omen_multi omen_memtable_multi(const omen_memtable *t, uint32_t field, uint32_t row);
 const float *omen_memtable_norms(const omen_memtable *t, uint32_t field, uint32_t row, uint32_t *run);
 /* Whether the reader sees this entry as its table's newest for the id. */
 static inline bool omen_entry_current(const omen_entry *e, uint64_t snapshot) {

@@ -1,5 +1,6 @@
 /* merge.c - several parts become one: their live rows, oldest part first, and the tombstones that still have a target. */
 #include "column/element.h"
+#include "column/multi.h"
 #include "db/job.h"
 
 /* Row n of the merged part is row `at` of part `part`. Columns are asked for in ascending rows, so one place each is enough. */
@@ -7,10 +8,16 @@ typedef struct place { uint32_t next, part, at; } place;
 
 typedef struct omen_merge_place {
     omen_job_coll *c;
-    place key, doc, vector, norm;
+    place key, doc, vector, norm, multi;
     uint8_t key_bytes[OMEN_KEY_MAX];
     omen_buf doc_bytes;
     omen_part_doc_place doc_place;
+    uint32_t multi_field; /* whose vectors are read: UINT32_MAX at first */
+    bool multi_found;
+    uint64_t multi_first;
+    uint32_t multi_count;
+    size_t multi_done;
+    omen_buf multi_bytes;
     const omen_block *block; /* of vectors, held over its rows */
     omen_part *block_part;
     uint32_t block_field, block_first, block_count;
@@ -121,13 +128,34 @@ static omen_status source_norm(void *ctx, uint32_t row, uint32_t field, float *o
     return omen_part_norms(s->part, field, m->norm.at, 1, out, &done, err);
 }
 
+static omen_status source_multi(void *ctx, uint32_t row, uint32_t field, omen_multi *out, omen_error *err) {
+    omen_merge_place *m = ctx;
+    if (m->multi_field != field) m->multi = (place){0, 0, 0}; /* a new pass */
+    if (m->multi_field != field || row + 1 != m->multi.next) m->multi_found = false;
+    m->multi_field = field;
+    const omen_part_state *s = seek(m->c, &m->multi, row);
+    if (!m->multi_found) {
+        OMEN_TRY(omen_part_multi_find(s->part, field, m->multi.at, &m->multi_first, &m->multi_count, err));
+        const omen_part_field *f = &s->part->multi[field].of;
+        m->multi_bytes.len = 0;
+        if (omen_buf_append(&m->multi_bytes, NULL, m->multi_count * omen_element_bytes(f->element, f->dimensions)) != OMEN_OK) return out_of_memory(err);
+        m->multi_done = 0;
+        m->multi_found = true;
+    }
+    if (m->multi_count != 0) OMEN_TRY(omen_part_multi_copy(s->part, field, m->multi_first, m->multi_count, m->multi_bytes.data, &m->multi_done, err));
+    *out = (omen_multi){m->multi_bytes.data, m->multi_count};
+    return OMEN_OK;
+}
+
 omen_status omen_merge_source(omen_job *job, omen_job_coll *c, omen_error *err) {
     omen_merge_place *m = omen_alloc_zero(&job->db->mem, sizeof *m);
     if (m == NULL) return out_of_memory(err);
     m->c = c;
+    m->multi_field = UINT32_MAX;
     omen_buf_init(&m->doc_bytes, &job->db->mem);
+    omen_buf_init(&m->multi_bytes, &job->db->mem);
     job->merge = m;
-    job->source = (omen_row_source){m, c->row_count, source_key, source_doc, source_vector, source_norm};
+    job->source = (omen_row_source){m, c->row_count, source_key, source_doc, source_vector, source_norm, source_multi};
     return OMEN_OK;
 }
 
@@ -136,6 +164,7 @@ void omen_merge_place_free(omen_job *job) {
     if (m == NULL) return;
     release_block(m);
     omen_buf_deinit(&m->doc_bytes);
+    omen_buf_deinit(&m->multi_bytes);
     omen_free(&job->db->mem, m, sizeof *m);
     job->merge = NULL;
 }

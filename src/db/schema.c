@@ -1,5 +1,7 @@
 #include "db/schema.h"
 
+#include "column/multi.h"
+
 static bool name_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
@@ -110,6 +112,8 @@ static omen_status field_name(omen_schema_copy *c, omen_str name, const char *wh
         if (omen_str_equal(c->texts[i].name, name)) return omen_fail(err, OMEN_ERR_NAME, "field \"%.*s\" is named twice", (int)name.len, name.data);
     for (uint32_t i = 0; i < c->schema.sparse_count; i++)
         if (omen_str_equal(c->sparse[i], name)) return omen_fail(err, OMEN_ERR_NAME, "field \"%.*s\" is named twice", (int)name.len, name.data);
+    for (uint32_t i = 0; i < c->schema.multi_count; i++)
+        if (omen_str_equal(c->multis[i].name, name)) return omen_fail(err, OMEN_ERR_NAME, "field \"%.*s\" is named twice", (int)name.len, name.data);
     char *copy = omen_arena_copy(&c->names, name.data, name.len);
     if (copy == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
     *out = (omen_str){copy, name.len};
@@ -141,6 +145,22 @@ static omen_status copy_text(omen_schema_copy *c, const omen_text_field *f, omen
         return omen_fail(err, OMEN_ERR_INVALID, "text field \"%.*s\" has unknown flags; begin with zeros", (int)f->name.len, f->name.data);
     *to = (omen_text_field){.language = code, .weight = f->weight == 0.0f ? 1.0f : f->weight, .flags = f->flags};
     OMEN_TRY(field_name(c, f->name, "a text field's name", &to->name, err));
+    return path_check(f->name, err);
+}
+
+static omen_status copy_multi(omen_schema_copy *c, const omen_multi_field *f, uint32_t i, omen_error *err) {
+    int n = (int)OMEN_MIN(f->name.len, OMEN_MAX_NAME);
+    omen_metric metric = f->metric == 0 ? OMEN_METRIC_COSINE : f->metric;
+    if (f->dimensions == 0 || f->dimensions > OMEN_MAX_DIMENSIONS)
+        return omen_fail(err, OMEN_ERR_INVALID, "multi field \"%.*s\" has %u dimensions; 1 to %u are allowed", n, f->name.data, f->dimensions, OMEN_MAX_DIMENSIONS);
+    if (metric != OMEN_METRIC_COSINE && metric != OMEN_METRIC_IP)
+        return omen_fail(err, OMEN_ERR_INVALID, "multi field \"%.*s\" must have the metric cosine or ip: its records are compared by sums of similarities", n, f->name.data);
+    if (f->element != OMEN_ELEMENT_F32 && f->element != OMEN_ELEMENT_F16)
+        return omen_fail(err, OMEN_ERR_INVALID, "multi field \"%.*s\" must have elements of type f32 or f16", n, f->name.data);
+    c->multis[i] = (omen_multi_field){.dimensions = f->dimensions, .metric = metric, .element = f->element};
+    c->multi_fields[i] = (omen_part_field){f->dimensions, (uint32_t)metric, (uint32_t)f->element};
+    OMEN_TRY(field_name(c, f->name, "a multi field's name", &c->multis[i].name, err));
+    c->schema.multi_count = i + 1;
     return path_check(f->name, err);
 }
 
@@ -181,6 +201,8 @@ static omen_status copy_fields(omen_schema_copy *c, const omen_schema *s, omen_e
         OMEN_TRY(path_check(s->sparse[i], err));
         c->schema.sparse_count = i + 1;
     }
+    if (s->multi_count > OMEN_MAX_MULTI_FIELDS) return omen_fail(err, OMEN_ERR_INVALID, "%u multi fields; at most %u are allowed", s->multi_count, OMEN_MAX_MULTI_FIELDS);
+    for (uint32_t i = 0; i < s->multi_count; i++) OMEN_TRY(copy_multi(c, &s->multis[i], i, err));
     return OMEN_OK;
 }
 
@@ -219,6 +241,7 @@ omen_status omen_schema_copy_init(omen_schema_copy *c, omen_mem *m, const omen_s
     c->schema.vectors = c->vectors;
     c->schema.texts = c->texts;
     c->schema.sparse = c->sparse;
+    c->schema.multis = c->multis;
     omen_status st = copy_fields(c, s, err);
     if (st == OMEN_OK) st = copy_ttl(c, s->ttl, err);
     if (st == OMEN_OK) st = describe_text(c, m, err);
@@ -256,6 +279,13 @@ omen_status omen_schema_match(const omen_schema *have, const omen_schema *wanted
                              (h->flags & OMEN_TEXT_KEEP_ACCENTS) != 0 ? "kept" : "folded");
     }
     for (uint32_t i = 0; same && i < have->sparse_count; i++) same = omen_str_equal(have->sparse[i], wanted->sparse[i]);
+    bool multi = have->multi_count == wanted->multi_count;
+    for (uint32_t i = 0; multi && i < have->multi_count; i++) {
+        const omen_multi_field *h = &have->multis[i], *w = &wanted->multis[i];
+        omen_metric metric = w->metric == 0 ? OMEN_METRIC_COSINE : w->metric;
+        multi = omen_str_equal(h->name, w->name) && h->dimensions == w->dimensions && h->metric == metric && h->element == w->element;
+    }
+    if (!multi) return omen_fail(err, OMEN_ERR_SCHEMA, "collection \"%.*s\" has other multi fields; open it with its own schema, or drop it first", n, collection.data);
     if (!omen_str_equal(have->ttl, wanted->ttl))
         return omen_fail(err, OMEN_ERR_SCHEMA, "collection \"%.*s\" has %s%.*s; open it with its own schema, or drop it first", n, collection.data, have->ttl.len == 0 ? "no time to live" : "its time to live at ", (int)have->ttl.len, have->ttl.data);
     if (!same) return omen_fail(err, OMEN_ERR_SCHEMA, "collection \"%.*s\" has other text or sparse fields; open it with its own schema, or drop it first", n, collection.data);
@@ -270,7 +300,7 @@ static omen_status encode_name(omen_buf *out, omen_str name) {
 omen_status omen_schema_encode(const omen_schema *s, omen_buf *out) {
     OMEN_TRY(omen_buf_append_u32(out, s->vector_count));
     OMEN_TRY(omen_buf_append_u32(out, s->text_count));
-    OMEN_TRY(omen_buf_append_u32(out, s->sparse_count));
+    OMEN_TRY(omen_buf_append_u32(out, s->sparse_count | s->multi_count << 16));
     for (uint32_t i = 0; i < s->vector_count; i++) {
         OMEN_TRY(omen_buf_append_u32(out, s->vectors[i].dimensions));
         OMEN_TRY(omen_buf_append_u32(out, (uint32_t)s->vectors[i].metric));
@@ -289,6 +319,13 @@ omen_status omen_schema_encode(const omen_schema *s, omen_buf *out) {
         OMEN_TRY(encode_name(out, f->language));
     }
     for (uint32_t i = 0; i < s->sparse_count; i++) OMEN_TRY(encode_name(out, s->sparse[i]));
+    for (uint32_t i = 0; i < s->multi_count; i++) {
+        const omen_multi_field *f = &s->multis[i];
+        OMEN_TRY(omen_buf_append_u32(out, f->dimensions));
+        OMEN_TRY(omen_buf_append_u32(out, (uint32_t)f->metric));
+        OMEN_TRY(omen_buf_append_u32(out, (uint32_t)f->element));
+        OMEN_TRY(encode_name(out, f->name));
+    }
     OMEN_TRY(encode_name(out, s->ttl));
     return omen_buf_align(out, 8);
 }
@@ -321,8 +358,20 @@ static bool take_text(cursor *c, omen_text_field *f) {
     return f->language.len != 0 && f->weight > 0.0f;
 }
 
-static bool take_schema(cursor *c, omen_schema *s, omen_vector_field *vectors, omen_text_field *texts, omen_str *sparse) {
+static bool take_multi(cursor *c, omen_multi_field *f) {
+    uint32_t metric, element;
+    *f = (omen_multi_field){.dimensions = 0};
+    if (!take_u32(c, &f->dimensions) || !take_u32(c, &metric) || !take_u32(c, &element) || metric == 0 || !take_name(c, &f->name)) return false;
+    f->metric = (omen_metric)metric;
+    f->element = (omen_element)element;
+    return true;
+}
+
+static bool take_schema(cursor *c, omen_schema *s, omen_vector_field *vectors, omen_text_field *texts, omen_str *sparse, omen_multi_field *multis) {
     if (!take_u32(c, &s->vector_count) || !take_u32(c, &s->text_count) || !take_u32(c, &s->sparse_count)) return false;
+    s->multi_count = s->sparse_count >> 16; /* where schemas had none of these the upper half was 0 */
+    s->sparse_count &= 0xFFFF;
+    if (s->multi_count > OMEN_MAX_MULTI_FIELDS) return false;
     if (s->vector_count > OMEN_MAX_VECTOR_FIELDS || s->text_count > OMEN_MAX_TEXT_FIELDS || s->sparse_count > OMEN_MAX_TEXT_FIELDS) return false;
     for (uint32_t i = 0; i < s->vector_count; i++) {
         uint32_t n[8];
@@ -338,6 +387,8 @@ static bool take_schema(cursor *c, omen_schema *s, omen_vector_field *vectors, o
         if (!take_text(c, &texts[i])) return false;
     for (uint32_t i = 0; i < s->sparse_count; i++)
         if (!take_name(c, &sparse[i])) return false;
+    for (uint32_t i = 0; i < s->multi_count; i++)
+        if (!take_multi(c, &multis[i])) return false;
     if (!take_name(c, &s->ttl)) return false;
     size_t padded = (size_t)omen_round_up(c->at, 8);
     if (padded > c->len) return false;
@@ -349,9 +400,10 @@ omen_status omen_schema_decode(omen_schema_copy *c, omen_mem *m, const uint8_t *
     omen_vector_field vectors[OMEN_MAX_VECTOR_FIELDS];
     omen_text_field texts[OMEN_MAX_TEXT_FIELDS] = {0};
     omen_str sparse[OMEN_MAX_TEXT_FIELDS];
-    omen_schema s = {.struct_size = sizeof s, .vectors = vectors, .texts = texts, .sparse = sparse};
+    omen_multi_field multis[OMEN_MAX_MULTI_FIELDS];
+    omen_schema s = {.struct_size = sizeof s, .vectors = vectors, .texts = texts, .sparse = sparse, .multis = multis};
     cursor cur = {data, len, 0};
-    if (!take_schema(&cur, &s, vectors, texts, sparse)) return omen_fail(err, OMEN_ERR_CORRUPT, "a collection's schema is malformed");
+    if (!take_schema(&cur, &s, vectors, texts, sparse, multis)) return omen_fail(err, OMEN_ERR_CORRUPT, "a collection's schema is malformed");
     omen_error detail = {0};
     omen_status st = omen_schema_copy_init(c, m, &s, &detail);
     if (st == OMEN_ERR_MEMORY) return omen_fail(err, st, "%s", detail.text);
@@ -377,9 +429,22 @@ omen_status omen_schema_field(const omen_schema *s, omen_str name, uint32_t *out
                      (int)s->vectors[0].name.len, s->vectors[0].name.data);
 }
 
+omen_status omen_schema_multi(const omen_schema *s, omen_str name, uint32_t *out, omen_error *err) {
+    if (s->multi_count == 0)
+        return omen_fail(err, OMEN_ERR_INVALID, "the collection has no multi field; name it when the collection is created: {\"multi\": [{\"name\": \"tokens\", \"dimensions\": 128}]}");
+    for (uint32_t i = 0; i < s->multi_count; i++) {
+        if (!omen_str_equal(s->multis[i].name, name) && (name.len != 0 || s->multi_count != 1)) continue;
+        *out = i;
+        return OMEN_OK;
+    }
+    return omen_fail(err, OMEN_ERR_INVALID, "the collection has no multi field \"%.*s\"; its first is \"%.*s\"", (int)OMEN_MIN(name.len, 60), name.data, (int)s->multis[0].name.len,
+                     s->multis[0].name.data);
+}
+
 omen_status omen_schema_open_part(const omen_schema_copy *s, omen_store *st, const omen_segment_info *info, omen_part **out, omen_error *err) {
     OMEN_TRY(omen_part_open(st, info, s->fields, s->schema.vector_count, out, err));
-    omen_status status = s->text == NULL ? OMEN_OK : omen_part_text_open(*out, s->text->count, err);
+    omen_status status = omen_part_multi_open(*out, s->multi_fields, s->schema.multi_count, err);
+    if (status == OMEN_OK && s->text != NULL) status = omen_part_text_open(*out, s->text->count, err);
     if (status == OMEN_OK || status == OMEN_PENDING) return status;
     omen_part_unref(*out);
     *out = NULL;
@@ -424,6 +489,19 @@ static void write_text(const omen_text_field *f, omen_jw *w) {
     omen_jw_object_end(w);
 }
 
+static void write_multi(const omen_multi_field *f, omen_jw *w) {
+    omen_jw_object(w);
+    omen_jw_key(w, "name");
+    omen_jw_str(w, f->name);
+    omen_jw_key(w, "dimensions");
+    omen_jw_u64(w, f->dimensions);
+    omen_jw_key(w, "metric");
+    omen_jw_cstr(w, omen_metric_name(f->metric));
+    omen_jw_key(w, "element");
+    omen_jw_cstr(w, omen_element_name(f->element));
+    omen_jw_object_end(w);
+}
+
 void omen_schema_write_json(const omen_schema *s, omen_jw *w) {
     omen_jw_object(w);
     omen_jw_key(w, "vectors");
@@ -455,6 +533,12 @@ void omen_schema_write_json(const omen_schema *s, omen_jw *w) {
         omen_jw_key(w, "sparse");
         omen_jw_array(w);
         for (uint32_t i = 0; i < s->sparse_count; i++) omen_jw_str(w, s->sparse[i]);
+        omen_jw_array_end(w);
+    }
+    if (s->multi_count != 0) {
+        omen_jw_key(w, "multi");
+        omen_jw_array(w);
+        for (uint32_t i = 0; i < s->multi_count; i++) write_multi(&s->multis[i], w);
         omen_jw_array_end(w);
     }
     omen_jw_object_end(w);

@@ -2,10 +2,10 @@
  *
  * schema.h - a collection's schema as the database keeps it: an own copy, checked, and its binary form in log and manifest.
  *
- * Binary form (at its end the path of the time to live, as a name): u32 vector_count, u32 text_count, u32 sparse_count, then for each vector field u32 dimensions, u32 metric, u32 element, u32 index kind, codec, m,
+ * Binary form (at its end the path of the time to live, as a name): u32 vector_count, u32 text_count, u16 sparse_count, u16 multi_count, then for each vector field u32 dimensions, u32 metric, u32 element, u32 index kind, codec, m,
  * ef_construction, lists, bits (0: the default), u32 name length, name;
  * for each text field u32 flags, f32 weight, u32 name length, name, u32 language length, language (its code, or "none");
- * for each sparse field u32 name length, name; zero bytes up to a multiple of 8. Default field names are stored as "vector".
+ * for each sparse field u32 name length, name; for each field of several vectors a record u32 dimensions, u32 metric, u32 element, u32 name length, name; zero bytes up to a multiple of 8. Default field names are stored as "vector".
  */
 #ifndef OMEN_DB_SCHEMA_H
 #define OMEN_DB_SCHEMA_H
@@ -22,6 +22,8 @@ typedef struct omen_schema_copy {
     omen_text_field texts[OMEN_MAX_TEXT_FIELDS];
     omen_str sparse[OMEN_MAX_TEXT_FIELDS];
     omen_part_field fields[OMEN_MAX_VECTOR_FIELDS];
+    omen_multi_field multis[OMEN_MAX_MULTI_FIELDS];
+    omen_part_field multi_fields[OMEN_MAX_MULTI_FIELDS];
     omen_text_fields *text; /* text fields, then sparse ones; NULL: there are none */
     omen_arena names;
 } omen_schema_copy;
@@ -38,7 +40,9 @@ omen_status omen_schema_encode(const omen_schema *s, omen_buf *out);
 omen_status omen_schema_decode(omen_schema_copy *c, omen_mem *m, const uint8_t *data, size_t len, size_t *used, omen_error *err);
 /* Index of a vector field by name ("" is the only field, or "vector"); OMEN_ERR_INVALID. */
 omen_status omen_schema_field(const omen_schema *s, omen_str name, uint32_t *out, omen_error *err);
-/* Opens a part of a collection with this schema, its inverted indexes too: as omen_part_open. */
+/* Index of a field of several vectors a record by name ("": the only one); OMEN_ERR_INVALID. */
+omen_status omen_schema_multi(const omen_schema *s, omen_str name, uint32_t *out, omen_error *err);
+/* Opens a part of a collection with this schema, its inverted indexes and fields of several vectors too: as omen_part_open. */
 omen_status omen_schema_open_part(const omen_schema_copy *s, omen_store *st, const omen_segment_info *info, omen_part **out, omen_error *err);
 const char *omen_metric_name(omen_metric m); /* "l2", "ip", "cosine", "hamming" */
 const char *omen_element_name(omen_element e); /* "f32", "f16", "i8", "bit" */
@@ -51,7 +55,7 @@ bool omen_codec_parse(omen_str name, omen_codec *out);
 omen_status omen_index_options_check(const omen_index_options *o, omen_str field, omen_error *err);
 bool omen_metric_parse(omen_str name, omen_metric *out);
 /* {"vectors": [{"name", "dimensions", "metric", "element", "index": {"kind", and parameters that were given}}], "text": [name, or {"name", "language", "weight",
- * "stopWords", "accents"} where it is more than a name], and where there are any "sparse": [..]} */
+ * "stopWords", "accents"} where it is more than a name], and where there are any "sparse": [..], "multi": [{"name", "dimensions", "metric", "element"}]} */
 void omen_schema_write_json(const omen_schema *s, omen_jw *w);
 static inline bool omen_str_equal(omen_str a, omen_str b) { return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0); }
 

@@ -141,6 +141,15 @@ static omen_status read_sparse(omen_read_op *op, omen_error *err) {
     return add_name(s, ask->sparse_field.len == 0 && schema->sparse_count == 1 ? schema->sparse[0] : ask->sparse_field, 1.0f, err);
 }
 
+static omen_status read_multi(omen_read_op *op, omen_error *err) {
+    omen_search_op *s = op->search;
+    const omen_schema *schema = &op->coll->schema.schema;
+    if (s->ask.multi == NULL) return OMEN_OK;
+    OMEN_TRY(omen_multi_ask_read(schema, s->ask.multi, "multi", &op->arena, &s->multi_ask, err));
+    s->has_multi = true;
+    return add_name(s, schema->multis[s->multi_ask.field].name, s->multi_ask.weight, err);
+}
+
 typedef struct weight_reader { omen_search_op *s; omen_error *err; } weight_reader;
 
 static omen_status read_weight(void *arg, omen_str key, const omen_json_val *v) {
@@ -156,11 +165,13 @@ static omen_status read_weight(void *arg, omen_str key, const omen_json_val *v) 
 }
 
 /* Later stages choose among more hits than are wanted in the end. */
-static uint32_t depth_of(const omen_search_op *s) {
+static uint32_t depth_of(const omen_read_op *op) {
+    const omen_search_op *s = op->search;
     uint64_t depth = s->k;
     if (s->leg_count > 1) depth = OMEN_MAX(depth, OMEN_FUSE_DEPTH);
     if (s->ask.mmr) depth = OMEN_MAX(depth, s->ask.mmr_candidates != 0 ? s->ask.mmr_candidates : 4u * (uint64_t)s->k);
     if (s->ask.group.len != 0) depth = OMEN_MAX(depth, OMEN_MAX(4u * (uint64_t)s->k * s->ask.group_size, 100u));
+    if (s->reranking != NULL) depth = OMEN_MAX(depth, omen_search_rerank_candidates(op));
     depth += s->positive.count + s->negative.count;
     return (uint32_t)OMEN_MIN(depth, OMEN_MAX_K);
 }
@@ -182,15 +193,17 @@ static omen_status read_ask(omen_read_op *op, const omen_query *q, const omen_js
         OMEN_TRY(add_vector(op, q, v->field, v->vector, v->dimensions, v->weight, err));
     }
     if (s->ask.recommend != NULL) OMEN_TRY(omen_search_examples_read(op, q, err));
-    if (s->vector_count == 0 && s->ask.text == NULL && s->ask.sparse == NULL) return add_vector(op, q, q->field, NULL, 0, 1.0f, err); /* says what is missing */
+    if (s->vector_count == 0 && s->ask.text == NULL && s->ask.sparse == NULL && s->ask.multi == NULL) return add_vector(op, q, q->field, NULL, 0, 1.0f, err); /* says what is missing */
     OMEN_TRY(read_text(op, err));
     OMEN_TRY(read_sparse(op, err));
+    OMEN_TRY(read_multi(op, err));
+    if (s->ask.rerank != NULL) OMEN_TRY(omen_search_rerank_read(op, err));
     weight_reader reader = {s, err};
     if (s->ask.weights != NULL) OMEN_TRY(omen_json_each(s->ask.weights, read_weight, &reader));
     if (s->ask.mmr && s->vector_count == 0 && s->ask.recommend == NULL) return omen_fail(err, OMEN_ERR_INVALID, "mmr compares vectors: search by one, too");
     if (s->ask.facets != NULL) OMEN_TRY(omen_search_facets_read(op, err));
     if (s->ask.highlight != NULL) OMEN_TRY(omen_search_marks_read(op, err));
-    s->depth = depth_of(s);
+    s->depth = depth_of(op);
     return OMEN_OK;
 }
 
@@ -206,6 +219,7 @@ static void end_legs(omen_search_op *s) {
     for (uint32_t i = 0; i < s->vector_count && s->vector_legs != NULL; i++) omen_vector_leg_deinit(&s->vector_legs[i]);
     omen_text_leg_deinit(&s->text);
     omen_text_leg_deinit(&s->sparse);
+    omen_multi_leg_deinit(&s->multi);
     omen_fused_deinit(&s->fused);
     s->fused = (omen_fused){0};
 }
@@ -214,6 +228,7 @@ void omen_search_free(omen_read_op *op) {
     omen_search_op *s = op->search;
     if (s == NULL) return;
     omen_search_examples_free(op);
+    omen_search_rerank_free(op);
     omen_search_diversify_free(op);
     omen_search_group_free(op);
     omen_search_facets_free(op);
@@ -229,6 +244,7 @@ static omen_status begin_legs(omen_read_op *op, omen_error *err) {
     memset(s->vector_legs, 0, (s->vector_count + 1u) * sizeof *s->vector_legs);
     memset(&s->text, 0, sizeof s->text);
     memset(&s->sparse, 0, sizeof s->sparse);
+    memset(&s->multi, 0, sizeof s->multi);
     s->leg = 0;
     for (uint32_t i = 0; i < s->vector_count; i++) {
         s->vectors[i].ask.k = s->depth;
@@ -239,6 +255,8 @@ static omen_status begin_legs(omen_read_op *op, omen_error *err) {
     s->words.deadline_ns = s->sparse_ask.deadline_ns = s->deadline_ns;
     if (s->has_words) OMEN_TRY(omen_text_leg_init(&s->text, op->db, &op->arena, &op->snapshot, op->v, op->select, &s->words, err));
     if (s->has_sparse) OMEN_TRY(omen_text_leg_init(&s->sparse, op->db, &op->arena, &op->snapshot, op->v, op->select, &s->sparse_ask, err));
+    if (s->has_multi) OMEN_TRY(omen_multi_leg_init(&s->multi, op->db, &op->arena, &op->snapshot, op->v, op->select, &s->multi_ask, s->depth, err));
+    s->multi.deadline_ns = s->deadline_ns;
     return OMEN_OK;
 }
 
@@ -266,24 +284,44 @@ omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, const ome
 
 /* ---- legs ---- */
 
+omen_search_leg omen_search_leg_of(const omen_search_op *s, uint32_t leg) {
+    if (leg < s->vector_count) return OMEN_LEG_VECTOR;
+    leg -= s->vector_count;
+    if (s->has_words && leg-- == 0) return OMEN_LEG_WORDS;
+    return s->has_sparse && leg == 0 ? OMEN_LEG_SPARSE : OMEN_LEG_MULTI;
+}
+
+static omen_status run_leg(omen_search_op *s, uint32_t leg, omen_error *err) {
+    switch (omen_search_leg_of(s, leg)) {
+        case OMEN_LEG_VECTOR: return omen_vector_leg_step(&s->vector_legs[leg], err);
+        case OMEN_LEG_WORDS: return omen_text_leg_step(&s->text, err);
+        case OMEN_LEG_SPARSE: return omen_text_leg_step(&s->sparse, err);
+        default: return omen_multi_leg_step(&s->multi, err);
+    }
+}
+
 static omen_status run_legs(omen_read_op *op, omen_error *err) {
     omen_search_op *s = op->search;
     for (; s->leg < s->leg_count; s->leg++) {
         OMEN_TRY(omen_deadline_check(op->db->host, s->deadline_ns, err));
-        if (s->leg < s->vector_count) OMEN_TRY(omen_vector_leg_step(&s->vector_legs[s->leg], err));
-        else if (s->leg == s->vector_count && s->has_words) OMEN_TRY(omen_text_leg_step(&s->text, err));
-        else OMEN_TRY(omen_text_leg_step(&s->sparse, err));
+        OMEN_TRY(run_leg(s, s->leg, err));
     }
     return OMEN_OK;
 }
 
 static const omen_topk *found_by(const omen_search_op *s, uint32_t leg) {
-    if (leg < s->vector_count) return &s->vector_legs[leg].exact.top;
-    return leg == s->vector_count && s->has_words ? &s->text.top : &s->sparse.top;
+    switch (omen_search_leg_of(s, leg)) {
+        case OMEN_LEG_VECTOR: return &s->vector_legs[leg].exact.top;
+        case OMEN_LEG_WORDS: return &s->text.top;
+        case OMEN_LEG_SPARSE: return &s->sparse.top;
+        default: return &s->multi.top;
+    }
 }
 
 static float leg_score(const omen_search_op *s, uint32_t leg, const omen_candidate *c) {
-    if (leg >= s->vector_count) return omen_text_leg_score(c);
+    omen_search_leg kind = omen_search_leg_of(s, leg);
+    if (kind == OMEN_LEG_MULTI) return omen_multi_leg_score(c);
+    if (kind != OMEN_LEG_VECTOR) return omen_text_leg_score(c);
     const omen_ranker *r = &s->vector_legs[leg].ranker;
     return omen_score_of(r, omen_distance_of(r, c->distance));
 }
@@ -298,8 +336,10 @@ static omen_status fuse(omen_read_op *op, omen_error *err) {
         float *scores = omen_arena_alloc(&op->arena, top->count * sizeof *scores + 8, 8);
         if (scores == NULL) return out_of_memory(err);
         for (uint32_t i = 0; i < top->count; i++) scores[i] = leg_score(s, l, &top->heap[i]);
-        legs[l] = (omen_fuse_leg){.hits = top->heap, .scores = scores, .count = top->count, .depth = s->depth, .weight = s->weights[l], .dense = l < s->vector_count};
-        legs[l].floor = l < s->vector_count ? __builtin_nanf("") : 0.0f;
+        legs[l] = (omen_fuse_leg){.hits = top->heap, .scores = scores, .count = top->count, .depth = s->depth, .weight = s->weights[l]};
+        omen_search_leg kind = omen_search_leg_of(s, l);
+        legs[l].dense = kind == OMEN_LEG_VECTOR || kind == OMEN_LEG_MULTI;
+        legs[l].floor = legs[l].dense ? __builtin_nanf("") : 0.0f;
     }
     return omen_fuse(&op->db->mem, legs, s->leg_count, &s->ask.fusion, &s->fused, err);
 }
@@ -312,7 +352,7 @@ static float distance_of(const omen_search_op *s, const float *subs, const omen_
 
 static bool wanted(const omen_read_op *op, const omen_hit *h) {
     const omen_ask *a = &op->search->ask;
-    if (h->score < a->min_score) return false;
+    if (op->search->reranking == NULL && h->score < a->min_score) return false;
     if (op->search->vector_count != 0 && !(h->distance <= a->max_distance) && a->max_distance < __builtin_inff()) return false;
     return a->recommend == NULL || !omen_search_is_example(op, omen_candidate_key(h->candidate));
 }
@@ -333,7 +373,7 @@ static omen_status rank(omen_read_op *op, omen_error *err) {
         h->score = several ? s->fused.hits[i].score : leg_score(s, 0, h->candidate);
         s->count += wanted(op, h);
     }
-    if (!s->ask.mmr && s->ask.group.len == 0) s->count = OMEN_MIN(s->count, s->k);
+    if (!s->ask.mmr && s->ask.group.len == 0 && s->reranking == NULL) s->count = OMEN_MIN(s->count, s->k);
     return OMEN_OK;
 }
 
@@ -354,7 +394,7 @@ static omen_status add_hit(omen_read_op *op, const omen_hit *h, omen_error *err)
     omen_status st = omen_results_add_key(r, omen_candidate_key(h->candidate), true);
     if (st == OMEN_OK) st = omen_buf_append(&r->distances, &h->distance, sizeof h->distance);
     if (st == OMEN_OK) st = omen_buf_append(&r->scores, &h->score, sizeof h->score);
-    if (st == OMEN_OK && h->subs != NULL) st = omen_buf_append(&r->subs, h->subs, s->leg_count * sizeof *h->subs);
+    if (st == OMEN_OK && h->subs != NULL) st = omen_buf_append(&r->subs, h->subs, omen_search_subs(s) * sizeof *h->subs);
     if (st == OMEN_OK && s->ask.group.len != 0) {
         const omen_group *g = &s->groups.all[h->group];
         st = g->value == NULL ? omen_buf_append_str(&r->groups.bytes, "null") : omen_buf_append(&r->groups.bytes, g->value, g->len);
@@ -366,12 +406,13 @@ static omen_status add_hit(omen_read_op *op, const omen_hit *h, omen_error *err)
 static omen_status name_legs(omen_read_op *op, omen_error *err) {
     omen_search_op *s = op->search;
     omen_jw w;
-    if (s->leg_count < 2 || op->results->legs.len != 0) return OMEN_OK;
+    if (omen_search_subs(s) == 0 || op->results->legs.len != 0) return OMEN_OK;
     omen_jw_begin(&w, &op->results->legs);
     omen_jw_array(&w);
     for (uint32_t l = 0; l < s->leg_count; l++) omen_jw_str(&w, s->names[l]);
+    if (s->reranking != NULL) omen_jw_str(&w, omen_search_rerank_name(op));
     omen_jw_array_end(&w);
-    op->results->leg_count = s->leg_count;
+    op->results->leg_count = omen_search_subs(s);
     return omen_jw_end(&w) == OMEN_OK ? OMEN_OK : out_of_memory(err);
 }
 
@@ -410,6 +451,10 @@ omen_status omen_search_step(omen_read_op *op, omen_error *err) {
                 break;
             case OMEN_SEARCH_RANK:
                 OMEN_TRY(rank(op, err));
+                s->stage = OMEN_SEARCH_RERANK;
+                break;
+            case OMEN_SEARCH_RERANK:
+                if (s->reranking != NULL) OMEN_TRY(omen_search_rerank(op, err));
                 s->stage = OMEN_SEARCH_DIVERSIFY;
                 break;
             case OMEN_SEARCH_DIVERSIFY:

@@ -4,26 +4,28 @@
 
 #include "column/facets.h"
 #include "db/ask.h"
+#include "db/leg_multi.h"
 #include "db/leg_text.h"
 #include "db/leg_vector.h"
 #include "db/read.h"
 #include "query/group.h"
 #include "query/mmr.h"
 
-/* Vectors, words, and a sparse vector. */
-#define OMEN_SEARCH_LEGS (OMEN_MAX_VECTOR_FIELDS + 2u)
+/* Vectors, words, a sparse vector, and several vectors, in this order. */
+#define OMEN_SEARCH_LEGS (OMEN_MAX_VECTOR_FIELDS + 3u)
+typedef enum omen_search_leg { OMEN_LEG_VECTOR, OMEN_LEG_WORDS, OMEN_LEG_SPARSE, OMEN_LEG_MULTI } omen_search_leg;
 
 typedef struct omen_hit {
     const omen_candidate *candidate;
     float score, distance; /* distance: NaN where the first vector leg did not list it */
-    const float *subs;     /* of each leg; NULL: there is one leg */
+    const float *subs;     /* of each leg, then what reranking gave; NULL: there is one leg, and no reranking */
     uint32_t group;        /* index in groups.all */
 } omen_hit;
 
 typedef struct omen_search_vector { omen_vector_ask ask; float weight; } omen_search_vector;
 
 typedef enum omen_search_stage {
-    OMEN_SEARCH_EXAMPLES, OMEN_SEARCH_BEGIN, OMEN_SEARCH_LEGS_RUN, OMEN_SEARCH_RANK, OMEN_SEARCH_DIVERSIFY, OMEN_SEARCH_GROUP, OMEN_SEARCH_COUNT, OMEN_SEARCH_FETCH
+    OMEN_SEARCH_EXAMPLES, OMEN_SEARCH_BEGIN, OMEN_SEARCH_LEGS_RUN, OMEN_SEARCH_RANK, OMEN_SEARCH_RERANK, OMEN_SEARCH_DIVERSIFY, OMEN_SEARCH_GROUP, OMEN_SEARCH_COUNT, OMEN_SEARCH_FETCH
 } omen_search_stage;
 
 typedef struct omen_search_op {
@@ -41,6 +43,9 @@ typedef struct omen_search_op {
     omen_text_ask words, sparse_ask;
     bool has_words, has_sparse;
     omen_text_leg text, sparse;
+    omen_multi_ask multi_ask;
+    bool has_multi;
+    omen_multi_leg multi;
     omen_str names[OMEN_SEARCH_LEGS];
     float weights[OMEN_SEARCH_LEGS];
     uint32_t leg; /* the one that runs */
@@ -52,6 +57,7 @@ typedef struct omen_search_op {
     omen_hit *hits;
     uint32_t count;
     /* after the legs */
+    struct omen_search_reranking *reranking; /* NULL: none */
     struct omen_search_mmr *mmr;
     omen_groups groups;
     struct omen_search_grouping *grouping;
@@ -68,6 +74,19 @@ omen_status omen_search_examples_step(omen_read_op *op, omen_error *err);
 void omen_search_examples_free(omen_read_op *op);
 /* Whether a hit is one of the examples. */
 bool omen_search_is_example(const omen_read_op *op, omen_key key);
+
+/* What leg number `leg` is. */
+omen_search_leg omen_search_leg_of(const omen_search_op *s, uint32_t leg);
+/* Sub-scores of each hit; 0: there is one leg, and no reranking. */
+static inline uint32_t omen_search_subs(const omen_search_op *s) { return s->leg_count > 1 || s->reranking != NULL ? s->leg_count + (s->reranking != NULL) : 0; }
+
+/* "rerank" (search_rerank.c): the best hits are ordered by their score of several vectors; one that has none there is left out. How many are compared; the name of its sub-score. */
+omen_status omen_search_rerank_read(omen_read_op *op, omen_error *err);
+uint32_t omen_search_rerank_candidates(const omen_read_op *op);
+omen_str omen_search_rerank_name(const omen_read_op *op);
+omen_status omen_search_rerank(omen_read_op *op, omen_error *err);
+void omen_search_rerank_explain(const omen_read_op *op, omen_jw *w);
+void omen_search_rerank_free(omen_read_op *op);
 
 /* Each is a step: repeat on PENDING. (search_diverse.c, search_group.c, search_facets.c, search_marks.c) */
 omen_status omen_search_diversify(omen_read_op *op, omen_error *err);

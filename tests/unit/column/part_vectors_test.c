@@ -61,7 +61,7 @@ static omen_status norm_of(void *ctx, uint32_t row, uint32_t field, float *out, 
 }
 
 static omen_part *write_part(fixture *x, rows *r, uint32_t field_count, omen_segment_info *info) {
-    omen_row_source source = {r, r->count, key_of, doc_of, vector_of, norm_of};
+    omen_row_source source = {r, r->count, key_of, doc_of, vector_of, norm_of, NULL};
     omen_part_writer *w;
     omen_part *p = NULL;
     omen_error err = {0};
