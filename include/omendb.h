@@ -338,6 +338,48 @@ OMEN_API omen_status omen_db_maintain(omen_db *db, uint64_t budget_us, int *more
 /* Reads everything and verifies every checksum and invariant. OMEN_ERR_CORRUPT with the first place. */
 OMEN_API omen_status omen_check(omen_db *db);
 
+/* ---- backups, clones (docs/BACKUP.md) ---- */
+
+/* A place of backups is a folder (or a storage) of their own. It holds the backups of one database; what they have in common is there once. */
+typedef struct omen_transfer_options {
+    uint32_t struct_size;
+    uint8_t verify;              /* omen_backup: what earlier backups put there is read and compared too, and mended; omen_backup_list: reads everything there is */
+    uint8_t reserved_[3];
+    const omen_host *host;       /* of what is not an open database; NULL: the platform's own */
+    const omen_storage *backups; /* instead of the path of the backups; taken over, also on failure */
+    const omen_storage *place;   /* instead of the path of what is to become a database; taken over, also on failure */
+    const uint8_t *database_id;  /* omen_clone: 16 bytes; NULL: from the host's entropy */
+    /* Told between steps how many bytes of how many are done; another answer than 0 ends it with OMEN_ERR_CANCELLED. NULL: nobody. */
+    int (*progress)(void *arg, uint64_t done, uint64_t total);
+    void *progress_arg;
+} omen_transfer_options;
+
+typedef struct omen_transfer_report {
+    uint64_t backup;             /* its number, from 1; of a clone 0 */
+    uint64_t files, bytes;       /* that the database consists of */
+    uint64_t copied_files, copied_bytes; /* of those: not there before */
+    uint64_t last_lsn;           /* the last write that is in it */
+    uint8_t database_id[16];     /* of what was made */
+} omen_transfer_report;
+
+OMEN_API void omen_transfer_options_init(omen_transfer_options *o);
+/* Copies the database as it is at this moment, while it is read and written, and adds it to the backups there; the place is made when it is absent. Files that an
+ * earlier backup has are not copied again; each that is copied is read back and compared. When it fails or is cancelled, earlier backups are as they were, and the
+ * next one goes on where it stopped. options and report may be NULL. Thread-safe.
+ * OMEN_ERR_FOREIGN: the place holds something else, or the backups of another database; OMEN_ERR_BUSY: another backup writes there; OMEN_ERR_CORRUPT: a file of the
+ * database is damaged; _CANCELLED, _FULL, _IO, _MEMORY. */
+OMEN_API omen_status omen_backup(omen_db *db, const char *backups, const omen_transfer_options *options, omen_transfer_report *report);
+/* {"backups": [{"backup": 1, "state": "complete", "databaseId", "created": milliseconds since 1970, "lastLsn", "files", "bytes"}]}, ascending. "state" is "unfinished"
+ * of one that broke off, "damaged" (with verify, "damage" says what), or "newer". Same protocol as omen_metrics. */
+OMEN_API omen_status omen_backup_list(const char *backups, const omen_transfer_options *options, char *buf, size_t cap, size_t *needed);
+/* Removes one backup, and the files that no other one has. report: its number, and in files how many were removed. OMEN_ERR_NOT_FOUND. */
+OMEN_API omen_status omen_backup_remove(const char *backups, uint64_t backup, const omen_transfer_options *options, omen_transfer_report *report);
+/* Makes a database of a backup (0: the latest) at `path`, which must be absent or empty: OMEN_ERR_EXISTS or OMEN_ERR_FOREIGN, and nothing is changed, when it is not.
+ * Everything is verified. It has the id of the original. One that broke off goes on when it is called again. OMEN_ERR_NOT_FOUND, _CORRUPT, _VERSION, and as omen_backup. */
+OMEN_API omen_status omen_restore(const char *backups, uint64_t backup, const char *path, const omen_transfer_options *options, omen_transfer_report *report);
+/* Makes a database with an id of its own of an open one as it is at this moment, at a path that must be absent or empty. Errors as of both. */
+OMEN_API omen_status omen_clone(omen_db *db, const char *path, const omen_transfer_options *options, omen_transfer_report *report);
+
 /* ---- reports ---- */
 
 typedef enum omen_metrics_format { OMEN_METRICS_JSON = 1, OMEN_METRICS_PROMETHEUS = 2 } omen_metrics_format;

@@ -15,6 +15,8 @@ static omen_status told(omen_status s, const omen_error *err) {
     return s;
 }
 
+omen_status omen_told(omen_status s, const omen_error *err) { return told(s, err); }
+
 /* The same for a failure of an open database, which counts it. */
 static omen_status told_of(omen_db *db, omen_status s, const omen_error *err) {
     omen_count_failure(&db->metrics, s);

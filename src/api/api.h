@@ -17,6 +17,9 @@ bool omen_platform_cares(const omen_db *db);
 void omen_platform_opened(omen_db *db);
 void omen_platform_closing(omen_db *db);
 
+/* Keeps the detail of a failure for omen_last_error; answers s. */
+omen_status omen_told(omen_status s, const omen_error *err);
+
 /* Fills what the options leave to the profile and the platform, and checks them. OMEN_ERR_INVALID, _UNSUPPORTED. */
 omen_status omen_options_resolve(const omen_options *given, omen_options *out, omen_error *err);
 
