@@ -41,8 +41,8 @@ omen_long_name omen_backup_log_name(uint64_t number);
 omen_long_name omen_backup_data_name(const omen_hash128 *hash);
 bool omen_backup_name_parse(const char *name, uint64_t *number);
 bool omen_backup_ours(const char *name); /* a name that a place of backups may hold */
-/* Judges r->raw and fills the rest; the number is the one of its name. */
-void omen_backup_record_read(omen_backup_record *r);
+/* Judges r->raw and fills the rest; the number is the one of its name. OMEN_ERR_MEMORY. */
+omen_status omen_backup_record_read(omen_backup_record *r);
 /* Appends a record; files and payload of the image. OMEN_ERR_MEMORY. */
 omen_status omen_backup_record_write(omen_backup_record *r, const omen_image *image, omen_mem *m, omen_buf *out);
 omen_backup_file omen_backup_file_at(const omen_backup_record *r, uint32_t i);

@@ -64,28 +64,26 @@ static bool cut_off(const uint8_t *p, size_t len, uint64_t should) {
     return false;
 }
 
-static omen_backup_verdict judge(omen_backup_record *r) {
+static omen_backup_verdict judge(const omen_backup_record *r, omen_hasher *h) {
     const uint8_t *p = r->raw.data;
     size_t len = r->raw.len;
     if (len < HEAD) return OMEN_BACKUP_CUT;
     if (memcmp(p, magic, sizeof magic) != 0) return cut_off(p, len, HEAD) ? OMEN_BACKUP_CUT : OMEN_BACKUP_DAMAGED;
     uint64_t files = omen_get32(p + 12), payload = omen_get64(p + 88);
     bool fits = payload <= MAX_RECORD && HEAD + files * FILE_BYTES + payload == len;
-    omen_hasher *h = fits ? omen_hasher_new(r->raw.mem) : NULL;
-    bool good = false;
-    if (h != NULL) {
-        omen_hash128 hash = hash_of(p, len, h);
-        good = memcmp(hash.bytes, p + HASH_AT, 16) == 0;
-        omen_hasher_free(h);
-    }
+    omen_hash128 hash = fits ? hash_of(p, len, h) : (omen_hash128){{0}};
+    bool good = fits && memcmp(hash.bytes, p + HASH_AT, 16) == 0;
     if (!good) return cut_off(p, len, payload <= MAX_RECORD ? HEAD + files * FILE_BYTES + payload : 0) ? OMEN_BACKUP_CUT : omen_get32(p + 8) > 1 ? OMEN_BACKUP_NEWER : OMEN_BACKUP_DAMAGED;
     if (omen_get32(p + 8) != 1) return OMEN_BACKUP_NEWER;
     return omen_get64(p + 16) == r->number ? OMEN_BACKUP_GOOD : OMEN_BACKUP_DAMAGED;
 }
 
-void omen_backup_record_read(omen_backup_record *r) {
-    r->verdict = judge(r);
-    if (r->verdict != OMEN_BACKUP_GOOD) return;
+omen_status omen_backup_record_read(omen_backup_record *r) {
+    omen_hasher *h = omen_hasher_new(r->raw.mem);
+    if (h == NULL) return OMEN_ERR_MEMORY;
+    r->verdict = judge(r, h);
+    omen_hasher_free(h);
+    if (r->verdict != OMEN_BACKUP_GOOD) return OMEN_OK;
     const uint8_t *p = r->raw.data;
     r->file_count = omen_get32(p + 12);
     memcpy(r->database_id, p + 24, 16);
@@ -98,6 +96,7 @@ void omen_backup_record_read(omen_backup_record *r) {
     r->bytes = omen_get64(p + 96);
     r->files = p + HEAD;
     r->payload = r->files + (size_t)r->file_count * FILE_BYTES;
+    return OMEN_OK;
 }
 
 omen_backup_file omen_backup_file_at(const omen_backup_record *r, uint32_t i) {
@@ -187,8 +186,7 @@ static omen_status read_record(omen_transfer *t, omen_backup_record *r, omen_err
         r->raw.len = (size_t)size;
     }
     omen_transfer_close_file(t);
-    omen_backup_record_read(r);
-    return OMEN_OK;
+    return omen_backup_record_read(r) == OMEN_OK ? OMEN_OK : omen_fail(err, OMEN_ERR_MEMORY, "out of memory for %s", name.text);
 }
 
 omen_status omen_transfer_read_records(omen_transfer *t, bool *done, omen_error *err) {
