@@ -34,6 +34,21 @@ function splitter(fields: readonly Field[]): (record: AnyRecord) => { [key: stri
   return (record) => Object.fromEntries(Object.entries(record).filter(([key]) => !names.has(key)));
 }
 
+/** The metadata with arrays of numbers where fields of several vectors have typed arrays, which JSON has not; what is wrong is left for the core to say. */
+function plainMulti(metadata: object, path: readonly string[]): object {
+  const [name, ...rest] = path as [string, ...string[]];
+  const value = (metadata as { [name: string]: unknown })[name];
+  if (typeof value !== "object" || value === null) return metadata;
+  if (rest.length > 0) return Array.isArray(value) ? metadata : { ...metadata, [name]: plainMulti(value, rest) };
+  if (!Array.isArray(value) || !value.some(ArrayBuffer.isView)) return metadata;
+  return { ...metadata, [name]: value.map((vector: unknown) => (ArrayBuffer.isView(vector) ? Array.from(vector as Float32Array) : vector)) };
+}
+
+function texter(schema: CollectionSchema): (metadata: object, id: () => unknown) => string {
+  const paths = (schema.multi ?? []).map(({ name }) => name.split("."));
+  return (metadata, id) => stringify(paths.reduce(plainMulti, metadata), id);
+}
+
 const isEmpty = (object: object): boolean => {
   for (const key in object) if (Object.hasOwn(object, key)) return false;
   return true;
@@ -61,9 +76,10 @@ export function recordsBatch(records: readonly AnyRecord[], schema: CollectionSc
     vectors.push(vectorRows(records.length, field, (i) => records[i]![name] as ArrayLike<number>));
   });
   const metadataOf = splitter(schema.vectors);
+  const textOf = texter(schema);
   const texts = records.map((record) => {
     const metadata = metadataOf(record);
-    return isEmpty(metadata) ? "" : stringify(metadata, () => record.id);
+    return isEmpty(metadata) ? "" : textOf(metadata, () => record.id);
   });
   return { count: records.length, fields, parts: [...ids, ...encodeTexts(texts), ...vectors] };
 }
@@ -80,9 +96,10 @@ export function columnsBatch(columns: InputColumns<object, string>, schema: Coll
     throw new OmenError("OMEN_ERR_INVALID", `there are ${count} ids and ${documents.length} documents; give one for each id, or none at all`);
   }
   const texts = new Array<string>(count).fill("");
+  const textOf = texter(schema);
   documents?.forEach((document, i) => {
     if (typeof document === "string") texts[i] = document;
-    else if (document !== undefined && document !== null) texts[i] = stringify(document, () => ids[i]);
+    else if (document !== undefined && document !== null) texts[i] = textOf(document, () => ids[i]);
   });
   parts.push(...encodeTexts(texts));
   const one = ArrayBuffer.isView(vectors);

@@ -1,5 +1,5 @@
 /** The types of queries and of their answers (docs/QUERIES.md). */
-import type { AnyMetadata, CallOptions, Id, IndexKind, ReadOptions, StoredVector, Vector } from "./types.js";
+import type { AnyMetadata, CallOptions, Id, IndexKind, MultiVectors, ReadOptions, StoredVector, Vector } from "./types.js";
 
 /** What a filter compares with. A Date is an instant, compared with strings of RFC 3339; a string is compared as text. */
 export type FilterValue = string | number | bigint | boolean | null | Date | { readonly $date: string };
@@ -96,6 +96,16 @@ export interface SparseQuery {
   readonly values: readonly number[] | Float32Array;
 }
 
+/** Several vectors to compare with by MaxSim: the sum, over these vectors, of the greatest similarity that one of the record's has. */
+export interface MultiQuery<Metadata extends object = AnyMetadata> {
+  /** The multi field; may be left out when there is only one. */
+  readonly field?: (keyof Metadata & string) | (string & {});
+  /** 1 to 1,024 vectors. */
+  readonly vectors: MultiVectors;
+  /** How much this leg counts among several; 1 when left out. */
+  readonly weight?: number;
+}
+
 /** What is counted of one path. Without `values`, `ranges`, `histogram` and `stats`: its values. */
 export interface FacetRequest {
   /** The facet's name when left out. */
@@ -145,7 +155,7 @@ export interface Hit<Metadata extends object = AnyMetadata, Stored extends Store
   id: Id;
   /**
    * Larger is better: l2 = 1 / (1 + distance), ip = dot product, cosine = cosine, hamming = 1 - distance / dimensions; of text the BM25 score; of several
-   * legs the fused one; with `rerank` what that gave.
+   * legs the fused one; of several vectors the sum of the greatest similarities; with `rerank` what that gave.
    */
   score: number;
   /**
@@ -157,7 +167,7 @@ export interface Hit<Metadata extends object = AnyMetadata, Stored extends Store
   metadata: Metadata;
   /** The vector of the searched field, where it was included. */
   vector?: Stored;
-  /** With several legs: what each gave it, by the name of the field, or `text`; without those that did not list it. */
+  /** With several legs, or a `rerank` by several vectors: what each gave it, by the name of the field, or `text`; without those that did not list it. */
   scores?: { [leg: string]: number };
   /** With `groupBy`: the value it was grouped by; `null` where there is none. */
   group?: string | number | boolean | null;
@@ -182,6 +192,8 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   /** Words to find in the text fields. */
   text?: string | TextQuery<Metadata>;
   sparse?: SparseQuery;
+  /** Several vectors, for a field of several vectors a record. Every record that the filter selects is compared. */
+  multi?: MultiQuery<Metadata>;
   /** Search for what is like these records, and unlike those, by the vectors of one field. They are left out of the answer. */
   recommend?: { readonly positive: readonly Id[]; readonly negative?: readonly Id[]; readonly field?: Field };
   /** Only records that this selects. */
@@ -210,8 +222,14 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   facets?: readonly string[] | { readonly [name: string]: FacetRequest };
   /** Shows where the words were found. */
   highlight?: boolean | { readonly fields?: readonly string[]; readonly length?: number; readonly fragments?: number; readonly pre?: string; readonly post?: string };
-  /** Orders the best candidates (4 `topK` when left out) anew, by numbers that a function gives them: a model, a rule. Not with `groupBy`. */
-  rerank?: Rerank<Metadata, Stored> | { readonly by: Rerank<Metadata, Stored>; readonly candidates?: number };
+  /**
+   * Orders the best candidates (4 `topK` when left out) anew: by numbers that a function gives them, a model, a rule (not with `groupBy`), or by several vectors,
+   * which leaves out records that have none in that field.
+   */
+  rerank?:
+    | Rerank<Metadata, Stored>
+    | { readonly by: Rerank<Metadata, Stored>; readonly candidates?: number }
+    | { readonly multi: Omit<MultiQuery<Metadata>, "weight">; readonly candidates?: number };
   /**
    * How segments are searched for vectors, where that can be done: by the index, the records that the filter selects one by one, or all of them. For finding out
    * what is best; `"auto"` when left out.
@@ -235,10 +253,10 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
 }
 
 /**
- * A search: by vectors, text, a sparse vector or examples (its legs), alone or together. With several legs, what each of them found becomes one ranking.
+ * A search: by vectors, text, a sparse vector, several vectors or examples (its legs), alone or together. With several legs, what each of them found becomes one ranking.
  */
 export type SearchQuery<Field extends string = "vector", Metadata extends object = AnyMetadata, Stored extends StoredVector = Float32Array> = SearchOptions<Field, Metadata, Stored> &
-  ({ vector: Vector } | { vectors: object } | { text: string | TextQuery<Metadata> } | { sparse: SparseQuery } | { recommend: object });
+  ({ vector: Vector } | { vectors: object } | { text: string | TextQuery<Metadata> } | { sparse: SparseQuery } | { multi: MultiQuery<Metadata> } | { recommend: object });
 
 /** Which records a count or a deletion is about. */
 export interface Where<Metadata extends object = AnyMetadata> extends CallOptions {
@@ -284,7 +302,7 @@ export interface ExplainedFilter {
   [measure: string]: unknown;
 }
 
-/** One of the rankings that a search is made of: by a vector (with `sources`), or by words or a sparse vector (with `terms`). */
+/** One of the rankings that a search is made of: by a vector (with `sources`), by words or a sparse vector (with `terms`), or by several vectors (with `records`, `vectors`). */
 export interface ExplainedLeg {
   /** The name of the field, or `text`. */
   leg: string;

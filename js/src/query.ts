@@ -12,7 +12,7 @@ const invalid = (message: string): OmenError => new OmenError("OMEN_ERR_INVALID"
 const PLAIN = new Set(["vector", "topK", "field", "include", "signal", "recall", "ef", "efSearch", "nprobe", "exact"]);
 /** Members that go into the request as they are. */
 const PASSED = ["text", "fusion", "alpha", "weights", "rrfK", "maxDistance", "minScore", "mmr", "groupBy", "highlight", "plan", "deadlineMs"] as const;
-const MORE = new Set<string>(["vectors", "sparse", "recommend", "filter", "facets", "rerank", ...PASSED]);
+const MORE = new Set<string>(["vectors", "sparse", "multi", "recommend", "filter", "facets", "rerank", ...PASSED]);
 
 /** A query as it comes: nothing of it has been checked. */
 type Given = { readonly [Name in keyof SearchOptions]?: unknown };
@@ -153,7 +153,7 @@ export interface Planned {
  * @throws OmenError `OMEN_ERR_INVALID`, `OMEN_ERR_DIMENSION`
  */
 export function planQuery(query: Given, k: number, schema: CollectionSchema, collection: string): Planned {
-  const { vector, vectors, sparse, recommend, filter, facets, field, include } = query;
+  const { vector, vectors, sparse, multi, recommend, filter, facets, field, include } = query;
   const request: { [member: string]: unknown } = { k, include: includes(include as Include | undefined), ...effort(query) };
   const parts: Part[] = [];
   let searched: Field | undefined;
@@ -175,7 +175,7 @@ export function planQuery(query: Given, k: number, schema: CollectionSchema, col
     searched = fieldOf(schema, collection, field);
     request["field"] = searched.name;
     parts.push(queryPart(vector, searched, collection));
-  } else if (query.text === undefined && sparse === undefined && recommend === undefined) {
+  } else if (query.text === undefined && sparse === undefined && multi === undefined && recommend === undefined) {
     searched = fieldOf(schema, collection, field);
     checkVector(vector, searched, () => "the query's vector", collection);
   } else if (recommend === undefined && field !== undefined) {
@@ -183,6 +183,9 @@ export function planQuery(query: Given, k: number, schema: CollectionSchema, col
   }
   for (const name of PASSED) if (query[name] !== undefined) request[name] = toJson(query[name], name);
   if (sparse !== undefined) request["sparse"] = toJson(sparse, "sparse");
+  if (multi !== undefined) request["multi"] = multiRequest("multi", multi, ["field", "vectors", "weight"]);
+  const rerank = multiReranking(query.rerank);
+  if (rerank !== undefined) request["rerank"] = { ...rerank, multi: multiRequest("multi of rerank", rerank.multi, ["field", "vectors"]) };
   if (recommend !== undefined) {
     const like = recommendRequest(recommend, vector === undefined ? field : undefined);
     const { name } = fieldOf(schema, collection, like["field"]);
@@ -193,6 +196,30 @@ export function planQuery(query: Given, k: number, schema: CollectionSchema, col
   if (filter !== undefined) request["filter"] = filterRequest(filter);
   if (facets !== undefined) request["facets"] = toJson(facets, "facets");
   return { request, parts, searched };
+}
+
+/** Several vectors as a request has them; whether they fit the field is the core's to say. */
+function multiRequest(what: string, given: unknown, known: readonly string[]): { [name: string]: unknown } {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) throw invalid(`${what} must be an object: { field: "tokens", vectors: [[0.1, 0.2], [0.3, 0.4]] }`);
+  checkOptions(what, given, known);
+  const { vectors, ...rest } = given as { vectors?: unknown };
+  if (!Array.isArray(vectors)) throw invalid(`vectors of ${what} must be an array of vectors: [[0.1, 0.2], [0.3, 0.4]]`);
+  const rows = vectors.map((vector: unknown, i) => {
+    if (!Array.isArray(vector) && !(ArrayBuffer.isView(vector) && !(vector instanceof DataView))) throw invalid(`vectors of ${what}: vector ${i} is no array of numbers`);
+    const numbers = Array.from(vector as ArrayLike<unknown>);
+    const bad = numbers.findIndex((number) => typeof number !== "number" || !Number.isFinite(number));
+    if (bad >= 0) throw new OmenError("OMEN_ERR_NOT_FINITE", `vectors of ${what}: vector ${i} has ${String(numbers[bad])} at dimension ${bad}; give finite numbers`);
+    return numbers;
+  });
+  return { ...(toJson(Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)), what) as object), vectors: rows };
+}
+
+/** `rerank` of a query where it is by several vectors: the core does it. */
+function multiReranking(rerank: unknown): { multi: unknown; candidates?: unknown } | undefined {
+  if (typeof rerank !== "object" || rerank === null || !("multi" in rerank)) return undefined;
+  checkOptions("rerank by several vectors", rerank, ["multi", "candidates"]);
+  const { multi, candidates } = rerank as { multi: unknown; candidates?: unknown };
+  return { multi, ...(candidates === undefined ? {} : { candidates: toJson(candidates, "candidates of rerank") }) };
 }
 
 function recommendRequest(recommend: unknown, field: unknown): { [name: string]: unknown } {
@@ -215,12 +242,12 @@ export interface Reranking<Hit> {
   candidates: number;
 }
 
-/** `rerank` of a query. */
+/** `rerank` of a query where it is by a function. */
 export function rerankOf<Hit>({ rerank, groupBy }: Given, topK: number): Reranking<Hit> | undefined {
-  if (rerank === undefined) return undefined;
+  if (rerank === undefined || multiReranking(rerank) !== undefined) return undefined;
   if (groupBy !== undefined) throw invalid("rerank and groupBy do not go together: groups would no longer be of the best; leave one out");
   const given = typeof rerank === "function" ? { by: rerank } : rerank;
-  if (typeof given !== "object" || given === null) throw invalid("rerank must be a function of the hits, or an object: { by, candidates }");
+  if (typeof given !== "object" || given === null) throw invalid("rerank must be a function of the hits, or an object: { by, candidates } or { multi, candidates }");
   checkOptions("rerank", given, ["by", "candidates"]);
   const { by, candidates = Math.min(4 * topK, MOST_HITS) } = given as { by?: unknown; candidates?: unknown };
   if (typeof by !== "function") throw invalid("by of rerank must be a function: it gets the hits and answers a number for each, larger is better");

@@ -52,6 +52,7 @@ interface SchemaRequest {
   vectors: { name: string; dimensions: number; metric: Metric; element: string; index?: IndexParameters }[];
   text: (string | TextField)[];
   sparse?: string[];
+  multi?: { name: string; dimensions: number; metric: "cosine" | "ip"; element: "f32" | "f16" }[];
   ttl?: string;
 }
 
@@ -96,23 +97,44 @@ function fieldRequest(name: string, field: unknown): SchemaRequest["vectors"][nu
   return { name, dimensions, metric: metric as Metric, element: type, ...(index === undefined ? {} : { index: indexRequest(index, name) }) };
 }
 
+function multiRequest(name: string, field: unknown): NonNullable<SchemaRequest["multi"]>[number] {
+  if (typeof field !== "object" || field === null || Array.isArray(field)) throw invalid(`multi field "${name}" must be an object: { dimensions: 128 }`);
+  const other = Object.keys(field).find((key) => !["dimensions", "metric", "type"].includes(key));
+  if (other !== undefined) throw invalid(`multi field "${name}" has no option "${other}"; there are dimensions, metric and type`);
+  const { dimensions, metric = "cosine", type = "f32" } = field as { dimensions?: unknown; metric?: unknown; type?: unknown };
+  if (typeof dimensions !== "number" || !Number.isInteger(dimensions) || dimensions < 1 || dimensions > 65_535) {
+    throw invalid(`dimensions of multi field "${name}" is ${shown(dimensions)}; it must be an integer from 1 to 65,535`);
+  }
+  if (metric !== "cosine" && metric !== "ip") throw invalid(`metric of multi field "${name}" is ${String(metric)}; it must be "cosine" or "ip"`);
+  if (type !== "f32" && type !== "f16") throw invalid(`type of multi field "${name}" is ${String(type)}; it must be "f32" or "f16"`);
+  return { name, dimensions, metric, element: type };
+}
+
 /** A schema as the protocol has it. */
 export function schemaRequest(schema: Schema): SchemaRequest {
   if (typeof schema !== "object" || schema === null) throw invalid("a schema is an object: { vector: { dimensions, metric } }");
-  const unknown = Object.keys(schema).find((key) => !["vector", "vectors", "text", "sparse", "ttl"].includes(key));
-  if (unknown !== undefined) throw invalid(`a schema has no "${unknown}"; there are vector, vectors, text, sparse and ttl`);
-  const { vector, vectors = {}, text = [], sparse = [], ttl } = schema;
+  const unknown = Object.keys(schema).find((key) => !["vector", "vectors", "text", "sparse", "multi", "ttl"].includes(key));
+  if (unknown !== undefined) throw invalid(`a schema has no "${unknown}"; there are vector, vectors, text, sparse, multi and ttl`);
+  const { vector, vectors = {}, text = [], sparse = [], multi = {}, ttl } = schema;
   if (vector !== undefined && Object.hasOwn(vectors, "vector")) throw invalid('a schema gives either "vector", or "vector" among "vectors"');
   if (!Array.isArray(text)) throw invalid("text must be an array of field names");
   if (!Array.isArray(sparse) || sparse.some((name) => typeof name !== "string")) throw invalid("sparse must be an array of field names");
+  if (typeof multi !== "object" || multi === null || Array.isArray(multi)) throw invalid("multi must be an object: a field by each name, { tokens: { dimensions: 128 } }");
   if (ttl !== undefined && (typeof ttl !== "string" || ttl === "")) throw invalid('ttl must be the path of a time in the metadata, such as "expires"');
   const fields = Object.entries({ ...(vector === undefined ? {} : { vector }), ...vectors });
-  return { vectors: fields.map(([name, field]) => fieldRequest(name, field)), text: text.map(textRequest), ...(sparse.length === 0 ? {} : { sparse: [...(sparse as string[])] }), ...(ttl === undefined ? {} : { ttl }) };
+  const multis = Object.entries(multi).map(([name, field]) => multiRequest(name, field));
+  return {
+    vectors: fields.map(([name, field]) => fieldRequest(name, field)),
+    text: text.map(textRequest),
+    ...(sparse.length === 0 ? {} : { sparse: [...(sparse as string[])] }),
+    ...(multis.length === 0 ? {} : { multi: multis }),
+    ...(ttl === undefined ? {} : { ttl }),
+  };
 }
 
 /** The schema of an answer: the default field's name may be given as "". */
 export function schemaAnswer(json: unknown): CollectionSchema {
-  const { vectors = [], text = [], sparse, ttl } = (json ?? {}) as Partial<SchemaRequest>;
+  const { vectors = [], text = [], sparse, multi, ttl } = (json ?? {}) as Partial<SchemaRequest>;
   return {
     vectors: vectors.map(({ name, dimensions, metric, element, index }) => ({
       name: name === "" ? "vector" : name,
@@ -123,6 +145,7 @@ export function schemaAnswer(json: unknown): CollectionSchema {
     })),
     text,
     ...(sparse === undefined ? {} : { sparse }),
+    ...(multi === undefined ? {} : { multi: multi.map(({ name, dimensions, metric, element }) => ({ name, dimensions, metric, type: element })) }),
     ...(ttl === undefined ? {} : { ttl }),
   };
 }

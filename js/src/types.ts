@@ -83,6 +83,19 @@ export interface TextField {
   accents?: "fold" | "keep";
 }
 
+/** A field of several vectors a record, such as one for each token of a text: records are compared by MaxSim (late interaction). */
+export interface MultiField {
+  /** 1 to 65,535. */
+  dimensions: number;
+  /** `"cosine"` when left out: each vector is scaled to length 1. */
+  metric?: "cosine" | "ip";
+  /** What they are compared as, `"f32"` when left out; the metadata keeps the numbers as they were given. */
+  type?: "f32" | "f16";
+}
+
+/** The value of such a field in the metadata: 1 to 1,024 vectors. They come back as arrays of numbers. */
+export type MultiVectors = readonly (readonly number[] | Float32Array | Float64Array)[];
+
 /** What the records of a collection look like. Everything in a record that is not its id or a vector is metadata (JSON). */
 export interface Schema<Field extends string = string> {
   /** The only vector field, named "vector". */
@@ -93,6 +106,8 @@ export interface Schema<Field extends string = string> {
   text?: readonly (string | TextField)[];
   /** Names of the fields of the metadata that are sparse vectors: `{ indices: [3, 17], values: [0.5, 1.25] }`. */
   sparse?: readonly string[];
+  /** Fields of the metadata that are several vectors, `[[0.1, 0.2], [0.3, 0.4]]`, by name (`"tokens"`, or `"page.tokens"` for a member of a member); at most 8. */
+  multi?: { readonly [name: string]: MultiField };
   /**
    * Time to live: the path of a time in the metadata (a string of RFC 3339) after which no read sees the record any more;
    * `collection.expire()` removes what is over. Records without a time there stay.
@@ -106,6 +121,8 @@ export interface CollectionSchema {
   text: (string | TextField)[];
   /** Where there are any. */
   sparse?: string[];
+  /** Where there are any. */
+  multi?: { name: string; dimensions: number; metric: "cosine" | "ip"; type: "f32" | "f16" }[];
   /** Where there is one. */
   ttl?: string;
 }

@@ -38,6 +38,7 @@ static const option options[] = {
     {"vector-field", 0, "NAME:N[:METRIC[:TYPE]]", "a vector field; may be given several times", false},
     {"text", 0, "FIELDS", "text fields, separated by commas: NAME, NAME:LANGUAGE or NAME:LANGUAGE:WEIGHT (title:en:2)", false},
     {"sparse", 0, "NAMES", "names of fields of sparse vectors, separated by commas", false},
+    {"multi", 0, "FIELDS", "fields of several vectors a record, by commas: NAME:DIMENSIONS[:METRIC[:TYPE]]", false},
     {"ttl", 0, "PATH", "where records say until when they live, a time such as 2030-01-31T12:00:00Z", false},
     {"database-id", 0, "HEX", "32 hex digits: the id of the new database, for reproducible files", false},
     {"field", 0, "NAME", "the vector field; may be left out when there is only one", false},
@@ -74,6 +75,9 @@ static const option options[] = {
     {"no-typos", 0, NULL, "find words only as they are written (default)", false},
     {"prefix", 0, NULL, "the last word is the beginning of one", false},
     {"sparse", 0, "JSON", "a sparse vector: '{\"field\": \"terms\", \"indices\": [3], \"values\": [0.5]}'", false},
+    {"multi", 0, "JSON", "several vectors: '{\"field\": \"tokens\", \"vectors\": [[0.1, 0.2]]}', or @FILE", false},
+    {"rerank", 0, "JSON", "several vectors (as of --multi) that order the best hits anew, or @FILE", false},
+    {"rerank-candidates", 0, "N", "how many hits are ordered anew (4 k)", false},
     {"positive", 0, "ID", "find what is like this record; may be given several times", false},
     {"negative", 0, "ID", "and unlike this one; may be given several times", false},
     {"like-field", 0, "NAME", "the vector field by which examples are compared", false},
@@ -117,10 +121,11 @@ static bool listed(const char *names, const char *name) {
     return false;
 }
 
-/* The name in lists of options: two names have one meaning where a collection is made, and another where it is searched. */
+/* The name in lists of options: three names have one meaning where a collection is made, and another where it is searched. */
 static const char *key_of(const option *o) {
     if (strcmp(o->name, "text") == 0 && strcmp(o->value, "WORDS") == 0) return "words";
     if (strcmp(o->name, "sparse") == 0 && strcmp(o->value, "JSON") == 0) return "sparse-query";
+    if (strcmp(o->name, "multi") == 0 && strcmp(o->value, "JSON") == 0) return "multi-query";
     return o->name;
 }
 

@@ -14,6 +14,7 @@ typedef struct wanted {
     omen_vector_field fields[OMEN_MAX_VECTOR_FIELDS];
     omen_text_field texts[TEXTS];
     omen_str sparse[TEXTS];
+    omen_multi_field multis[OMEN_MAX_MULTI_FIELDS];
 } wanted;
 
 static omen_status bad_field(const char *text) {
@@ -75,12 +76,41 @@ static omen_status read_sparse(wanted *w, omen_str name) {
     return OMEN_OK;
 }
 
+/* The part up to the next colon, or the end; *text moves behind it. */
+static omen_str until_colon(omen_str *text) {
+    const char *colon = text->len == 0 ? NULL : memchr(text->data, ':', text->len);
+    omen_str part = {text->data, colon == NULL ? text->len : (size_t)(colon - text->data)};
+    size_t taken = part.len + (colon != NULL);
+    *text = (omen_str){text->data + taken, text->len - taken};
+    return part;
+}
+
+/* NAME:DIMENSIONS[:METRIC[:TYPE]]; what the metric and the type may be is the core's to say. */
+static omen_status read_multi(wanted *w, omen_str text) {
+    omen_str rest = text, name = until_colon(&rest), number = until_colon(&rest), metric = until_colon(&rest), type = until_colon(&rest);
+    char word[16], *end = NULL;
+    if (w->schema.multi_count == OMEN_MAX_MULTI_FIELDS) return cli_fail(OMEN_ERR_INVALID, "--multi names more than %u fields", OMEN_MAX_MULTI_FIELDS);
+    omen_multi_field *f = &w->multis[w->schema.multi_count++];
+    snprintf(word, sizeof word, "%.*s", (int)(number.len < sizeof word ? number.len : sizeof word - 1), number.data);
+    unsigned long n = word[0] >= '0' && word[0] <= '9' ? strtoul(word, &end, 10) : 0;
+    bool good = n >= 1 && n <= OMEN_MAX_DIMENSIONS && *end == '\0' && rest.len == 0;
+    *f = (omen_multi_field){.name = name, .dimensions = (uint32_t)n};
+    snprintf(word, sizeof word, "%.*s", (int)(metric.len < sizeof word ? metric.len : sizeof word - 1), metric.data);
+    if (metric.len != 0) good = good && (f->metric = cli_metric(word)) != 0;
+    snprintf(word, sizeof word, "%.*s", (int)(type.len < sizeof word ? type.len : sizeof word - 1), type.data);
+    if (type.len != 0) good = good && cli_element(word, &f->element);
+    if (good) return OMEN_OK;
+    return cli_fail(OMEN_ERR_INVALID, "--multi \"%.*s\" is not NAME:DIMENSIONS, NAME:DIMENSIONS:METRIC or NAME:DIMENSIONS:METRIC:TYPE, such as tokens:128:cosine:f16", (int)(text.len > 100 ? 100 : text.len),
+                    text.data);
+}
+
 static omen_status read_schema(wanted *w) {
     uint64_t dimensions;
     omen_schema_init(&w->schema);
     w->schema.vectors = w->fields;
     w->schema.texts = w->texts;
     w->schema.sparse = w->sparse;
+    w->schema.multis = w->multis;
     CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, 0, &dimensions));
     omen_vector_field one = {.name = OMEN_STR(""), .dimensions = (uint32_t)dimensions};
     CLI_TRY(cli_type_option(&one.element));
@@ -99,7 +129,8 @@ static omen_status read_schema(wanted *w) {
     const char *ttl = cli_option("ttl", "");
     w->schema.ttl = (omen_str){ttl, strlen(ttl)};
     CLI_TRY(read_names("text", read_text, w));
-    return read_names("sparse", read_sparse, w);
+    CLI_TRY(read_names("sparse", read_sparse, w));
+    return read_names("multi", read_multi, w);
 }
 
 /* Whether a database is there; *db is open when it is. */
@@ -134,8 +165,9 @@ omen_status cli_run_create(void) {
     omen_db *db;
     bool created;
     CLI_TRY(read_schema(&w));
-    const char *name = cli_option("collection", w.schema.vector_count != 0 ? "default" : NULL);
-    if (name != NULL && w.schema.vector_count == 0)
+    bool vectors = w.schema.vector_count != 0 || w.schema.multi_count != 0;
+    const char *name = cli_option("collection", vectors ? "default" : NULL);
+    if (name != NULL && !vectors)
         return cli_fail(OMEN_ERR_INVALID, "a collection needs the length of its vectors: give --dimensions N, or --vector-field NAME:N");
     CLI_TRY(open_or_create(&db, &created));
     omen_status s = OMEN_OK;

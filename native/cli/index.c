@@ -334,7 +334,13 @@ static void show_filter(yyjson_val *filter) {
            (unsigned long long)number(filter, "columnBlocksSkipped"), (unsigned long long)number(filter, "documents"), (unsigned long long)number(filter, "microseconds"));
 }
 
-/* One of several rankings: by a vector, or by words. */
+/* What comparing several vectors took. */
+static void show_several(yyjson_val *of, const char *margin) {
+    printf("%s%llu vectors of %llu records compared with %llu, %llu microseconds\n", margin, (unsigned long long)number(of, "vectors"), (unsigned long long)number(of, "records"),
+           (unsigned long long)number(of, "queryVectors"), (unsigned long long)number(of, "microseconds"));
+}
+
+/* One of several rankings: by a vector, by words, or by several vectors. */
 static void show_leg(yyjson_val *leg) {
     yyjson_val *share = yyjson_obj_get(leg, "share"), *terms = yyjson_obj_get(leg, "terms"), *t;
     size_t i, n;
@@ -342,6 +348,7 @@ static void show_leg(yyjson_val *leg) {
     if (share != NULL) printf(", %.0f%% of the score", 100.0 * yyjson_get_num(share));
     puts("");
     show_sources(leg, "    ");
+    if (yyjson_obj_get(leg, "queryVectors") != NULL) show_several(leg, "    ");
     if (terms == NULL) return;
     yyjson_arr_foreach(terms, i, n, t) {
         yyjson_val *word = yyjson_obj_get(t, "term");
@@ -355,11 +362,15 @@ static void show_leg(yyjson_val *leg) {
 }
 
 static void show_explanation(yyjson_val *root) {
-    yyjson_val *legs = yyjson_obj_get(root, "legs"), *leg;
+    yyjson_val *legs = yyjson_obj_get(root, "legs"), *rerank = yyjson_obj_get(root, "rerank"), *leg;
     size_t i, n;
     show_filter(yyjson_obj_get(root, "filter"));
     show_sources(root, "");
     yyjson_arr_foreach(legs, i, n, leg) show_leg(leg);
+    if (rerank != NULL) {
+        printf("the best %llu ordered anew by %s\n", (unsigned long long)number(rerank, "candidates"), cli_member(rerank, "field"));
+        show_several(rerank, "    ");
+    }
     uint64_t hits = number(root, "hits");
     bool like = cli_given("id") && hits > 1; /* the record itself is found too, and left out of answers */
     printf("%llu hit%s%s, ", (unsigned long long)(hits - like), hits - like == 1 ? "" : "s", like ? " beside the record itself" : "");

@@ -17,13 +17,13 @@
 #define INDEX "index index-m index-ef index-codec index-lists index-bits "
 #define EFFORT "recall ef nprobe exact "
 #define QUERY                                                                                                                        \
-    "vector vector-file row id k filter words text-fields operator typos no-typos prefix sparse-query positive negative like-field fusion "   \
-    "alpha weights rrf-k max-distance min-score mmr mmr-candidates group-by group-size group-missing facets highlight "              \
+    "vector vector-file row id k filter words text-fields operator typos no-typos prefix sparse-query multi-query positive negative like-field " \
+    "rerank rerank-candidates fusion alpha weights rrf-k max-distance min-score mmr mmr-candidates group-by group-size group-missing facets highlight "              \
     "highlight-fields highlight-length highlight-fragments plan deadline-ms "
 
 const cli_command cli_commands[] = {
     {"create", cli_run_create, "DATABASE", 1, 1, "create a database, or a collection in it",
-     "collection dimensions metric type vector-field text sparse ttl database-id " INDEX,
+     "collection dimensions metric type vector-field text sparse multi ttl database-id " INDEX,
      "Makes the folder DATABASE. With --dimensions it also makes a collection of vectors of that length; with several\n"
      "--vector-field NAME:DIMENSIONS[:METRIC[:TYPE]] one that has several vectors in each record. A collection can be added to\n"
      "a database that is there already. Vectors of --type i8 are integers from -128 to 127; those of bit are written as bytes,\n"
@@ -64,7 +64,7 @@ const cli_command cli_commands[] = {
      "record --id, which is then left out of the answer. Smaller distances and larger scores are nearer. Distances are exact;\n"
      "where there is an index it may miss some of the nearest: --recall says what share is to be found, --exact that all are.\n\n"
      "--text finds words in the collection's text fields, alone or together with a vector: then both rankings become one. So do\n"
-     "--sparse, and --positive and --negative, which search by example. --filter takes only records whose metadata match; docs/QUERIES.md\n"
+     "--sparse, --multi, and --positive and --negative, which search by example. --filter takes only records whose metadata match; docs/QUERIES.md\n"
      "tells all of it.\n\n"
      "  omendb search notes --vector '[0.1, 0.2]' -k 5\n"
      "  omendb search notes --text 'tea shop' --filter \"year >= 2020 AND lang IN ('en', 'de')\" --highlight --facets lang,tags\n"

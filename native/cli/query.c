@@ -59,6 +59,25 @@ static omen_status put_json(const char *name, const char *text, const char *form
     return OMEN_OK;
 }
 
+/* JSON as it was given, or, of "@FILE", what stands in the file: several vectors may be longer than an argument can be. */
+static omen_status put_json_or_file(const char *name, const char *text, const char *form) {
+    if (text[0] != '@') return put_json(name, text, form);
+    FILE *f = fopen(text + 1, "rb");
+    if (f == NULL) return cli_fail(OMEN_ERR_IO, "--%s: the file %.200s cannot be opened", name, text + 1);
+    char *content = NULL, piece[4096];
+    size_t len = 0, n;
+    FILE *to = open_memstream(&content, &len);
+    if (to != NULL) {
+        while ((n = fread(piece, 1, sizeof piece, f)) != 0) fwrite(piece, 1, n, to);
+        if (fclose(to) != 0) len = 0;
+    }
+    bool bad = ferror(f) != 0;
+    fclose(f);
+    omen_status s = to == NULL ? cli_no_memory() : bad ? cli_fail(OMEN_ERR_IO, "--%s: the file %.200s cannot be read", name, text + 1) : put_json(name, content, form);
+    free(content);
+    return s;
+}
+
 /* One part of a list "a,b": its length; *text moves behind it. */
 static size_t part(const char **text, const char **at) {
     size_t n = strcspn(*text, ",");
@@ -163,6 +182,8 @@ static omen_status put_recommend(void) {
     return OMEN_OK;
 }
 
+#define SEVERAL "'{\"field\": \"tokens\", \"vectors\": [[0.1, 0.2], [0.3, 0.4]]}', or as @FILE"
+
 /* Members of an object that one option begins: the others need it. */
 static omen_status needs(const char *first, const char *other) {
     if (cli_given(first) || !cli_given(other)) return OMEN_OK;
@@ -170,6 +191,7 @@ static omen_status needs(const char *first, const char *other) {
 }
 
 static omen_status put_later(void) {
+    CLI_TRY(needs("rerank", "rerank-candidates"));
     CLI_TRY(needs("mmr", "mmr-candidates"));
     CLI_TRY(needs("group-by", "group-size"));
     CLI_TRY(needs("group-by", "group-missing"));
@@ -178,6 +200,14 @@ static omen_status put_later(void) {
         cli_json_object();
         CLI_TRY(put_number_option("mmr", "lambda"));
         CLI_TRY(put_number_option("mmr-candidates", "candidates"));
+        cli_json_object_end();
+    }
+    if (cli_given("rerank")) {
+        cli_json_key("rerank");
+        cli_json_object();
+        cli_json_key("multi");
+        CLI_TRY(put_json_or_file("rerank", cli_option("rerank", ""), SEVERAL));
+        CLI_TRY(put_number_option("rerank-candidates", "candidates"));
         cli_json_object_end();
     }
     if (cli_given("group-by")) {
@@ -214,6 +244,10 @@ static omen_status put_all(void) {
         cli_json_key("sparse");
         CLI_TRY(put_json("sparse", sparse, "'{\"field\": \"terms\", \"indices\": [3, 17], \"values\": [0.5, 1.25]}'"));
     }
+    if (cli_given("multi")) {
+        cli_json_key("multi");
+        CLI_TRY(put_json_or_file("multi", cli_option("multi", ""), SEVERAL));
+    }
     CLI_TRY(put_recommend());
     put_text_option("fusion", "fusion");
     CLI_TRY(put_number_option("alpha", "alpha"));
@@ -229,7 +263,7 @@ static omen_status put_all(void) {
     return put_later();
 }
 
-bool cli_query_has_leg(void) { return cli_given("text") || cli_given("sparse") || cli_given("positive") || cli_given("negative"); }
+bool cli_query_has_leg(void) { return cli_given("text") || cli_given("sparse") || cli_given("multi") || cli_given("positive") || cli_given("negative"); }
 
 omen_status cli_query_options(char **text, size_t *len) {
     FILE *to = open_memstream(text, len);

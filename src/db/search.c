@@ -91,6 +91,7 @@ static omen_str name_of_words(const omen_schema *s) {
     bool taken = false;
     for (uint32_t i = 0; i < s->vector_count; i++) taken = taken || omen_str_equal(s->vectors[i].name, OMEN_STR("text"));
     for (uint32_t i = 0; i < s->sparse_count; i++) taken = taken || omen_str_equal(s->sparse[i], OMEN_STR("text"));
+    for (uint32_t i = 0; i < s->multi_count; i++) taken = taken || omen_str_equal(s->multis[i].name, OMEN_STR("text"));
     return taken ? OMEN_STR("$text") : OMEN_STR("text");
 }
 
@@ -219,7 +220,7 @@ static void end_legs(omen_search_op *s) {
     for (uint32_t i = 0; i < s->vector_count && s->vector_legs != NULL; i++) omen_vector_leg_deinit(&s->vector_legs[i]);
     omen_text_leg_deinit(&s->text);
     omen_text_leg_deinit(&s->sparse);
-    omen_multi_leg_deinit(&s->multi);
+    if (s->has_multi) omen_multi_leg_deinit(&s->multi);
     omen_fused_deinit(&s->fused);
     s->fused = (omen_fused){0};
 }
@@ -227,12 +228,12 @@ static void end_legs(omen_search_op *s) {
 void omen_search_free(omen_read_op *op) {
     omen_search_op *s = op->search;
     if (s == NULL) return;
-    omen_search_examples_free(op);
-    omen_search_rerank_free(op);
-    omen_search_diversify_free(op);
-    omen_search_group_free(op);
-    omen_search_facets_free(op);
-    omen_search_marks_free(op);
+    if (s->examples != NULL) omen_search_examples_free(op);
+    if (s->reranking != NULL) omen_search_rerank_free(op);
+    if (s->mmr != NULL) omen_search_diversify_free(op);
+    if (s->ask.group.len != 0) omen_search_group_free(op);
+    if (s->facets != NULL) omen_search_facets_free(op);
+    if (s->marks != NULL) omen_search_marks_free(op);
     end_legs(s);
     omen_json_free(s->own);
 }

@@ -1,6 +1,6 @@
 // Filters, words, groups, facets and highlights from the command line.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { fails, folder, json, notBuilt, ok } from "./fixtures/omendb.mjs";
@@ -172,4 +172,36 @@ test("records whose time is over are seen no more, and expire removes them", { s
   assert.deepEqual(found(["search", db, "--vector", "[1]"]), [2, 3]);
   assert.deepEqual(json(["expire", db]), { deleted: 1 });
   assert.equal(ok(["expire", db]), "deleted 0 records\n");
+});
+
+test("records of several vectors are searched, and order other hits anew", { skip }, (t) => {
+  const root = folder(t), db = join(root, "tokens"), file = join(root, "query.json");
+  ok(["create", db, "-c", "c", "-d", "2", "-m", "l2", "--multi", "tokens:2,page.parts:3:ip:f16"]);
+  const [{ schema }] = json(["collections", db]).collections;
+  assert.deepEqual(schema.multi, [{ name: "tokens", dimensions: 2, metric: "cosine", element: "f32" }, { name: "page.parts", dimensions: 3, metric: "ip", element: "f16" }]);
+  ok(["upsert", db, '{"id": 1, "vector": [1, 0], "tokens": [[1, 0], [0, 2]]}', '{"id": 2, "vector": [1, 1], "tokens": [[0, 5]], "page": {"parts": [[1, 2, 3]]}}', '{"id": 3, "vector": [0, 1]}']);
+  const query = '{"field": "tokens", "vectors": [[0, 3], [4, 0]]}';
+  writeFileSync(file, query);
+  for (const state of ["memory", "segment"]) {
+    if (state === "segment") ok(["flush", db]);
+    for (const given of [query, `@${file}`]) assert.deepEqual(json(["search", db, "--multi", given]).hits.map(({ id, score }) => [id, score]), [[1, 2], [2, 1]]);
+    assert.deepEqual(json(["search", db, "--multi", '{"field": "page.parts", "vectors": [[1, 1, 1]]}']).hits.map(({ id, score }) => [id, score]), [[2, 6]]);
+    const { hits } = json(["search", db, "--vector", "[1, 1]", "--rerank", query]);
+    assert.deepEqual(hits.map(({ id, score }) => [id, score]), [[1, 2], [2, 1]]);
+    assert.deepEqual(hits[1].scores, { vector: 1, tokens: 1 });
+    assert.deepEqual(found(["search", db, "--vector", "[1, 1]", "-k", "1", "--rerank", query, "--rerank-candidates", "1"]), [2]);
+    assert.deepEqual(json(["search", db, "--vector", "[1, 1]", "--multi", query, "--weights", "tokens=1,vector=0"]).hits[0].scores, { vector: 0.5, tokens: 2 });
+  }
+  assert.match(ok(["explain", db, "--multi", query]), /\n? *tokens\n {4}3 vectors of 2 records compared with 2, \d+ microseconds\n/);
+  assert.match(ok(["explain", db, "--vector", "[1, 1]", "--rerank", query]), /\nthe best 3 ordered anew by tokens\n {4}3 vectors of 2 records compared with 2, /);
+  assert.deepEqual(json(["export", db, "--filter", "TRUE", join(root, "out.jsonl")]), { exported: 3, file: join(root, "out.jsonl") });
+  ok(["compact", db]);
+  ok(["check", db]);
+  assert.match(fails(12, ["upsert", db, '{"id": 4, "vector": [0, 0], "tokens": [[1]]}']).message, /multi field "tokens" of record 4: vector 0 has 1 numbers, the field has 2 dimensions/);
+  assert.match(fails(10, ["upsert", db, '{"id": 4, "vector": [0, 0], "tokens": []}']).message, /has 0 vectors/);
+  assert.match(fails(17, ["search", db, "--multi", "{"]).message, /--multi is no JSON/);
+  assert.match(fails(10, ["search", db, "--vector", "[1, 1]", "--rerank-candidates", "9"]).message, /--rerank/);
+  fails(40, ["search", db, "--multi", `@${file}.not`]);
+  for (const wrong of ["tokens", "tokens:", "tokens:0", "tokens:2:cosine:f32:x", "tokens:2:near", ":2"]) fails(wrong === ":2" ? 11 : 10, ["create", join(root, "new"), "-c", "c", "--multi", wrong]);
+  assert.match(fails(10, ["create", join(root, "new"), "-c", "c", "--multi", "tokens:2:l2"]).message, /cosine or ip/);
 });
