@@ -275,7 +275,7 @@ static omen_status conclude(omen_recovery *r, omen_error *err) {
         r->lost_epoch = part_count(r) > 0 ? r->result.last_epoch : r->first_epoch;
         r->lost_at = part_count(r) > 0 ? part_at(r, part_count(r) - 1)->size : 0;
     }
-    if (r->proven_lsn >= r->result.next_lsn) return missing(r, r->proven_lsn, err);
+    if (r->proven_lsn >= r->result.next_lsn && OMEN_CONTROL(manifest_proof)) return missing(r, r->proven_lsn, err);
     if (part_count(r) > 0 && part_at(r, 0)->epoch != r->first_epoch && r->result.frames == 0) {
         omen_file_name name = omen_log_file_name(r->first_epoch);
         return omen_fail(err, OMEN_ERR_CORRUPT, "%s is missing, although the manifest names it and later logs are there", name.text);

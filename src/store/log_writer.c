@@ -32,8 +32,8 @@ struct omen_log {
 uint32_t omen_log_seed(const uint8_t database_id[16], uint64_t epoch) {
     uint8_t bytes[24];
     memcpy(bytes, database_id, 16);
-    omen_put64(bytes + 16, OMEN_CONTROL(log_epoch_seed) ? epoch : 0);
-    return omen_kernels_get()->crc32c(0, bytes, sizeof bytes);
+    omen_put64(bytes + 16, epoch);
+    return !OMEN_CONTROL(log_seed) ? 0 : omen_kernels_get()->crc32c(0, bytes, sizeof bytes);
 }
 
 static omen_status poison(omen_log *log, omen_status s) {
