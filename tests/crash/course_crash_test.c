@@ -213,9 +213,16 @@ static uint64_t run_course(uint64_t seed, uint64_t every) {
     first.x = &x;
     fault_storage_on_call(fs, note, &first);
     omen_status s = course_open(&x, h);
-    for (unsigned n = 0; s == OMEN_OK && n < STEPS; n++) s = course_step(&x);
+    for (unsigned n = 0; s == OMEN_OK && n < STEPS; n++) {
+        if (n % 12 == 11) { /* ends, in one way or the other, and begins again */
+            if (seed % 2 == 0) course_kill(&x, fs);
+            else course_close(&x);
+            s = course_open(&x, h);
+        }
+        if (s == OMEN_OK) s = course_step(&x);
+    }
     CHECK_STATUS(s, OMEN_OK);
-    if (s != OMEN_OK) printf("        seed %" PRIu64 ", %s: %s\n", seed, course_last(&x), omen_last_error());
+    if (s != OMEN_OK) printf("        seed %" PRIu64 ", %s: %s\n", seed, course_last(&x), s == OMEN_ERR_INTERNAL && x.why != NULL ? x.why : omen_last_error());
     course_close(&x);
     CHECK_STORAGE(fs);
     CHECK_EQ_UINT(fault_host_bytes(h), 0);

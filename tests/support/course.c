@@ -59,12 +59,6 @@ size_t course_find(const course *x, const course_state *state, size_t from, size
     return SIZE_MAX;
 }
 
-void course_settle(course *x, size_t state) {
-    x->states[0] = x->states[state];
-    x->count = 1;
-    x->begun = x->acked = x->durable = 0;
-}
-
 /* What was begun last has succeeded. */
 static omen_status done(course *x, omen_status s, bool durable) {
     if (s != OMEN_OK) return s;
@@ -98,6 +92,17 @@ static omen_status create(course *x, int which) {
     return done(x, omen_collection_open(x->db, str(names[which]), &s, &x->c[which]), false);
 }
 
+/* From what is found. Only what a program keeps to itself, at level MEMORY, goes with it. */
+static omen_status go_on(course *x) {
+    course_state found;
+    x->why = "the records are not those of any moment that is allowed";
+    if (!course_read(x->db, &x->options, true, &found, &x->why)) return OMEN_ERR_INTERNAL;
+    if (course_find(x, &found, x->options.durability >= OMEN_DURABILITY_OS ? x->acked : x->durable, x->begun) == SIZE_MAX) return OMEN_ERR_INTERNAL;
+    *push(x) = found;
+    x->acked = x->durable = x->begun;
+    return OMEN_OK;
+}
+
 omen_status course_open(course *x, fault_host *h) {
     omen_options o;
     omen_options_init(&o);
@@ -108,6 +113,8 @@ omen_status course_open(course *x, fault_host *h) {
     o.index_bytes = 1 << 20;
     o.manual_maintenance = x->options.by_steps;
     omen_status s = omen_open("db", &o, &x->db);
+    if (s == OMEN_OK && x->opened) s = go_on(x);
+    x->opened = true;
     for (int i = 0; s == OMEN_OK && i < COURSE_COLLECTIONS; i++) {
         s = omen_collection_open(x->db, str(names[i]), NULL, &x->c[i]);
         if (s == OMEN_ERR_NOT_FOUND) s = i == 0 ? create(x, i) : OMEN_OK;
@@ -121,6 +128,15 @@ void course_close(course *x) {
     if (s == OMEN_OK && x->db != NULL && x->options.durability >= OMEN_DURABILITY_OS) x->durable = x->acked = x->begun;
     x->db = NULL;
     memset(x->c, 0, sizeof x->c);
+}
+
+void course_kill(course *x, fault_storage *fs) {
+    size_t durable = x->durable, acked = x->acked;
+    fault_storage_power_off_at(fs, 1); /* nothing that closing does reaches the storage */
+    course_close(x);
+    fault_storage_power_off_at(fs, 0);
+    x->durable = durable;
+    x->acked = acked;
 }
 
 /* ---- operations ---- */

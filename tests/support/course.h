@@ -36,14 +36,19 @@ typedef struct course {
     size_t count, cap;                       /* states so far; the last is the one after the operation that is under way */
     size_t begun, acked, durable;            /* numbers of states */
     unsigned steps;
+    bool opened;
+    const char *why;                         /* what was wrong with what was found */
 } course;
 
 void course_init(course *x, uint64_t seed, const course_options *options);
 void course_deinit(course *x); /* closed */
-/* Opens "db" of a host, and both collections when they are there; creates "kept". */
+/* Opens "db" of a host, and both collections when they are there; creates "kept". When the course has been here before, what is found must be one of the states that are
+ * allowed (OMEN_ERR_INTERNAL if not); the course goes on from it: it is acknowledged and durable. */
 omen_status course_open(course *x, fault_host *h);
 /* Closes, whatever state it is in. */
 void course_close(course *x);
+/* The program ends without a word; the machine goes on. */
+void course_kill(course *x, fault_storage *fs);
 /* One operation, drawn by the seed. On a failure the course stands still: close it, and begin again with what is found. */
 omen_status course_step(course *x);
 /* What the next step would do: for messages. */
@@ -53,7 +58,5 @@ const char *course_last(const course *x);
 bool course_read(omen_db *db, const course_options *options, bool thorough, course_state *out, const char **why);
 /* Whether one of the states from `from` to `to` is this one; answers its number, or SIZE_MAX. The newest first. */
 size_t course_find(const course *x, const course_state *state, size_t from, size_t to);
-/* The course goes on from a state that was found: it is the only one that counts now, acknowledged and durable. */
-void course_settle(course *x, size_t state);
 
 #endif
