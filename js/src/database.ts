@@ -3,7 +3,7 @@ import { BuildProgress } from "./build_progress.js";
 import { Collection } from "./collection.js";
 import { Connection, turn } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
-import type { Engine } from "./engine/engine.js";
+import type { DatabasePlace, Engine } from "./engine/engine.js";
 import { OmenError } from "./errors.js";
 import { schemaAnswer, schemaRequest } from "./schema.js";
 import type { AnyMetadata, BuildOptions, CallOptions, CollectionSchema, Metrics, Schema, Stats, StoredVector } from "./types.js";
@@ -12,6 +12,15 @@ const decoder = new TextDecoder();
 
 /** About how long one call builds indexes; a step of a build takes up to a tenth of a second. */
 const BUILD_US = 20_000;
+
+/** What `db.info()` answers. */
+export interface DatabaseInfo extends DatabasePlace {
+  /** Whether the browser has promised to keep the origin's data. */
+  persisted: boolean;
+  /** What the origin uses, and what it may use, as the browser estimates it. */
+  usageBytes: number | undefined;
+  quotaBytes: number | undefined;
+}
 
 /** An open database. Got from `open`; close it, or write `await using db = await open(…)`. */
 export class Database {
@@ -130,6 +139,18 @@ export class Database {
   async stats(options?: CallOptions): Promise<Stats> {
     const { parts } = await this.#op("stats", {}, options);
     return JSON.parse(decoder.decode(parts[0])) as Stats;
+  }
+
+  /**
+   * In browsers: where the database is, which tab holds it, whether the browser keeps it when space runs out, and how much room there is.
+   * @throws OmenError `OMEN_ERR_UNSUPPORTED` elsewhere, and of databases in memory or open for reading only
+   */
+  async info(): Promise<DatabaseInfo> {
+    const { engine } = this.#connection;
+    if (engine.describe === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", "info is for databases in a browser's own storage");
+    const place = await engine.describe();
+    const [persisted, estimate] = await Promise.all([navigator.storage?.persisted?.(), navigator.storage?.estimate?.()]);
+    return { ...place, persisted: persisted === true, usageBytes: estimate?.usage, quotaBytes: estimate?.quota };
   }
 
   /** Waits until what was written is durable, then lets go of the storage. Calling it again is fine. */

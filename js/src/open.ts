@@ -16,6 +16,8 @@ export interface ConnectRequest {
   engine: "auto" | "wasm" | "native";
   create: boolean;
   readOnly: boolean;
+  /** As the user gave them. */
+  settings: Settings;
   log: (level: LogLevel, line: string) => void;
   signal: AbortSignal | undefined;
   /** For engines in WebAssembly. */
@@ -39,6 +41,10 @@ export interface Platform extends SettingsSource {
   /** Modules of languages. */
   readonly languages: LanguageSource;
   connect(request: ConnectRequest): Promise<Connected>;
+  /** Takes note of a database that was opened. */
+  opened?(name: string, databaseId: string, engine: Engine): void;
+  /** Takes note of one that was removed. */
+  destroyed?(kind: string, name: string): void;
 }
 
 /** The adapter of a name, or the one that was given. Unknown names are refused. */
@@ -90,6 +96,7 @@ export function createOpen(platform: Platform) {
       engine: (settings.engine as ConnectRequest["engine"] | undefined) ?? "auto",
       create,
       readOnly,
+      settings,
       log: options.log ?? logToConsole,
       signal: options.signal,
       language: languageLoader(platform.languages, languages, options.languages),
@@ -100,8 +107,9 @@ export function createOpen(platform: Platform) {
       const core = { ...coreOptions(settings), ...(driven ? { manualMaintenance: true } : {}) };
       const response = await engine.call(encodeRequest({ op: "open", ...place, options: core }), options.signal);
       const { json } = decodeAnswer(response);
-      const connection = new Connection(engine, Number(json["db"]), driven && !readOnly && settings.manualMaintenance !== true);
+      const connection = new Connection(engine, Number(json["db"]), driven && engine.maintains !== true && !readOnly && settings.manualMaintenance !== true);
       connection.wake(); // indexes that were not finished last time
+      platform.opened?.(name, String(json["databaseId"]), engine);
       return new Database(name, String(json["databaseId"]), connection);
     } catch (error) {
       await engine.close();
@@ -111,9 +119,10 @@ export function createOpen(platform: Platform) {
 }
 
 /** Makes the `destroy` of a platform. */
-export function createDestroy(platform: Pick<Platform, "name" | "storages" | "defaultStorage">) {
+export function createDestroy(platform: Pick<Platform, "name" | "storages" | "defaultStorage" | "destroyed">) {
   return async function destroy(name: string, options: { storage?: string | StorageAdapter } & CallOptions = {}): Promise<void> {
     const adapter = await adapterOf(platform, options.storage ?? (await platform.defaultStorage()));
     await adapter.destroy(name);
+    platform.destroyed?.(adapter.kind, name);
   };
 }

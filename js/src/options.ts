@@ -8,7 +8,10 @@ const KINDS = {
   durability: ["memory", "os", "group", "full"],
   engine: ["auto", "wasm", "native"],
   storage: "name",
-  create: "boolean",
+  create: "create",
+  tabs: ["share", "exclusive"],
+  ownerTimeoutMs: "milliseconds",
+  persist: "persist",
   readOnly: "boolean",
   manualMaintenance: "boolean",
   poolBytes: "bytes",
@@ -48,6 +51,17 @@ function checked(name: Setting, value: unknown, from: string): string | number |
     case "boolean":
       if (typeof value !== "boolean") throw invalid(from, name, value, "true or false");
       return value;
+    case "create":
+      if (typeof value !== "boolean" && value !== "replace") throw invalid(from, name, value, 'true, false or "replace"');
+      return value;
+    case "persist":
+      if (typeof value !== "boolean" && value !== "ask") throw invalid(from, name, value, 'true, false or "ask"');
+      return value;
+    case "milliseconds": {
+      const ms = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+      if (typeof ms !== "number" || !Number.isInteger(ms) || ms < 100 || ms > 3_600_000) throw invalid(from, name, value, "a number of milliseconds from 100 to 3,600,000");
+      return ms;
+    }
     case "bytes":
       return parseBytes(value, name, from);
     case "hex":
@@ -68,7 +82,7 @@ export function settingsFromEnvironment(read: (name: string) => string | undefin
     const variable = `OMENDB_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
     const text = read(variable);
     if (text === undefined || text === "") continue;
-    const value = KINDS[name] === "boolean" ? ({ true: true, 1: true, false: false, 0: false } as { [text: string]: boolean })[text.toLowerCase()] ?? text : text;
+    const value = ["boolean", "create", "persist"].includes(KINDS[name] as string) ? ({ true: true, 1: true, false: false, 0: false } as { [text: string]: boolean })[text.toLowerCase()] ?? text : text;
     settings[name] = checked(name, value, `the variable ${variable}`);
   }
   const config = read("OMENDB_CONFIG");
@@ -131,6 +145,6 @@ export async function resolveSettings(options: OpenOptions, source: SettingsSour
 
 /** The part of the settings that goes to the core with `open`. */
 export function coreOptions(settings: Settings): DatabaseOptions {
-  const { engine: _engine, storage: _storage, ...options } = settings;
-  return options as DatabaseOptions;
+  const { engine: _engine, storage: _storage, tabs: _tabs, ownerTimeoutMs: _timeout, persist: _persist, ...options } = settings;
+  return { ...options, ...(options.create === "replace" ? { create: true } : {}) } as DatabaseOptions;
 }

@@ -206,8 +206,23 @@ export interface DatabaseOptions {
    * synced together with what else is waiting, `"full"` the same, synced by itself.
    */
   durability?: "memory" | "os" | "group" | "full";
-  /** Create the database when it is absent; `true` when left out. */
-  create?: boolean;
+  /**
+   * Create the database when it is absent; `true` when left out. In browsers a database that was there and is gone is `OMEN_ERR_DATA_EVICTED`, and
+   * `"replace"` creates an empty one in its place. What is there is never replaced.
+   */
+  create?: boolean | "replace";
+  /**
+   * In browsers: whether other tabs and workers may have it open at the same time (docs/TABS.md). `"share"`, when left out: one of them holds the
+   * database, the others do everything through it. `"exclusive"`: they are refused with `OMEN_ERR_BUSY`.
+   */
+  tabs?: "share" | "exclusive";
+  /** In browsers: a tab that holds the database and does not answer for so many milliseconds loses it to another; 5,000 when left out. */
+  ownerTimeoutMs?: number;
+  /**
+   * In browsers: ask that the browser never removes the origin's data for want of space; some put the question to the user. `true` and `"ask"` differ in
+   * that `true` writes a warning to the log when it is refused. `db.info()` says what came of it.
+   */
+  persist?: boolean | "ask";
   readOnly?: boolean;
   /** No maintenance happens by itself: call `db.maintain()`. */
   manualMaintenance?: boolean;

@@ -5,11 +5,14 @@
 import { WasmEngine } from "./engine/wasm.js";
 import type { FromWorker, ToWorker } from "./engine/worker-protocol.js";
 import { ERRORS, OmenError, asOmenError, type ErrorCode } from "./errors.js";
-import { autoStorage } from "./storage/auto.js";
+import { adapterKind, autoStorage } from "./storage/auto.js";
 import { indexeddb } from "./storage/indexeddb.js";
 import { memory } from "./storage/memory.js";
 import { opfs } from "./storage/opfs.js";
 import type { StorageAdapter } from "./storage/storage.js";
+import type { Member } from "./tabs/member.js";
+import { openMember, type Opening } from "./tabs/opening.js";
+import { decodeRequest, encodeError, encodeResponse } from "./wire.js";
 
 /** As much of a worker's global scope as is used here. */
 interface Scope {
@@ -21,6 +24,11 @@ const scope = globalThis as unknown as Scope;
 const storages: { readonly [name: string]: () => StorageAdapter } = { auto: () => autoStorage(opfs, indexeddb), opfs, indexeddb, memory };
 
 let engine: WasmEngine | undefined;
+let compiled: WebAssembly.Module;
+/** A database that is shared among tabs: as it is to be opened, until the request "open" comes; then what is opened. */
+let joining: Opening | undefined;
+let member: Member | undefined;
+let storageKind = "";
 const aborters = new Map<number, AbortController>();
 
 /** The engine, or a refusal: calls before "start" or after "close" are a mistake of the page's. */
@@ -47,13 +55,40 @@ function takeLanguage(message: Extract<ToWorker, { type: "language" | "noLanguag
   else question?.reject(new OmenError(Object.hasOwn(ERRORS, message.code) ? (message.code as ErrorCode) : "OMEN_ERR_INTERNAL", message.message));
 }
 
+const makeEngine = (): WasmEngine => new WasmEngine(compiled, { log: (level, line) => scope.postMessage({ type: "log", level, line }), language });
+
+/** The engine of "start" serves the first time that the database is opened here. */
+function takeEngine(): WasmEngine {
+  const first = engine;
+  engine = undefined;
+  return first ?? makeEngine();
+}
+
 function start(module: WebAssembly.Module): void {
   try {
-    engine = new WasmEngine(module, { log: (level, line) => scope.postMessage({ type: "log", level, line }), language });
+    compiled = module;
+    engine = makeEngine();
     scope.postMessage({ type: "started", kernels: engine.kernels });
   } catch (error) {
     const { code, detail } = asOmenError(error, "starting the engine");
     scope.postMessage({ type: "failed", code, message: detail });
+  }
+}
+
+async function call(request: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+  if (member !== undefined) return member.call(request, signal);
+  if (joining === undefined) return started().call(request, signal);
+  const opening = joining;
+  joining = undefined;
+  try {
+    const { op, options } = decodeRequest(request).json;
+    if (op !== "open") throw new OmenError("OMEN_ERR_INTERNAL", `the first request to a shared database is "${String(op)}"`);
+    const joined = await openMember(storages, takeEngine, opening, (options ?? {}) as { [key: string]: unknown });
+    member = joined.member;
+    return encodeResponse(0, { db: 1, databaseId: joined.databaseId });
+  } catch (error) {
+    const { code, detail } = asOmenError(error);
+    return encodeError(code, detail);
   }
 }
 
@@ -68,11 +103,20 @@ async function answer(message: Exclude<ToWorker, { type: "start" | "abort" | "la
       scope.postMessage({ type: "opened", id, slot: target.putStorage(storage) });
       return;
     }
+    case "join":
+      storageKind = await adapterKind(message.storage);
+      joining = message;
+      scope.postMessage({ type: "opened", id, slot: 0 });
+      return;
+    case "describe":
+      if (member === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", "the database is in memory, or open for reading only");
+      scope.postMessage({ type: "described", id, info: { ...member.info, storage: storageKind } });
+      return;
     case "call": {
       const aborter = new AbortController();
       aborters.set(id, aborter);
       try {
-        const response = await started().call(message.request, aborter.signal);
+        const response = await call(message.request, aborter.signal);
         scope.postMessage({ type: "answer", id, response }, [response.buffer as ArrayBuffer]);
       } finally {
         aborters.delete(id);
@@ -80,6 +124,7 @@ async function answer(message: Exclude<ToWorker, { type: "start" | "abort" | "la
       return;
     }
     case "close":
+      await member?.abandon();
       await engine?.close();
       engine = undefined;
       scope.postMessage({ type: "closed", id });

@@ -53,13 +53,14 @@ for (const name of browserNames) {
         assert.deepEqual(found[1], found[0]);
       });
 
-      test(`${storage}: a second tab is told that the database is busy`, async () => {
+      test(`${storage}: a second tab is told that the database is busy where it is not shared`, async () => {
         const first = await blankPage(session, server.origin);
         const second = await blankPage(session, server.origin);
-        await call(first, "write", `busy-${storage}`, storage, 1, { close: false });
-        assert.equal(await call(second, "tryOpen", `busy-${storage}`, storage), "OMEN_ERR_BUSY");
+        await call(first, "write", `busy-${storage}`, storage, 1, { close: false, tabs: "exclusive" });
+        assert.equal(await call(second, "tryOpen", `busy-${storage}`, storage, "exclusive"), "OMEN_ERR_BUSY");
+        assert.equal(await call(second, "tryOpen", `busy-${storage}`, storage, "share"), "OMEN_ERR_BUSY");
         await call(first, "letGo");
-        assert.equal(await call(second, "tryOpen", `busy-${storage}`, storage), "open");
+        assert.equal(await call(second, "tryOpen", `busy-${storage}`, storage, "exclusive"), "open");
         await first.close();
         await second.close();
       });
@@ -70,7 +71,7 @@ for (const name of browserNames) {
           const page = await blankPage(session, server.origin);
           const place = `closed-${storage}-${round}`;
           call(page, "write", place, storage, 500, { progress: place, close: false }).catch(() => undefined);
-          await new Promise((done) => setTimeout(done, 150 + 130 * round));
+          while ((await call(page, "acknowledged", place)) <= round) await new Promise((done) => setTimeout(done, 20));
           await page.close();
           const again = await blankPage(session, server.origin);
           const [acknowledged, { count }] = [await call(again, "acknowledged", place), await call(again, "look", place, storage)];

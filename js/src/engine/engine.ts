@@ -4,6 +4,16 @@
  */
 import type { Storage } from "../storage/storage.js";
 
+/** Where a database is, and which of the tabs that have it open holds it. */
+export interface DatabasePlace {
+  /** The storage in use: `"opfs"`, `"indexeddb"`, … */
+  storage: string;
+  /** `"owner"`: this one holds the database; `"guest"`: another tab does; `"none"`: a new owner is being found. */
+  role: "owner" | "guest" | "none";
+  /** How many other tabs and workers the owner serves; 0 of a guest. */
+  guests: number;
+}
+
 /** An instance of the core with its open databases and collections, which requests name by handle. */
 export interface Engine {
   /** `"wasm"`, `"native"` or `"worker"`. */
@@ -20,6 +30,10 @@ export interface Engine {
    * offer it.
    */
   putStorage?(storage: Storage): number;
+  /** `true`: the engine has maintenance done by itself. */
+  readonly maintains?: boolean;
+  /** Where the database is and who holds it, in engines that know. */
+  describe?(): Promise<DatabasePlace>;
   /** Frees the instance. Open databases are closed without waiting for durability: close them first. */
   close(): Promise<void>;
 }

@@ -2,6 +2,8 @@
  * The messages between a page and the worker in which its database lives. Calls (docs/CALLS.md) travel as they are, their buffers
  * transferred. One worker has one engine and one database.
  */
+import type { MemberInfo } from "../tabs/member.js";
+import type { Opening } from "../tabs/opening.js";
 import type { LogLevel } from "../types.js";
 
 /** From the page. `id` pairs an answer with its question. */
@@ -10,6 +12,10 @@ export type ToWorker =
   | { type: "start"; module: WebAssembly.Module }
   /** Opens a storage by name and hands it to the engine. */
   | { type: "open"; id: number; storage: string; name: string; create: boolean; readOnly: boolean }
+  /** The same for a storage of the browser's: the request "open" follows, and the worker is a member among the tabs (tabs/protocol.ts) from then on. */
+  | ({ type: "join"; id: number } & Opening)
+  /** What it is among them. */
+  | { type: "describe"; id: number }
   | { type: "call"; id: number; request: Uint8Array }
   /** The call's signal was aborted. The call is answered all the same, as cancelled if it was still under way. */
   | { type: "abort"; id: number }
@@ -26,6 +32,7 @@ export type FromWorker =
   | { type: "failed"; code: string; message: string }
   | { type: "opened"; id: number; slot: number }
   | { type: "answer"; id: number; response: Uint8Array }
+  | { type: "described"; id: number; info: MemberInfo & { storage: string } }
   | { type: "closed"; id: number }
   /** To any question that failed other than by a response. */
   | { type: "error"; id: number; code: string; message: string }

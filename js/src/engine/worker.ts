@@ -4,7 +4,8 @@ import { ERRORS, OmenError, asOmenError, type ErrorCode } from "../errors.js";
 import type { LanguageLoader } from "../languages.js";
 import type { LogLevel } from "../types.js";
 import { encodeError } from "../wire.js";
-import type { Engine } from "./engine.js";
+import type { Opening } from "../tabs/opening.js";
+import type { DatabasePlace, Engine } from "./engine.js";
 import type { FromWorker, ToWorker } from "./worker-protocol.js";
 
 /** As much of a `Worker` as is needed here. */
@@ -26,6 +27,8 @@ const errorOf = (code: string, message: string): OmenError => new OmenError(Obje
 export class WorkerEngine implements Engine {
   readonly kind = "worker";
   kernels = "";
+  /** Whether the worker calls for maintenance: it does as a member among the tabs. */
+  maintains = false;
   #worker: WorkerLike;
   #questions = new Map<number, Question>();
   #next = 1;
@@ -60,6 +63,18 @@ export class WorkerEngine implements Engine {
   async openStorage(storage: string, name: string, options: { create: boolean; readOnly: boolean }): Promise<number> {
     const answer = await this.#ask((id) => ({ type: "open", id, storage, name, ...options }));
     return (answer as Extract<FromWorker, { type: "opened" }>).slot;
+  }
+
+  /** Has the worker become a member among the tabs that have this database open. The request "open" names slot 0 then. */
+  async join(opening: Opening): Promise<number> {
+    this.maintains = true;
+    const answer = await this.#ask((id) => ({ type: "join", id, ...opening }));
+    return (answer as Extract<FromWorker, { type: "opened" }>).slot;
+  }
+
+  async describe(): Promise<DatabasePlace> {
+    const { info } = (await this.#ask((id) => ({ type: "describe", id }))) as Extract<FromWorker, { type: "described" }>;
+    return { storage: info.storage, role: info.role, guests: info.guests };
   }
 
   async call(request: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {

@@ -6,6 +6,9 @@ import { OmenError, asOmenError } from "../errors.js";
 import { adapterOf, connectLocally, createDestroy, createOpen, type Platform } from "../open.js";
 import { autoStorage } from "../storage/auto.js";
 import { memory } from "../storage/memory.js";
+import { OWNER_TIMEOUT_MS } from "../tabs/opening.js";
+import { forget, knownIn, remember } from "../tabs/witness.js";
+import type { LogLevel } from "../types.js";
 
 export * from "../index.js";
 
@@ -51,14 +54,36 @@ const platform: Platform = {
     try {
       engine = new WorkerEngine(worker, await compile(), log, language);
       await engine.started;
-      return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly }) } };
+      if (readOnly || storage === "memory") return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly }) } };
+      const { settings } = request;
+      const slot = await engine.join({
+        storage,
+        name,
+        create,
+        tabs: (settings.tabs as "share" | "exclusive" | undefined) ?? "share",
+        ownerTimeoutMs: Number(settings.ownerTimeoutMs ?? OWNER_TIMEOUT_MS),
+        known: settings.create === "replace" ? [] : knownIn(name),
+        manualMaintenance: settings.manualMaintenance === true,
+      });
+      if (settings.persist === true || settings.persist === "ask") void persist(settings.persist, log);
+      return { engine, place: { slot } };
     } catch (error) {
       if (engine === undefined) worker.terminate();
       else await engine.close();
       throw asOmenError(error, `opening "${name}" (${storage})`);
     }
   },
+  opened(name, databaseId, engine) {
+    if (engine instanceof WorkerEngine && engine.maintains) engine.describe().then(({ storage }) => remember(storage, name, databaseId), () => undefined);
+  },
+  destroyed: forget,
 };
+
+/** Asks that the origin's data stay; what came of it, `db.info()` reads from the browser. */
+async function persist(how: true | "ask", log: (level: LogLevel, line: string) => void): Promise<void> {
+  const granted = await navigator.storage?.persist?.().catch(() => false);
+  if (how === true && granted !== true) log("warn", "the browser does not promise to keep the data of this origin when space runs out (navigator.storage.persist was refused)");
+}
 
 /** Opens a database: in OPFS where it works, else in IndexedDB, created when it is absent. */
 export const open = createOpen(platform);

@@ -15,7 +15,7 @@ class AutoAdapter implements StorageAdapter {
   }
 
   async open(name: string, options: StorageOpenOptions): Promise<Storage> {
-    const adapter = await ((await hasOpfs()) ? this.#opfs() : this.#indexeddb());
+    const adapter = await ((await adapterKind("auto")) === "opfs" ? this.#opfs() : this.#indexeddb());
     return adapter.open(name, options);
   }
 
@@ -41,6 +41,11 @@ async function hasOpfs(): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Which storage a name stands for: what `"auto"` is here. */
+export async function adapterKind(storage: string): Promise<string> {
+  return storage === "auto" ? ((await hasOpfs()) ? "opfs" : "indexeddb") : storage;
 }
 
 /** Takes the two by functions, so that a page loads them only when it needs them, and a worker has them at hand. */

@@ -178,6 +178,10 @@ class IndexedDbStorage implements Storage {
     await this.#release();
   }
 
+  lost(): OmenError | undefined {
+    return this.#lost;
+  }
+
   mayWrite(name: string): void {
     if (this.readOnly) throw new OmenError("OMEN_ERR_READ_ONLY", `${name}: the storage is open for reading only`);
     if (this.#lost !== undefined) throw this.#lost;
@@ -371,9 +375,9 @@ function connect(name: string, create: boolean): Promise<IDBDatabase | undefined
 class IndexedDbAdapter implements StorageAdapter {
   readonly kind = "indexeddb";
 
-  async open(name: string, { create, readOnly }: StorageOpenOptions): Promise<Storage> {
+  async open(name: string, { create, readOnly, locked }: StorageOpenOptions): Promise<Storage> {
     if (typeof indexedDB === "undefined") throw new OmenError("OMEN_ERR_UNSUPPORTED", 'there is no IndexedDB here; use storage: "memory"');
-    const release = readOnly ? noLock : await takeWebLock(this.kind, name);
+    const release = readOnly || locked === true ? noLock : await takeWebLock(this.kind, name);
     try {
       const db = await connect(name, create && !readOnly);
       if (db === undefined) throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database "${name}" in this origin's IndexedDB`);

@@ -156,8 +156,8 @@ class OpfsAdapter implements StorageAdapter {
     return root.getDirectoryHandle(FOLDER, { create });
   }
 
-  async open(name: string, { create, readOnly }: StorageOpenOptions): Promise<Storage> {
-    const release = readOnly ? noLock : await takeWebLock(this.kind, name);
+  async open(name: string, { create, readOnly, locked }: StorageOpenOptions): Promise<Storage> {
+    const release = readOnly || locked === true ? noLock : await takeWebLock(this.kind, name);
     try {
       const parent = await this.#parent(create && !readOnly);
       const folder = await parent.getDirectoryHandle(encodeURIComponent(name), { create: create && !readOnly });

@@ -5,6 +5,8 @@
  * A method may answer at once or with a promise. Adapters that always answer at once (`synchronous: true`) are never waited for
  * and never cost a turn of the event loop. Errors are thrown (or rejected) as {@link OmenError} with a stable code.
  */
+import type { OmenError } from "../errors.js";
+
 export type MaybePromise<T> = T | Promise<T>;
 
 /** One open file of a storage. */
@@ -27,6 +29,8 @@ export interface StorageOpenOptions {
   create: boolean;
   /** No writer's lock is taken, and nothing is written. */
   readOnly: boolean;
+  /** The caller holds the writer's lock; the adapter takes none. */
+  locked?: boolean;
   signal?: AbortSignal;
 }
 
@@ -43,6 +47,10 @@ export interface Storage {
   syncDirectory(): MaybePromise<void>;
   /** Releases the writer's lock and everything else. Called once; all files are closed. */
   close(): MaybePromise<void>;
+  /** Why it can no longer be used, though another opening of it may; undefined while it can. */
+  lost?(): OmenError | undefined;
+  /** Looks whether the place is still there. @throws OmenError `OMEN_ERR_DATA_EVICTED`, which {@link lost} tells from then on */
+  verify?(): Promise<void>;
 }
 
 /** Opens storages by name: what `open(name, { storage })` is given. */

@@ -7,8 +7,8 @@ const vector = (i) => Float32Array.from({ length: 8 }, (_, d) => ((i * 7 + d * 3
 const records = (from, count) => Array.from({ length: count }, (_, i) => ({ id: from + i, vector: vector(from + i), n: from + i }));
 
 /** Writes `batches` of 20 records, each atomic, and tells how many were acknowledged in `progress` (a name in localStorage). */
-export async function write(name, storage, batches, { from = 0, progress, close = true, flush = false } = {}) {
-  const db = await open(name, { storage });
+export async function write(name, storage, batches, { from = 0, progress, close = true, flush = false, tabs = "share" } = {}) {
+  const db = await open(name, { storage, tabs });
   const things = await db.collection("things", SCHEMA);
   for (let b = from; b < from + batches; b++) {
     await things.upsert(records(b * 20, 20));
@@ -55,9 +55,9 @@ export async function german(name, storage) {
 }
 
 /** The code with which opening fails, or "open". */
-export async function tryOpen(name, storage) {
+export async function tryOpen(name, storage, tabs) {
   try {
-    const db = await open(name, { storage });
+    const db = await open(name, { storage, tabs });
     await db.close();
     return "open";
   } catch (error) {
