@@ -197,11 +197,11 @@ test("records of several vectors are searched, and order other hits anew", { ski
   assert.deepEqual(json(["export", db, "--filter", "TRUE", join(root, "out.jsonl")]), { exported: 3, file: join(root, "out.jsonl") });
   ok(["compact", db]);
   ok(["check", db]);
-  assert.match(fails(12, ["upsert", db, '{"id": 4, "vector": [0, 0], "tokens": [[1]]}']).message, /multi field "tokens" of record 4: vector 0 has 1 numbers, the field has 2 dimensions/);
+  assert.match(fails(11, ["upsert", db, '{"id": 4, "vector": [0, 0], "tokens": [[1]]}']).message, /multi field "tokens" of record 4: vector 0 has 1 numbers, the field has 2 dimensions/);
   assert.match(fails(10, ["upsert", db, '{"id": 4, "vector": [0, 0], "tokens": []}']).message, /has 0 vectors/);
   assert.match(fails(17, ["search", db, "--multi", "{"]).message, /--multi is no JSON/);
   assert.match(fails(10, ["search", db, "--vector", "[1, 1]", "--rerank-candidates", "9"]).message, /--rerank/);
   fails(40, ["search", db, "--multi", `@${file}.not`]);
-  for (const wrong of ["tokens", "tokens:", "tokens:0", "tokens:2:cosine:f32:x", "tokens:2:near", ":2"]) fails(wrong === ":2" ? 11 : 10, ["create", join(root, "new"), "-c", "c", "--multi", wrong]);
+  for (const wrong of ["tokens", "tokens:", "tokens:0", "tokens:2:cosine:f32:x", "tokens:2:near", ":2"]) fails(wrong === ":2" ? 16 : 10, ["create", join(root, "new"), "-c", "c", "--multi", wrong]);
   assert.match(fails(10, ["create", join(root, "new"), "-c", "c", "--multi", "tokens:2:l2"]).message, /cosine or ip/);
 });
