@@ -37,6 +37,7 @@ struct omen_open_op {
     omen_recovery_result recovered;
     uint32_t file;
     uint64_t replay_epoch;
+    bool relieving, starved; /* tables are being flushed while the log is read; starved: for want of memory */
     omen_buf payload;
 };
 
@@ -114,7 +115,7 @@ void omen_db_free(omen_db *db) {
     if (db == NULL) return;
     const omen_host *host = db->host;
     omen_indexing_free(db);
-    omen_job_abandon(db);
+    if (db->job != NULL) omen_job_abandon(db);
     omen_log_close(db->log);
     omen_log_close(db->next_log);
     while (db->old_logs != NULL) {
@@ -348,24 +349,81 @@ static omen_status replay_rows(omen_db *db, const omen_recovered_frame *f, omen_
     return s;
 }
 
+static omen_status clean(omen_open_op *op, omen_error *err);
+
+/* A log may be longer than there is memory for: it was written with more of it, or with larger tables. As writes do, recovery freezes tables that are full,
+ * and flushes the oldest when too many wait, or all of them when memory has run out. The manifest then says how far the log was taken over; its records are
+ * passed over by whoever opens the database next. */
+static bool must_freeze(const omen_open_op *op) { return op->starved ? op->db->active_records != 0 : omen_rotate_due(op->db); }
+
+static omen_status relieve(omen_open_op *op, uint64_t epoch, omen_error *err) {
+    omen_db *db = op->db;
+    for (;;) {
+        uint32_t frozen = omen_frozen_count(db);
+        if (!op->relieving) {
+            if (must_freeze(op) && frozen < OMEN_MAX_FROZEN) {
+                OMEN_TRY(omen_freeze_tables(db, epoch, err));
+                continue;
+            }
+            if (frozen == 0 || !(op->starved || must_freeze(op) || omen_memory_scarce(db))) return OMEN_OK;
+        }
+        op->relieving = true;
+        OMEN_TRY(omen_recovery_settle(op->recovery, err));
+        OMEN_TRY(clean(op, err)); /* files of a flush that a crash broke off stand where this one writes */
+        atomic_store(&db->durable_lsn, db->next_lsn - 1);
+        db->visible_lsn = db->next_lsn - 1;
+        db->epoch = OMEN_MAX(epoch, op->body.last_epoch);
+        while (omen_frozen_count(db) == frozen || db->job != NULL) {
+            bool more;
+            OMEN_TRY(omen_maintain_step(db, 0, &more, err));
+        }
+        omen_recovery_forget(op->recovery, db->log_first_epoch);
+        op->relieving = false;
+    }
+}
+
+/* Nothing can be flushed: full tables are kept apart as far as there is room for them. */
+static omen_status freeze_read_only(omen_open_op *op, uint64_t epoch, omen_error *err) {
+    bool begins = op->replay_epoch != 0 && epoch != op->replay_epoch;
+    if (begins && omen_rotate_due(op->db) && op->db->frozen_count + 2 < OMEN_MAX_TABLES) return omen_freeze_tables(op->db, epoch, err);
+    return OMEN_OK;
+}
+
+static omen_status replay_frame(omen_db *db, const omen_recovered_frame *f, omen_error *err) {
+    if (f->type == OMEN_FRAME_RECORDS) return replay_rows(db, f, err);
+    if (f->type != OMEN_FRAME_SCHEMA) return omen_fail(err, OMEN_ERR_VERSION, "the log has a frame of a newer OmenDB; upgrade this one");
+    OMEN_TRY(omen_schema_frame_apply(db, f->payload, f->len, err));
+    db->active_records++;
+    return OMEN_OK;
+}
+
+static omen_status no_memory(const omen_open_op *op, omen_error *err) {
+    const char *advice = op->db->options.read_only ? "open it once for writing, so that its log is flushed, or raise memory_bytes" : "raise memory_bytes";
+    omen_error why = err == NULL ? (omen_error){0} : *err;
+    return omen_fail(err, OMEN_ERR_MEMORY, "out of memory reading the log, of which %llu records were read; %s (%.200s)",
+                     (unsigned long long)(op->db->next_lsn - 1 - op->body.flushed_lsn), advice, why.text);
+}
+
 static omen_status replay(void *arg, const omen_recovered_frame *f, omen_error *err) {
     omen_open_op *op = arg;
     omen_db *db = op->db;
-    /* As when it was written: a new epoch begins because the tables were full (or were flushed), and they are frozen there. Epochs begun
-     * by reopening leave the tables below their size, and go on in them. */
-    if (f->epoch != op->replay_epoch) {
-        if (op->replay_epoch != 0 && omen_rotate_due(db) && db->frozen_count + 2 < OMEN_MAX_TABLES) OMEN_TRY(omen_freeze_tables(db, f->epoch, err));
+    if (f->count != 0 && f->first_lsn + f->count - 1 <= op->body.flushed_lsn) return OMEN_OK;
+    for (;;) {
+        /* As when it was written: a table that is full is frozen before the next write. */
+        omen_status s = db->options.read_only ? freeze_read_only(op, f->epoch, err) : relieve(op, f->epoch, err);
+        if (s == OMEN_PENDING) return s;
         op->replay_epoch = f->epoch;
+        bool again = op->starved;
+        if (s == OMEN_OK) s = replay_frame(db, f, err);
+        if (s == OMEN_ERR_MEMORY && !again && !db->options.read_only && (db->active_records != 0 || omen_frozen_count(db) != 0)) {
+            op->starved = true;
+            continue;
+        }
+        op->starved = false;
+        if (s == OMEN_ERR_MEMORY) return no_memory(op, err);
+        if (s == OMEN_OK && f->count != 0) db->next_lsn = f->first_lsn + f->count;
+        return s;
     }
-    omen_status s = OMEN_OK;
-    if (f->type == OMEN_FRAME_RECORDS) s = replay_rows(db, f, err);
-    else if (f->type == OMEN_FRAME_SCHEMA) {
-        s = omen_schema_frame_apply(db, f->payload, f->len, err);
-        db->active_records++;
-    }
-    else if (f->type != OMEN_FRAME_OPEN) s = omen_fail(err, OMEN_ERR_VERSION, "the log has a frame of a newer OmenDB; upgrade this one");
-    if (f->count != 0) db->next_lsn = f->first_lsn + f->count;
-    return s;
 }
 
 /* A write that was cut off, as far as anyone can tell (log_format.h). */

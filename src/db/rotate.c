@@ -10,6 +10,11 @@ bool omen_rotate_due(omen_db *db) {
     return bytes >= db->options.memtable_bytes;
 }
 
+bool omen_memory_scarce(const omen_db *db) {
+    uint64_t limit = db->mem.limit, used = atomic_load_explicit(&db->mem.bytes, memory_order_relaxed);
+    return limit != 0 && (used >= limit || limit - used < 2 * db->options.memtable_bytes);
+}
+
 typedef struct freeze { uint64_t generation; } freeze;
 
 /* Every collection gets a new active table; an active table that is empty is replaced rather than frozen. */
@@ -51,7 +56,7 @@ omen_status omen_rotate(omen_db *db, omen_error *err) {
     /* Only the write whose turn it is gets here, so the arguments of a repeated call are the same. */
     if (!db->next_log_ready) {
         s = omen_log_create(&db->store, &db->log_metrics, db->epoch + 1, db->next_lsn, db->next_log_durable - 1, omen_log_last_crc(db->log), &db->next_log, err);
-        if (s == OMEN_PENDING) return s;
+        if (s == OMEN_PENDING || s == OMEN_ERR_MEMORY) return s; /* without memory no file was made: it may be tried again */
         if (s != OMEN_OK) return omen_poison(db, s, err);
         db->next_log_ready = true;
     }

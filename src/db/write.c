@@ -2,7 +2,7 @@
  *
  *   turn     the write is the first in the queue; the write lock is held while it moves on, and let go while the host is waited for
  *   read     insert, update and delete look up their ids; nobody else writes meanwhile
- *   room     a full memtable is frozen and a new log epoch begins; if too many frozen tables wait, the write helps to flush
+ *   room     a full memtable is frozen and a new log epoch begins; if too many frozen tables wait, or memory is scarce, the write helps to flush
  *   append   room in the memtable first (which may fail), then the log, then the memtable (which cannot fail), then it is visible
  *   sync     the write leaves the queue and waits until its LSN is durable, if the options promise that
  */
@@ -396,6 +396,23 @@ static omen_status look_up_collection(omen_write_op *op, bool *done, omen_error 
 
 /* ---- the steps ---- */
 
+/* Freezes what has to be frozen. *help: frozen tables must be flushed first. */
+static omen_status make_room(omen_write_op *op, bool *help, omen_error *err) {
+    omen_db *db = op->db;
+    uint32_t frozen = omen_frozen_count(db);
+    *help = frozen != 0 && (op->starved || (!op->unhelped && omen_memory_scarce(db)));
+    if (*help) return OMEN_OK;
+    bool due = op->kind == OMEN_KIND_ROTATE || op->starved ? db->active_records != 0 && !op->rotated : omen_rotate_due(db);
+    due = due || db->next_log != NULL; /* begun and broken off: that log goes on where this one ends now */
+    if (!due) return OMEN_OK;
+    *help = frozen >= OMEN_MAX_FROZEN;
+    if (*help) return OMEN_OK;
+    OMEN_TRY(omen_rotate(db, err));
+    op->rotated = true;
+    *help = op->starved;
+    return OMEN_OK;
+}
+
 /* Everything of a turn. The write lock is held. *help: frozen tables must be flushed first. */
 static omen_status take_turn(omen_write_op *op, bool *help, omen_error *err) {
     omen_db *db = op->db;
@@ -411,16 +428,20 @@ static omen_status take_turn(omen_write_op *op, bool *help, omen_error *err) {
         OMEN_TRY(read_stage(op, err));
         op->read = true;
     }
-    if (op->kind == OMEN_KIND_ROTATE ? db->active_records != 0 && !op->rotated : omen_rotate_due(db)) {
-        if (omen_frozen_count(db) >= OMEN_MAX_FROZEN) {
-            *help = true;
-            return OMEN_OK;
-        }
-        OMEN_TRY(omen_rotate(db, err));
-        op->rotated = true;
-    }
+    OMEN_TRY(make_room(op, help, err));
+    if (*help) return OMEN_OK;
+    op->fed = op->starved;
+    op->starved = false;
     op->generation = db->active_generation;
-    return append_stage(op, err);
+    omen_status s = append_stage(op, err);
+    if (s != OMEN_ERR_MEMORY || atomic_load(&db->poisoned)) return s;
+    /* Nothing was written. What other records hold comes free by flushing them, once. */
+    if (!op->fed && (db->active_records != 0 || omen_frozen_count(db) != 0)) {
+        op->starved = *help = true;
+        op->rotated = false;
+        return OMEN_OK;
+    }
+    return op->rows.count == 0 ? s : omen_fail(err, s, "out of memory for a batch of %u records, with nothing else in memory; use smaller batches, or raise memory_bytes", op->rows.count);
 }
 
 static omen_status turn_stage(omen_write_op *op, omen_error *err) {
@@ -437,6 +458,10 @@ static omen_status turn_stage(omen_write_op *op, omen_error *err) {
         /* With threads, a write that is not the first waits by helping whoever is. */
         s = omen_maintain_step(db, 0, &more, err);
         if (s == OMEN_OK) continue;
+        if (first && !op->starved && !op->unhelped && (s == OMEN_ERR_MEMORY || s == OMEN_ERR_LIMIT) && omen_frozen_count(db) < OMEN_MAX_FROZEN) {
+            op->unhelped = true;
+            continue;
+        }
         if (s != OMEN_PENDING) {
             omen_lock_take(&db->write_lock);
             leave(db, &op->turn);

@@ -26,6 +26,8 @@ struct omen_write_op {
     /* place */
     omen_turn turn;
     bool read, rotated, appended;
+    bool starved, fed; /* memory ran out: all tables are flushed first; they were, and this is the last try */
+    bool unhelped;     /* a flush for want of room had no room itself: the write tries without */
     omen_snapshot snapshot;
     uint32_t at;  /* row being read */
     bool placed;
@@ -62,6 +64,8 @@ void omen_where_free(omen_write_op *op);
 
 /* Freezing (rotate.c). The write lock is held. */
 bool omen_rotate_due(omen_db *db);
+/* Whether what is left of the memory limit may not do for another table and the flush of one: frozen tables are flushed at once then. */
+bool omen_memory_scarce(const omen_db *db);
 /* Freezes the active tables and begins the next log epoch. Step: repeat on PENDING; nothing has changed until it answers OK. */
 omen_status omen_rotate(omen_db *db, omen_error *err);
 /* Only the tables, between two epochs of a recovery: what is replayed next belongs to `next_epoch`. */

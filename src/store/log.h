@@ -89,6 +89,11 @@ omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t flo
                               omen_recovery **out);
 /* Says, before the first step, that every record up to `lsn` was durable: those after floor_lsn must be in the logs. */
 void omen_recovery_prove(omen_recovery *r, uint64_t lsn);
+/* For `each`, which may keep in files of its own what it was handed, and say so in the manifest before recovery ends: makes durable all that the log holds up to the
+ * frame that is being handed on, so that nothing outruns its log. Step: repeat on PENDING, which `each` passes on. Not when read_only. */
+omen_status omen_recovery_settle(omen_recovery *r, omen_error *err);
+/* Files of epochs before this one were removed by `each`: they are no longer the recovery's. */
+void omen_recovery_forget(omen_recovery *r, uint64_t epoch);
 omen_status omen_recovery_step(omen_recovery *r, omen_error *err); /* repeat on PENDING */
 const omen_recovery_result *omen_recovery_result_of(const omen_recovery *r);
 void omen_recovery_free(omen_recovery *r);

@@ -7,6 +7,8 @@
  *   - the storage is not changed before every file has been judged; then tails are cut, files without any kept frame are
  *     removed, and all of that and what was kept is made durable. The file of first_epoch is never removed, only cut: if it vanished and this recovery
  *     crashed before later files are gone too, the next one would miss it.
+ *   - but what is handed on is whole batches in order, and as durable as omen_recovery_settle makes it: whoever keeps them elsewhere meanwhile keeps
+ *     nothing that a later judgement takes back.
  * Memory: the window of log_scan, and the frames of one batch.
  */
 #include "base/control.h"
@@ -50,6 +52,9 @@ struct omen_recovery {
     uint32_t batch_crc;
     bool lost;
     uint64_t lost_epoch, lost_at;
+    size_t settled;         /* files before it are durable as they are; the current one, too, once it is counted */
+    omen_file *settling;
+    uint64_t forgotten;     /* epochs before it are not ours any more */
 };
 
 static part *part_at(omen_recovery *r, size_t i) { return (part *)(void *)r->parts.data + i; }
@@ -84,6 +89,8 @@ void omen_recovery_prove(omen_recovery *r, uint64_t lsn) { r->proven_lsn = OMEN_
 static void close_file(omen_recovery *r) {
     if (r->file != NULL) r->st->storage.ops->close(r->st->storage.ctx, r->file);
     r->file = NULL;
+    if (r->settling != NULL) r->st->storage.ops->close(r->st->storage.ctx, r->settling);
+    r->settling = NULL;
 }
 
 void omen_recovery_free(omen_recovery *r) {
@@ -295,6 +302,7 @@ static omen_status fix(omen_recovery *r, omen_error *err) {
     for (; r->current < part_count(r); r->current++) {
         part *p = part_at(r, r->current);
         omen_file_name name = omen_log_file_name(p->epoch);
+        if (p->epoch < r->forgotten) continue;
         if (p->kept == 0 && p->epoch != r->first_epoch) {
             OMEN_TRY(omen_store_check(s->ops->remove(s->ctx, name.text), "remove", name.text, err));
             continue;
@@ -318,6 +326,30 @@ static omen_status fix_sync(omen_recovery *r, omen_error *err) {
     r->phase = FIX;
     return OMEN_OK;
 }
+
+/* A file is open once at a time: storages of browsers know no more. */
+omen_status omen_recovery_settle(omen_recovery *r, omen_error *err) {
+    const omen_storage *s = &r->st->storage;
+    for (; r->settled <= r->current; r->settled++) {
+        omen_file_name name = omen_log_file_name(part_at(r, r->settled)->epoch);
+        omen_file *file = NULL;
+        if (r->settling == NULL) {
+            if (r->settled == r->current) close_file(r);
+            OMEN_TRY(omen_store_check(s->ops->open(s->ctx, name.text, OMEN_FILE_WRITE, &file), "open", name.text, err));
+            r->settling = file;
+        }
+        OMEN_TRY(omen_store_check(s->ops->sync(s->ctx, r->settling), "sync", name.text, err));
+        s->ops->close(s->ctx, r->settling);
+        r->settling = NULL;
+    }
+    if (r->file != NULL) return OMEN_OK;
+    omen_file_name name = omen_log_file_name(part_at(r, r->current)->epoch);
+    OMEN_TRY(omen_store_check(s->ops->open(s->ctx, name.text, OMEN_FILE_READ, &r->file), "open", name.text, err));
+    r->scan.file = r->file;
+    return OMEN_OK;
+}
+
+void omen_recovery_forget(omen_recovery *r, uint64_t epoch) { r->forgotten = epoch; }
 
 static omen_status advance(omen_recovery *r, omen_error *err) {
     switch (r->phase) {
