@@ -82,7 +82,10 @@ static omen_status begin_open(omen_call *c) {
         OMEN_TRY(omen_request_str(&c->request, "path", &path, &c->err));
     }
     char *copy = omen_alloc_zero(&c->engine->mem, path.len + 1);
-    if (copy == NULL) return omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory");
+    if (copy == NULL) {
+        if (options.storage != NULL) c->storage.ops->release(c->storage.ctx);
+        return omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory");
+    }
     if (path.len != 0) memcpy(copy, path.data, path.len);
     omen_status s = omen_open_op_new(copy, &options, &c->open, &c->err);
     omen_free(&c->engine->mem, copy, path.len + 1);

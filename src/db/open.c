@@ -44,7 +44,10 @@ struct omen_open_op {
 omen_status omen_open_op_new(const char *path, const omen_options *options, omen_open_op **out, omen_error *err) {
     const omen_host *host = options->host;
     omen_db *db = host->alloc(host->ctx, sizeof *db);
-    if (db == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    if (db == NULL) {
+        if (options->storage != NULL) options->storage->ops->release(options->storage->ctx);
+        return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    }
     memset(db, 0, sizeof *db);
     omen_mem_init(&db->mem, host, options->memory_bytes);
     db->host = host;

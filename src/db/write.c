@@ -380,7 +380,8 @@ static omen_status look_up_in(omen_write_op *op, const omen_db_version *now, boo
     op->drop_id = v->coll->id;
     if (!create) return OMEN_OK;
     *done = true;
-    op->commit = op->db->next_lsn - 1;
+    /* What another has created is waited for, too; but not by who only reads where nothing becomes durable any more. */
+    op->commit = !op->has_schema && atomic_load(&op->db->poisoned) ? 0 : op->db->next_lsn - 1;
     if (op->has_schema) OMEN_TRY(omen_schema_match(&v->coll->schema.schema, &op->schema.schema, op->name, err));
     op->taken = omen_coll_ref(v->coll);
     return OMEN_OK;
