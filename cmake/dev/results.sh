@@ -3,7 +3,8 @@
 results_begin() {
   mkdir -p "$BUILD/logs"
   RESULTS=$(mktemp -d)
-  trap 'rm -rf "$RESULTS"' EXIT
+  REPORTS=$(mktemp -d)
+  trap 'rm -rf "$RESULTS" "$REPORTS"' EXIT
 }
 
 # result NAME PASSED FAILED
@@ -36,9 +37,11 @@ count_tap() {
     END { if (!seen) failed += 1; print passed + 0, failed + 0 }' "$1"
 }
 
-# Prints the sum; fails when anything failed or nothing ran.
+# Prints the sum; fails when anything failed or nothing ran. A number under a name nobody knows is a failure, too.
 results_end() {
-  local passed failed
+  local passed failed strays
+  strays=$(report_strays)
+  [ -z "$strays" ] || { say "reported, but not among the keys of cmake/dev/report.sh:"; sort -u <<<"$strays" >&2; result report 0 1; }
   read -r passed failed < <(cat "$RESULTS"/* 2>/dev/null | awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
   if [ "$failed" -gt 0 ]; then
     say "failed in: $(awk '$2 > 0 { print $3 }' "$RESULTS"/* | tr '\n' ' ')(logs are in build/logs)"

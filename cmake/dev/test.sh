@@ -1,7 +1,9 @@
 # ./dev test: stages, each a function stage_NAME, run in this order. A stage that breaks counts as one failure and the
 # others go on, so one run shows everything there is to show.
 
-STAGES='setup native-gcc native-clang asan tsan arm64 wasm wasm-relaxed wasi-command emscripten install cli tidy js js-tests browser examples golden'
+# What the JavaScript tests need is built first: while they wait for browsers, the next presets are built beside them.
+STAGES='setup native-gcc wasm wasm-relaxed js js-tests browser examples cli golden tidy install native-clang asan tsan arm64 wasi-command emscripten fuzz'
+DEEP_STAGES='msan coverage'
 
 # ctest_preset PRESET [ctest options]
 ctest_preset() {
@@ -11,6 +13,7 @@ ctest_preset() {
   say "C tests of $preset"
   ctest --preset "$preset" -j "$JOBS" "$@" >"$log" 2>&1 || sed -n '/\*\*\*Failed/,$p;/\*\*\*Exception/,$p' "$log" | head -80 >&2
   [ -f "$last" ] || { say "no tests in $preset"; result "$preset" 0 1; return 0; }
+  report_collect "$last"
   read -r passed failed < <(count_ctest "$last")
   result "$preset" "$passed" "$failed"
 }
@@ -18,13 +21,13 @@ ctest_preset() {
 # build_and_ctest PRESET: build failures count as one.
 build_and_ctest() {
   need_for_presets "$1"
-  if build_presets "$1"; then ctest_preset "$@"; else result "$1" 0 1; fi
+  if built "$1"; then ctest_preset "$@"; else result "$1" 0 1; fi
 }
 
 # build_only PRESET FILE: the build is the test; the file must be there afterwards.
 build_only() {
   need_for_presets "$1"
-  if build_presets "$1" && [ -f "$BUILD/$1/$2" ]; then result "$1" 1 0; else result "$1" 0 1; fi
+  if built "$1" && [ -f "$BUILD/$1/$2" ]; then result "$1" 1 0; else result "$1" 0 1; fi
 }
 
 # node_tests NAME FILES...: node --test with a readable report, counted from TAP.
@@ -56,15 +59,16 @@ stage_setup() {
 
 stage_native-gcc() { build_and_ctest native-gcc; }
 stage_native-clang() { build_and_ctest native-clang; }
-stage_asan() { build_and_ctest asan -L 'unit|fault|corruption|fuzz'; }
-# ThreadSanitizer is slow, and says nothing about a program with one thread.
-stage_tsan() { build_and_ctest tsan -R 'posix|thread|native|host'; }
-stage_arm64() { build_and_ctest arm64 -L 'unit|golden'; }
+# What these build of the tests is chosen in CMakePresets.json: OMEN_TEST_LABELS, OMEN_TEST_ONLY.
+stage_asan() { build_and_ctest asan; }
+stage_tsan() { build_and_ctest tsan; }
+stage_arm64() { build_and_ctest arm64; }
 # The modules: linked, and made small by the tools of cmake/tools.
 stage_wasm() { need_tools; build_only wasm omendb.wasm; }
 stage_wasm-relaxed() { need_tools; build_only wasm-relaxed omendb.wasm; }
-stage_wasi-command() { need_tools; build_and_ctest wasi-command -L 'unit|golden'; }
-stage_emscripten() { need_node; build_and_ctest emscripten -L 'unit|golden'; }
+stage_wasi-command() { need_tools; build_and_ctest wasi-command; }
+stage_emscripten() { need_node; build_and_ctest emscripten; }
+stage_msan() { build_and_ctest msan; }
 
 # The installed library must be usable with nothing but pkg-config.
 stage_install() {
@@ -80,7 +84,7 @@ stage_install() {
 # The command line of native-gcc.
 stage_cli() {
   need_node
-  build_presets native-gcc || { result cli 0 1; return 0; }
+  built native-gcc || { result cli 0 1; return 0; }
   local files
   mapfile -t files < <(test_files tests/cli)
   node_tests cli "${files[@]}"
@@ -132,26 +136,88 @@ stage_golden() {
   node_tests golden "${files[@]}"
 }
 
+# The kept corpora are replayed by every native build (fuzz.NAME); here each target looks for more, in turn, for a minute
+# altogether, in depth for five.
+stage_fuzz() {
+  need native
+  built fuzz || { result fuzz 0 1; return 0; }
+  local names seconds=60 passed=0 failed=0 name execs
+  mapfile -t names < <(fuzz_names)
+  [ "${OMEN_TEST_DEEP:-}" != 1 ] || seconds=300
+  seconds=$(((seconds * JOBS + ${#names[@]} - 1) / ${#names[@]}))
+  say "fuzzing ${#names[@]} targets for $seconds seconds each"
+  export -f run_fuzzer
+  export BUILD ROOT
+  printf '%s\n' "${names[@]}" | xargs -P "$JOBS" -I{} bash -c '
+    run_fuzzer "$1" "$2" >"$BUILD/logs/fuzz-$2.log" 2>&1; echo $? >"$BUILD/logs/fuzz-$2.status"' - "$seconds" {} || true
+  for name in "${names[@]}"; do
+    execs=$(fuzz_execs "$BUILD/logs/fuzz-$name.log")
+    if [ "$(cat "$BUILD/logs/fuzz-$name.status")" = 0 ] && [ "${execs:-0}" -gt 0 ]; then
+      passed=$((passed + 1))
+      printf 'fuzz_execs %s\n' "$execs" >>"$OMEN_TEST_REPORT"
+    else
+      failed=$((failed + 1))
+      say "fuzz target $name failed"
+      tail -30 "$BUILD/logs/fuzz-$name.log" >&2
+    fi
+  done
+  result fuzz "$passed" "$failed"
+}
+
+# Which branches of the store and of all that parses the tests take: a table a file, and the share of src/store.
+stage_coverage() {
+  need native
+  need_node
+  built coverage || { result coverage 0 1; return 0; }
+  local profiles=$BUILD/coverage/profiles log=$BUILD/logs/coverage.log
+  rm -rf "$profiles"
+  mkdir -p "$profiles"
+  LLVM_PROFILE_FILE="$profiles/%m.profraw" ctest_preset coverage
+  if { llvm-profdata-19 merge -sparse -o "$BUILD/coverage/all.profdata" "$profiles"/*.profraw &&
+    llvm-cov-19 export -summary-only -instr-profile="$BUILD/coverage/all.profdata" "$BUILD/coverage/libomendb.so" >"$BUILD/coverage/summary.json" &&
+    node "$ROOT/cmake/dev/coverage.mjs" "$BUILD/coverage/summary.json"; } >"$log" 2>&1
+  then
+    cat "$log" >&2
+    printf 'store_branch_coverage %s\n' "$(sed -n 's/^src\/store: \([0-9.]*\) % .*/\1/p' "$log")" >>"$OMEN_TEST_REPORT"
+  else
+    tail -20 "$log" >&2
+    result coverage-table 0 1
+  fi
+}
+
+# The presets that stages build, in their order.
+presets_of() {
+  local stage
+  for stage in "$@"; do
+    if preset_names | grep -qx -- "$stage"; then printf '%s\n' "$stage"; fi
+  done
+}
+
 cmd_test() {
-  local stages=() stage status
+  local stages=() presets stage status deep='' report='' begun=$SECONDS whole=''
   while [ $# -gt 0 ]; do
     case $1 in
       --quick) stages+=(native-gcc wasm wasm-relaxed js js-tests) ;;
       --only) stages+=("${2:?--only needs a name}"); shift ;;
-      --list) tr ' ' '\n' <<<"$STAGES"; return 0 ;;
+      --deep) deep=1; export OMEN_TEST_DEEP=1 ;;
+      --report) report=1 ;;
+      --list) tr ' ' '\n' <<<"$STAGES $DEEP_STAGES"; return 0 ;;
       *) fail "unknown option $1; see ./dev help" ;;
     esac
     shift
   done
   if [ ${#stages[@]} -eq 0 ]; then
-    read -ra stages <<<"$STAGES"
+    read -ra stages <<<"$STAGES${deep:+ $DEEP_STAGES}"
+    whole=1
   else
     need native
     need_deps
   fi
   results_begin
+  trap 'builder_end; rm -rf "$RESULTS" "$REPORTS"' EXIT
   for stage in "${stages[@]}"; do
     declare -F "stage_$stage" >/dev/null || fail "no stage '$stage'; --list shows them"
+    report_stage "$stage"
     # In a subshell: a stage that dies leaves the others alone, and is counted. (Not "( ) || ...", which would switch
     # errexit off inside.)
     set +e
@@ -159,6 +225,14 @@ cmd_test() {
     status=$?
     set -e
     [ "$status" -eq 0 ] || [ -f "$RESULTS/$stage" ] || result "$stage" 0 1
+    # All that is needed is there now.
+    if [ "$stage" = setup ] && [ -n "$whole" ]; then
+      mapfile -t presets < <(presets_of "${stages[@]}")
+      builder_begin "${presets[@]}"
+    fi
   done
-  results_end
+  status=0
+  results_end || status=$?
+  [ -z "$report" ] || report_json $((SECONDS - begun))
+  return "$status"
 }

@@ -16,7 +16,7 @@ function bash(script, files = {}) {
   try {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     const preamble = `set -euo pipefail
-      . ${root}/cmake/dev/common.sh; BUILD=${folder}/build; . ${root}/cmake/dev/setup.sh; . ${root}/cmake/dev/results.sh
+      . ${root}/cmake/dev/common.sh; BUILD=${folder}/build; . ${root}/cmake/dev/setup.sh; . ${root}/cmake/dev/report.sh; . ${root}/cmake/dev/results.sh
       cd ${folder}\n`;
     const run = spawnSync('bash', ['-c', preamble + script], { encoding: 'utf8' });
     return { out: run.stdout.trim(), status: run.status };
@@ -93,4 +93,23 @@ test('every listed stage exists, and an unknown one is refused', () => {
 test('package groups are read from the list', () => {
   const { out } = bash('packages_of arm64 emscripten');
   assert.deepEqual(out.split('\n'), ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross', 'qemu-user', 'emscripten']);
+});
+
+test('reports are added up over stages, and what was not measured is null', () => {
+  const { out, status } = bash(`results_begin
+    report_stage one; printf 'kills 3\\ncrash_images 10\\n' >>"$OMEN_TEST_REPORT"
+    report_stage two; printf 'x\\nREPORT kills 4\\n1: REPORT fuzz_execs 7\\nNO_REPORT kills 1\\n' >log; report_collect log
+    printf 'store_branch_coverage 99.5\\n' >>"$OMEN_TEST_REPORT"; result two 1 0; results_end; report_json 12`);
+  const [sum, json] = out.split('\n');
+  assert.equal(sum, '1 passed, 0 failed');
+  const { kills, crash_images, fuzz_execs, store_branch_coverage, seconds, terminates, ...others } = JSON.parse(json);
+  assert.deepEqual([kills, crash_images, fuzz_execs, store_branch_coverage, seconds, terminates], [7, 10, 7, 99.5, 12, null]);
+  assert.deepEqual(new Set(Object.values(others)), new Set([null]));
+  assert.equal(status, 0);
+});
+
+test('a report under a name nobody knows fails the run', () => {
+  const { out, status } = bash(`results_begin; report_stage one; echo 'kils 3' >>"$OMEN_TEST_REPORT"; result one 1 0; results_end`);
+  assert.equal(out, '1 passed, 1 failed');
+  assert.equal(status, 1);
 });

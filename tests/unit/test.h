@@ -11,6 +11,10 @@
  * and restarted for every test from the seed and the test's name, so one test alone repeats what it did among others.
  *
  * The closing line is "N passed, N failed", in tests; the exit status is 0 when nothing failed.
+ *
+ * The same tests run in every build. The first one, native-gcc, goes through all of them in full. Elsewhere TEST_REDUCED
+ * is true, and what only repeats the same code on more data says TEST_PICK(in full, reduced). TEST_EMULATED is true
+ * under qemu, where everything takes thirty times as long.
  */
 #ifndef OMEN_TEST_H
 #define OMEN_TEST_H
@@ -26,6 +30,27 @@
 #include "omendb_status.h"
 
 #define TEST_UNUSED __attribute__((unused))
+
+/* 0: in full; 1: reduced; 2: emulated. Set by tests/CMakeLists.txt. */
+#ifndef OMEN_TEST_REDUCED
+#define OMEN_TEST_REDUCED 0
+#endif
+#define TEST_REDUCED (OMEN_TEST_REDUCED >= 1)
+#define TEST_EMULATED (OMEN_TEST_REDUCED >= 2)
+#define TEST_PICK(in_full, reduced) (TEST_REDUCED ? (reduced) : (in_full))
+
+/* With how large steps a loop goes over "the call that fails": each of them in full, and where a sanitizer of memory looks
+ * at what is freed. Always odd, so that what alternates with the number of the call goes on alternating. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define TEST_SANITIZED_MEMORY 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(TEST_SANITIZED_MEMORY)
+#define TEST_FAULT_STEP 1u
+#else
+#define TEST_FAULT_STEP (TEST_EMULATED ? 25u : TEST_REDUCED ? 5u : 1u)
+#endif
 
 typedef struct test_case {
     const char *name;

@@ -288,7 +288,7 @@ TEST(memory_runs_out_at_every_allocation) {
     for (unsigned i = 0; i < OMEN_ARRAY_LEN(chosen); i++) {
         bool hit = true;
         uint8_t *vectors = NULL;
-        for (uint64_t n = 1; hit; n++) {
+        for (uint64_t n = 1; hit; n += TEST_FAULT_STEP) {
             model m;
             omen_error err = {0};
             omen_index_hit *hits = NULL;
@@ -321,7 +321,7 @@ TEST(a_fault_at_every_read_of_a_search) {
     omen_index_query q = {.vector = p.vectors + 77 * p.disk.bytes, .want = 10, .effort = 40};
     for (unsigned pending = 0; pending <= 60; pending += 60) {
         bool hit = true;
-        for (uint64_t n = 1; hit; n++) {
+        for (uint64_t n = 1; hit; n += TEST_FAULT_STEP) {
             omen_index_hit *hits;
             uint32_t count;
             fault_storage_set_pending(p.disk.fs, pending);

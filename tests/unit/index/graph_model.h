@@ -5,18 +5,7 @@
 #include "index/graph.h"
 #include "ivf_model.h"
 
-/* Where every step takes ten times as long: emulators, WebAssembly, sanitizers. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SLOW 1
-#endif
-#endif
-#if !defined(SLOW) && (defined(__wasm__) || defined(__aarch64__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__))
-#define SLOW 1
-#endif
-#ifndef SLOW
-#define SLOW 0
-#endif
+#define SLOW TEST_REDUCED /* smaller graphs do */
 
 #define GRAPH_K 10u
 

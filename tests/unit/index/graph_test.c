@@ -439,7 +439,7 @@ TEST(memory_runs_out_at_every_allocation) {
     static const omen_metric metrics[] = {OMEN_METRIC_L2, OMEN_METRIC_HAMMING, OMEN_METRIC_IP};
     for (unsigned i = 0; i < OMEN_ARRAY_LEN(metrics); i++) {
         bool hit = true;
-        for (uint64_t n = 1; hit; n++) {
+        for (uint64_t n = 1; hit; n += TEST_FAULT_STEP) {
             model m;
             omen_error err = {0};
             model_init(&m, 540, i == 0 ? 136 : 16, metrics[i]);
@@ -467,7 +467,7 @@ TEST(memory_runs_out_at_every_allocation) {
 
 TEST(a_fault_at_every_call_of_the_storage) {
     bool hit = true;
-    for (uint64_t n = 1; hit; n++) {
+    for (uint64_t n = 1; hit; n += TEST_FAULT_STEP) {
         model m;
         model_init(&m, 600, 8, OMEN_METRIC_L2);
         m.options = (omen_index_options){.kind = OMEN_INDEX_HNSW, .m = 6, .ef_construction = 8};

@@ -49,12 +49,8 @@ static double recall(model *m, uint32_t queries, uint32_t effort, uint32_t want)
     return (double)found / all;
 }
 
-/* Where processors are played by others (qemu) every third shape does: each codec, each metric. */
-#ifdef __aarch64__
-#define EACH 3u
-#else
-#define EACH 1u
-#endif
+/* In full every shape, else every third: each codec, each metric. */
+#define EACH TEST_PICK(1u, 3u)
 static const struct { omen_metric metric; uint32_t rows, dimensions, lead, clusters; omen_codec codec; uint32_t bits; } shapes[] = {
     {OMEN_METRIC_L2, 3000, 24, 24, 40, OMEN_CODEC_SQ8, 0},      {OMEN_METRIC_L2, 1500, 200, 20, 30, OMEN_CODEC_SQ8, 0},     {OMEN_METRIC_COSINE, 2000, 40, 40, 30, OMEN_CODEC_SQ8, 0},  {OMEN_METRIC_COSINE, 900, 130, 12, 20, OMEN_CODEC_SQ8, 0},
     {OMEN_METRIC_IP, 2000, 33, 33, 20, OMEN_CODEC_SQ8, 0},      {OMEN_METRIC_HAMMING, 2500, 128, 0, 60, OMEN_CODEC_SQ8, 0}, {OMEN_METRIC_HAMMING, 700, 72, 0, 10, OMEN_CODEC_SQ8, 0},   {OMEN_METRIC_L2, 2100, 1, 1, 5, OMEN_CODEC_SQ8, 0},
@@ -403,7 +399,7 @@ TEST(memory_runs_out_at_every_allocation) {
         {OMEN_METRIC_L2, OMEN_CODEC_SQ8}, {OMEN_METRIC_HAMMING, OMEN_CODEC_AUTO}, {OMEN_METRIC_COSINE, OMEN_CODEC_RABITQ}, {OMEN_METRIC_L2, OMEN_CODEC_PQ}};
     for (unsigned i = 0; i < OMEN_ARRAY_LEN(kinds); i++) {
         bool hit = true;
-        for (uint64_t n = 1; hit; n++) {
+        for (uint64_t n = 1; hit; n += TEST_FAULT_STEP) {
             model m;
             omen_error err = {0};
             model_init(&m, 120, 136, kinds[i].metric);
@@ -431,7 +427,7 @@ TEST(memory_runs_out_at_every_allocation) {
 
 TEST(a_fault_at_every_call_of_the_storage) {
     bool hit = true;
-    for (uint64_t n = 1; hit; n++) {
+    for (uint64_t n = 1; hit; n += TEST_FAULT_STEP) {
         model m;
         model_init(&m, 300, 16, OMEN_METRIC_L2);
         m.options.codec = n % 3 == 0 ? OMEN_CODEC_SQ8 : n % 3 == 1 ? OMEN_CODEC_RABITQ : OMEN_CODEC_PQ;
