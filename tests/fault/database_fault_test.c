@@ -2,6 +2,7 @@
  * lost, nothing leaks, and the contract of the storage is kept. */
 #include "test.h"
 
+#include "report.h"
 #include "script.h"
 
 enum { STEPS = 45 };
@@ -63,6 +64,7 @@ static void each_call(fault_kind kind, bool sticky, unsigned pending, const char
     while (run_with_fault(kind, n, sticky, pending)) n++;
     printf("     %s%s: %llu calls\n", what, sticky ? ", for good" : ", once", (unsigned long long)(n - 1));
     CHECK(n > 50);
+    omen_test_report("fault_calls", n - 1);
 }
 
 TEST(every_storage_call_fails_once) { each_call(STORAGE_IO, false, 0, "input or output"); }

@@ -2,6 +2,7 @@
  * as ever when the storage is well again, in the same session. Blocks are not in the pool yet, and reads may stall. */
 #include "test.h"
 
+#include "report.h"
 #include "script.h"
 
 enum { STEPS = 34 };
@@ -112,6 +113,7 @@ static void each(bool sticky, unsigned pending) {
         CHECK(n > 3);
     }
     printf("     %llu calls\n", (unsigned long long)calls);
+    omen_test_report("fault_calls", calls);
     fault_storage_free(image);
 }
 

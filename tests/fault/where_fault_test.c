@@ -2,6 +2,7 @@
  * write can be repeated. The records lie in segments and in memory, some of them replaced. */
 #include "test.h"
 
+#include "report.h"
 #include "fault_host.h"
 #include "omendb.h"
 
@@ -203,6 +204,7 @@ static void each(write_kind kind) {
             printf("     %llu %s%s\n", (unsigned long long)(n - 1), names[fault], sticky != 0 ? ", for good" : ", once");
             CHECK(n > (fault == MEMORY ? 20u : 1u));
             CHECK(poisoned < 5);
+            omen_test_report("fault_calls", n - 1);
         }
     fault_storage_free(image);
 }
