@@ -5,6 +5,7 @@ import type { Engine } from "./engine/engine.js";
 import { OmenError, asOmenError } from "./errors.js";
 import { coreOptions, resolveSettings, type Settings, type SettingsSource } from "./options.js";
 import { languageLoader, type LanguageLoader, type LanguageSource } from "./languages.js";
+import type { EncryptionOptions } from "./storage/encrypted.js";
 import type { StorageAdapter } from "./storage/storage.js";
 import type { CallOptions, LogLevel, OpenOptions } from "./types.js";
 import { decodeAnswer, encodeRequest } from "./wire.js";
@@ -18,6 +19,7 @@ export interface ConnectRequest {
   readOnly: boolean;
   /** As the user gave them. */
   settings: Settings;
+  encryption: EncryptionOptions | undefined;
   log: (level: LogLevel, line: string) => void;
   signal: AbortSignal | undefined;
   /** For engines in WebAssembly. */
@@ -27,6 +29,8 @@ export interface ConnectRequest {
 /** An engine that can reach the place. The `open` request names it by path or by slot. */
 export interface Connected {
   engine: Engine;
+  /** For engines that encrypt by themselves: keys as docs/CALLS.md has them, wiped when they have been sent. */
+  keys?: Uint8Array;
   place: { path: string } | { slot: number };
 }
 
@@ -64,9 +68,10 @@ export async function adapterOf(platform: Pick<Platform, "name" | "storages">, s
 /** A WebAssembly engine with the adapter's storage in its slot. */
 export async function connectLocally(
   makeEngine: (options: Pick<ConnectRequest, "log" | "language">) => Promise<Engine>,
-  adapter: StorageAdapter,
-  { name, create, readOnly, signal, log, language }: ConnectRequest,
+  given: StorageAdapter,
+  { name, create, readOnly, signal, encryption, log, language }: ConnectRequest,
 ): Promise<Connected> {
+  const adapter = encryption === undefined ? given : (await import("./storage/encrypted.js")).encrypted(given, encryption);
   const engine = await makeEngine({ log, language });
   try {
     const storage = await adapter.open(name, { create, readOnly, ...(signal === undefined ? {} : { signal }) });
@@ -90,13 +95,14 @@ export function createOpen(platform: Platform) {
     const settings: Settings = await resolveSettings(options, platform);
     const create = settings.create !== false;
     const readOnly = settings.readOnly === true;
-    const { engine, place } = await platform.connect({
+    const { engine, place, keys } = await platform.connect({
       name,
       storage: options.storage ?? (settings.storage as string | undefined) ?? (await platform.defaultStorage()),
       engine: (settings.engine as ConnectRequest["engine"] | undefined) ?? "auto",
       create,
       readOnly,
       settings,
+      encryption: options.encryption,
       log: options.log ?? logToConsole,
       signal: options.signal,
       language: languageLoader(platform.languages, languages, options.languages),
@@ -105,7 +111,13 @@ export function createOpen(platform: Platform) {
       // WebAssembly has no thread of its own: there maintenance is called for from here.
       const driven = engine.kind !== "native";
       const core = { ...coreOptions(settings), ...(driven ? { manualMaintenance: true } : {}) };
-      const response = await engine.call(encodeRequest({ op: "open", ...place, options: core }), options.signal);
+      const request = encodeRequest({ op: "open", ...place, options: core }, keys === undefined ? [] : [keys]);
+      let response: Uint8Array;
+      try {
+        response = await engine.call(request, options.signal);
+      } finally {
+        if (keys !== undefined) for (const bytes of [keys, request]) bytes.fill(0);
+      }
       const { json } = decodeAnswer(response);
       const connection = new Connection(engine, Number(json["db"]), driven && engine.maintains !== true && !readOnly && settings.manualMaintenance !== true);
       connection.wake(); // indexes that were not finished last time

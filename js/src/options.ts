@@ -23,7 +23,7 @@ const KINDS = {
 type Setting = keyof typeof KINDS;
 export type Settings = { [Name in Setting]?: string | number | boolean };
 
-const CODE_ONLY = ["config", "languages", "log", "signal"];
+const CODE_ONLY = ["config", "encryption", "languages", "log", "signal"];
 const UNITS: { [unit: string]: number } = { "": 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
 
 const invalid = (from: string, name: string, value: unknown, wanted: string): OmenError =>

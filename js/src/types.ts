@@ -1,5 +1,6 @@
 /** The types of the public interface. */
 import type { Filter } from "./queries.js";
+import type { EncryptionOptions } from "./storage/encrypted.js";
 import type { StorageAdapter } from "./storage/storage.js";
 
 /**
@@ -258,6 +259,8 @@ export interface OpenOptions extends DatabaseOptions, CallOptions {
   languages?: { readonly [code: string]: LanguageModule };
   /** Lines that the engine logs; without it, errors and warnings go to the console. */
   log?: (level: LogLevel, line: string) => void;
+  /** Encryption at rest, AES-256-GCM (docs/ENCRYPTION.md): every file is encrypted under this key, or the database is not opened with it. */
+  encryption?: EncryptionOptions;
 }
 
 /** Names and values that tell the series of a family apart: `db_id`, `kind`, and the labels that were asked for. */

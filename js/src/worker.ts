@@ -6,6 +6,7 @@ import { WasmEngine } from "./engine/wasm.js";
 import type { FromWorker, ToWorker } from "./engine/worker-protocol.js";
 import { ERRORS, OmenError, asOmenError, type ErrorCode } from "./errors.js";
 import { adapterKind, autoStorage } from "./storage/auto.js";
+import type { EncryptionOptions } from "./storage/encrypted.js";
 import { indexeddb } from "./storage/indexeddb.js";
 import { memory } from "./storage/memory.js";
 import { opfs } from "./storage/opfs.js";
@@ -30,6 +31,13 @@ let joining: Opening | undefined;
 let member: Member | undefined;
 let storageKind = "";
 const aborters = new Map<number, AbortController>();
+
+/** The storages as a database's options have them. */
+async function storagesFor(encryption: EncryptionOptions | undefined): Promise<{ readonly [name: string]: () => StorageAdapter }> {
+  if (encryption === undefined) return storages;
+  const { encrypted } = await import("./storage/encrypted.js");
+  return Object.fromEntries(Object.entries(storages).map(([name, make]) => [name, () => encrypted(make(), encryption)]));
+}
 
 /** The engine, or a refusal: calls before "start" or after "close" are a mistake of the page's. */
 function started(): WasmEngine {
@@ -83,7 +91,7 @@ async function call(request: Uint8Array, signal: AbortSignal): Promise<Uint8Arra
   try {
     const { op, options } = decodeRequest(request).json;
     if (op !== "open") throw new OmenError("OMEN_ERR_INTERNAL", `the first request to a shared database is "${String(op)}"`);
-    const joined = await openMember(storages, takeEngine, opening, (options ?? {}) as { [key: string]: unknown });
+    const joined = await openMember(await storagesFor(opening.encryption), takeEngine, opening, (options ?? {}) as { [key: string]: unknown });
     member = joined.member;
     return encodeResponse(0, { db: 1, databaseId: joined.databaseId });
   } catch (error) {
@@ -96,7 +104,7 @@ async function answer(message: Exclude<ToWorker, { type: "start" | "abort" | "la
   const { id } = message;
   switch (message.type) {
     case "open": {
-      const make = storages[message.storage];
+      const make = (await storagesFor(message.encryption))[message.storage];
       if (make === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", `there is no storage "${message.storage}" in the worker`);
       const target = started();
       const storage = await make().open(message.name, { create: message.create, readOnly: message.readOnly });

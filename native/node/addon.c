@@ -1,5 +1,6 @@
 /* addon.c - the Node-API addon: carries calls (docs/CALLS.md) into the native core, off the event loop. It exports
  *   version, kernels                          strings
+ *   encrypts                                  whether there is a libcrypto
  *   create() -> engine                        an engine; its threads come when they are needed
  *   call(engine, request, id) -> Promise      resolves with the response, a Uint8Array, whatever its status
  *   cancel(engine, id)                        a call that has not begun will not; its promise resolves with undefined
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/encrypted_gcm.h"
 #include "node/lanes.h"
 
 /* Responses of this size and more are handed over without a copy. */
@@ -252,5 +254,7 @@ NAPI_MODULE_INIT() {
     }
     export_string(env, exports, "version", omen_version());
     export_string(env, exports, "kernels", omen_kernels_name());
+    napi_value encrypts;
+    if (napi_get_boolean(env, omen_gcm_available(), &encrypts) == napi_ok) napi_set_named_property(env, exports, "encrypts", encrypts);
     return exports;
 }

@@ -32,6 +32,7 @@ struct omen_call {
     omen_admin_op admin;
     bool has_admin, closed;
     omen_storage storage;
+    omen_encryption encryption; /* its keys lie in the request */
 };
 
 struct op_row {
@@ -65,6 +66,18 @@ static omen_status no_step(omen_call *c) {
 
 /* ---- open ---- */
 
+/* Part 0: keys of 64 bytes (omen_encryption_key), the one of new files first. */
+static omen_status take_keys(omen_call *c, omen_options *o) {
+    omen_part_view keys;
+    OMEN_TRY(omen_request_part(&c->request, 0, &keys, &c->err));
+    size_t n = keys.len / sizeof(omen_encryption_key);
+    if (n < 1 || n > 17 || keys.len % sizeof(omen_encryption_key) != 0) return omen_fail(&c->err, OMEN_ERR_INVALID, "keys are 1 to 17 times 64 bytes");
+    const omen_encryption_key *all = (const omen_encryption_key *)(const void *)keys.data;
+    c->encryption = (omen_encryption){.struct_size = sizeof c->encryption, .previous_count = (uint32_t)n - 1, .key = all[0], .previous = all + 1};
+    o->encryption = &c->encryption;
+    return OMEN_OK;
+}
+
 static omen_status begin_open(omen_call *c) {
     omen_options given, options;
     uint8_t id[16];
@@ -73,6 +86,7 @@ static omen_status begin_open(omen_call *c) {
     OMEN_TRY(omen_args_options(omen_json_get(c->request.root, "options"), &given, id, &c->err));
     OMEN_TRY(omen_options_resolve(&given, &options, &c->err));
     omen_str path = {"", 0};
+    if (c->request.part_count != 0) OMEN_TRY(take_keys(c, &options));
     if (omen_request_has(&c->request, "slot")) {
         uint64_t slot;
         OMEN_TRY(omen_request_u64(&c->request, "slot", UINT32_MAX, &slot, &c->err));
@@ -628,6 +642,11 @@ void omen_call_free(omen_call *c) {
     omen_buf_deinit(&c->response);
     omen_buf_deinit(&c->json);
     omen_buf_deinit(&c->text);
+    if (c->encryption.struct_size != 0) {
+        memset(c->bytes, 0, c->len);
+        memset(&c->encryption, 0, sizeof c->encryption);
+        __asm__ __volatile__("" : : "r"(c->bytes), "r"(c) : "memory"); /* the keys are gone, whatever a compiler thinks of that */
+    }
     omen_free(&e->mem, c->bytes, c->len + 1);
     omen_free(&e->mem, c, sizeof *c);
 }

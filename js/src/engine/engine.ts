@@ -32,6 +32,8 @@ export interface Engine {
   putStorage?(storage: Storage): number;
   /** `true`: the engine has maintenance done by itself. */
   readonly maintains?: boolean;
+  /** `true`: it opens encrypted folders by itself. */
+  readonly encrypts?: boolean;
   /** Where the database is and who holds it, in engines that know. */
   describe?(): Promise<DatabasePlace>;
   /** Frees the instance. Open databases are closed without waiting for durability: close them first. */

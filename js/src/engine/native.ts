@@ -15,6 +15,8 @@ import type { Engine } from "./engine.js";
 interface Addon {
   readonly version: string;
   readonly kernels: string;
+  /** Whether there is a libcrypto for it. */
+  readonly encrypts: boolean;
   create(): unknown;
   /** Calls begin in the order they are made. */
   call(engine: unknown, request: Uint8Array, id: number): Promise<Uint8Array | undefined>;
@@ -29,6 +31,7 @@ const cancelled = (): Uint8Array<ArrayBuffer> => encodeError("OMEN_ERR_CANCELLED
 export class NativeEngine implements Engine {
   readonly kind = "native";
   readonly kernels: string;
+  readonly encrypts: boolean;
   #addon: Addon;
   #engine: unknown;
   #open = new Set<Promise<unknown>>();
@@ -39,6 +42,7 @@ export class NativeEngine implements Engine {
     this.#addon = addon;
     this.#engine = addon.create();
     this.kernels = addon.kernels;
+    this.encrypts = addon.encrypts;
   }
 
   call(request: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {

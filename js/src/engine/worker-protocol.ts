@@ -4,6 +4,7 @@
  */
 import type { MemberInfo } from "../tabs/member.js";
 import type { Opening } from "../tabs/opening.js";
+import type { EncryptionOptions } from "../storage/encrypted.js";
 import type { LogLevel } from "../types.js";
 
 /** From the page. `id` pairs an answer with its question. */
@@ -11,7 +12,7 @@ export type ToWorker =
   /** First. The module is compiled once, by the page. */
   | { type: "start"; module: WebAssembly.Module }
   /** Opens a storage by name and hands it to the engine. */
-  | { type: "open"; id: number; storage: string; name: string; create: boolean; readOnly: boolean }
+  | { type: "open"; id: number; storage: string; name: string; create: boolean; readOnly: boolean; encryption?: EncryptionOptions | undefined }
   /** The same for a storage of the browser's: the request "open" follows, and the worker is a member among the tabs (tabs/protocol.ts) from then on. */
   | ({ type: "join"; id: number } & Opening)
   /** What it is among them. */

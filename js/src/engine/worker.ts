@@ -2,6 +2,7 @@
 import { onAbort } from "../abort.js";
 import { ERRORS, OmenError, asOmenError, type ErrorCode } from "../errors.js";
 import type { LanguageLoader } from "../languages.js";
+import type { EncryptionOptions } from "../storage/encrypted.js";
 import type { LogLevel } from "../types.js";
 import { encodeError } from "../wire.js";
 import type { Opening } from "../tabs/opening.js";
@@ -60,7 +61,7 @@ export class WorkerEngine implements Engine {
   }
 
   /** Opens a storage in the worker; answers its slot. */
-  async openStorage(storage: string, name: string, options: { create: boolean; readOnly: boolean }): Promise<number> {
+  async openStorage(storage: string, name: string, options: { create: boolean; readOnly: boolean; encryption?: EncryptionOptions | undefined }): Promise<number> {
     const answer = await this.#ask((id) => ({ type: "open", id, storage, name, ...options }));
     return (answer as Extract<FromWorker, { type: "opened" }>).slot;
   }

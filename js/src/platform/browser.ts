@@ -42,8 +42,9 @@ const platform: Platform = {
     return response.text();
   },
   async connect(request) {
-    const { name, storage, create, readOnly, log, language } = request;
+    const { name, storage, create, readOnly, encryption, log, language } = request;
     if (request.engine === "native") throw new OmenError("OMEN_ERR_UNSUPPORTED", "there is no native engine in browsers");
+    if (encryption !== undefined) (await import("../storage/encrypted.js")).checkEncryption(encryption); // before a worker is made
     if (typeof storage !== "string") {
       const module = await compile();
       return connectLocally(async (options) => new WasmEngine(module, options), await adapterOf(platform, storage), request);
@@ -54,7 +55,7 @@ const platform: Platform = {
     try {
       engine = new WorkerEngine(worker, await compile(), log, language);
       await engine.started;
-      if (readOnly || storage === "memory") return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly }) } };
+      if (readOnly || storage === "memory") return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly, encryption }) } };
       const { settings } = request;
       const slot = await engine.join({
         storage,
@@ -64,6 +65,7 @@ const platform: Platform = {
         ownerTimeoutMs: Number(settings.ownerTimeoutMs ?? OWNER_TIMEOUT_MS),
         known: settings.create === "replace" ? [] : knownIn(name),
         manualMaintenance: settings.manualMaintenance === true,
+        encryption,
       });
       if (settings.persist === true || settings.persist === "ask") void persist(settings.persist, log);
       return { engine, place: { slot } };

@@ -6,9 +6,10 @@ import { hasRelaxedSimd, hasSimd } from "../engine/probe.js";
 import { WasmEngine, type WasmEngineOptions } from "../engine/wasm.js";
 import { OmenError } from "../errors.js";
 import { dist } from "../here.js";
-import { adapterOf, connectLocally, type Platform } from "../open.js";
+import { adapterOf, connectLocally, type Connected, type ConnectRequest, type Platform } from "../open.js";
 import { FsAdapter, fs } from "../storage/fs.js";
 import { memory } from "../storage/memory.js";
+import type { StorageAdapter } from "../storage/storage.js";
 import type { LogLevel } from "../types.js";
 
 let compiled: Promise<WebAssembly.Module> | undefined;
@@ -46,6 +47,25 @@ async function nativeEngine(required: boolean, named: string | undefined, log: (
   }
 }
 
+/** Opens an encrypted database: keys that are bytes go to the native engine where there is one that encrypts, all others to node:crypto here. */
+async function connectEncrypted(adapter: StorageAdapter, request: ConnectRequest, mayLoad: () => boolean, named: string | undefined): Promise<Connected> {
+  const { checkEncryption, encrypted, packKeys } = await import("../storage/encrypted.js");
+  const options = checkEncryption(request.encryption!);
+  const keys = packKeys(options);
+  const isNative = request.engine === "native";
+  if (isNative && (keys === undefined || !(adapter instanceof FsAdapter))) {
+    throw new OmenError("OMEN_ERR_UNSUPPORTED", 'the native engine encrypts folders, with keys that are a Uint8Array and without rotate; use engine: "wasm" for the rest');
+  }
+  if (keys !== undefined && adapter instanceof FsAdapter && (isNative || (request.engine === "auto" && mayLoad()))) {
+    const engine = await nativeEngine(isNative, named, request.log);
+    if (engine !== undefined && (isNative || engine.encrypts === true)) return { engine, place: { path: adapter.folderOf(request.name) }, keys };
+    await engine?.close();
+  }
+  keys?.fill(0);
+  const { nodeSuite } = await import("../storage/encrypted-node.js");
+  return connectLocally(wasmEngine, encrypted(adapter, options, nodeSuite), { ...request, encryption: undefined });
+}
+
 /**
  * The platform of a runtime with a file system.
  * @param mayLoad whether the runtime lets libraries be loaded; where it does not, the native engine is not tried unless it is asked for
@@ -60,6 +80,7 @@ export function systemPlatform(name: string, environment: (variable: string) => 
     readText: (file) => readFile(file, "utf8"),
     async connect(request) {
       const adapter = await adapterOf(platform, request.storage);
+      if (request.encryption !== undefined) return connectEncrypted(adapter, request, mayLoad, environment("OMENDB_NATIVE"));
       if ((request.engine === "native" || (request.engine === "auto" && mayLoad())) && adapter instanceof FsAdapter) {
         const engine = await nativeEngine(request.engine === "native", environment("OMENDB_NATIVE"), request.log);
         if (engine !== undefined) return { engine, place: { path: adapter.folderOf(request.name) } };

@@ -2,6 +2,7 @@
 import { OmenError, asOmenError } from "../errors.js";
 import type { Engine } from "../engine/engine.js";
 import { adapterKind } from "../storage/auto.js";
+import type { EncryptionOptions } from "../storage/encrypted.js";
 import type { Storage, StorageAdapter } from "../storage/storage.js";
 import { decodeAnswer, encodeRequest } from "../wire.js";
 import { browserHost, type TabsHost } from "./host.js";
@@ -21,6 +22,7 @@ export interface Opening {
   /** The kinds of storage in which the database is noted to be (witness.ts): one that does not have it has lost it. */
   known: readonly string[];
   manualMaintenance: boolean;
+  encryption?: EncryptionOptions | undefined;
 }
 
 /** An engine that takes opened storages. */
