@@ -304,3 +304,13 @@ export function encrypted(inner: StorageAdapter, options: EncryptionOptions, sui
   return new EncryptedAdapter(inner, checkEncryption(options), suite);
 }
 
+
+/** The keys as the native engine takes them (docs/CALLS.md); undefined when they are not bytes, or are to be changed. */
+export function packKeys({ key, keyId = "", previousKeys = [], rotate = false }: EncryptionOptions): Uint8Array | undefined {
+  const all = [key, ...previousKeys];
+  if (rotate || all.some(isCryptoKey)) return undefined;
+  const packed = new Uint8Array(all.length * 64);
+  all.forEach((one, i) => packed.set(one as Uint8Array, i * 64));
+  packed.set(new TextEncoder().encode(keyId), 32);
+  return packed;
+}
