@@ -5,6 +5,8 @@ import type { FromOwner, Line, Outcome, ToOwner } from "./protocol.js";
 
 export class GuestLine implements Line {
   readonly term: string;
+  /** The member that is the owner. */
+  readonly owner: string;
   readonly db: number;
   readonly databaseId: string;
   readonly durability: number;
@@ -24,7 +26,7 @@ export class GuestLine implements Line {
     this.#channel = channel;
     this.#timeout = timeout;
     this.#onSilence = onSilence;
-    ({ term: this.term, db: this.db, databaseId: this.databaseId, durability: this.durability } = here);
+    ({ term: this.term, owner: this.owner, db: this.db, databaseId: this.databaseId, durability: this.durability } = here);
   }
 
   /** How long the owner has been owing a word. */

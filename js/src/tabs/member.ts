@@ -42,7 +42,6 @@ interface Job {
   heading: Heading;
   request: Uint8Array;
   signal: AbortSignal | undefined;
-  begun: boolean;
   answer(response: Uint8Array): void;
 }
 
@@ -52,6 +51,8 @@ const PATIENCE = 3;
 const BUSY_PATIENCE = 12;
 /** How long the files of an owner that was robbed are waited for between two attempts. */
 const RETRY_MS = 200;
+/** How long the last words of an owner that is gone are waited for. */
+const GRACE_MS = 50;
 /** What this side calls the database. */
 const DB = 1;
 
@@ -69,11 +70,15 @@ export class Member {
   #standing: AbortController | undefined;
   #line: Line | undefined;
   #guest: GuestLine | undefined;
+  /** Lines to owners in other tabs on which answers may still come: the one in use, and those of terms that are ending. */
+  #guests = new Set<GuestLine>();
   #owner: Owner | undefined;
   #opened: Opened | undefined;
   /** While this side opens the storage; `stalled` when another one still has it. */
   #opening: { stalled: OmenError | undefined } | undefined;
   #queue: Job[] = [];
+  /** Calls that are begun and not answered. */
+  #flying = new Set<Job>();
   #number = 1;
   #pumping = false;
   #handles = new Map<number, unknown>();
@@ -88,6 +93,8 @@ export class Member {
   #suspecting = false;
   /** Since when calls wait for an owner; time in which one opens the storage does not count. */
   #patience: number | undefined;
+  /** The tab that is to be the owner said that it waits for the files of the one before. */
+  #stalled = false;
   #known = false;
   #failure: OmenError | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
@@ -132,7 +139,7 @@ export class Member {
     const heading = headingOf(request);
     if (heading.op === "close") return this.#close();
     return new Promise((resolve) => {
-      const job: Job = { number: this.#number++, heading, request, signal, begun: false, answer: resolve };
+      const job: Job = { number: this.#number++, heading, request, signal, answer: resolve };
       const forget = onAbort(signal, () => {
         // A call that is begun is answered by the owner, as cancelled if it still can be.
         const at = this.#queue.indexOf(job);
@@ -219,12 +226,17 @@ export class Member {
       this.#handles.delete(collection!);
       this.#real.delete(collection!);
     }
+    this.#flying.add(job);
     const outcome = await line.call(op, request, job.signal);
+    this.#flying.delete(job);
+    if (this.#flying.size === 0) this.#changed();
     if (typeof outcome === "object") return job.answer(this.#answer(line, job, outcome.response));
     this.#lineGone(line, outcome === "refused");
     if (op === "release") return job.answer(encodeResponse(0, {}));
-    if (this.#closed) return job.answer(encodeError("OMEN_ERR_CLOSED", "the database was closed meanwhile"));
-    if (outcome === "refused" || isRepeatable(op)) return this.#enqueue(job);
+    if (outcome === "refused" || isRepeatable(op)) {
+      if (this.#closed) return job.answer(encodeError("OMEN_ERR_CLOSED", "the database was closed meanwhile"));
+      return this.#enqueue(job);
+    }
     job.answer(
       encodeError(
         "OMEN_ERR_OUTCOME_UNKNOWN",
@@ -256,6 +268,7 @@ export class Member {
     this.#known = true;
     this.#failure = undefined;
     this.#patience = undefined;
+    this.#stalled = false;
     this.#real.clear();
     this.#stopSeek?.();
     this.#stopSeek = undefined;
@@ -288,6 +301,17 @@ export class Member {
     for (const wake of waiters) wake();
   }
 
+  /** Ends the lines that are not in use, a moment later: an owner's last words come by another channel than what its successor says. */
+  #endGuests(): void {
+    for (const guest of this.#guests) {
+      if (guest === this.#guest) continue;
+      void this.#pause(GRACE_MS).then(() => {
+        guest.end(false);
+        this.#guests.delete(guest);
+      });
+    }
+  }
+
   // ---- the election ----
 
   async #join(locks: Locks): Promise<void> {
@@ -316,7 +340,8 @@ export class Member {
     );
   }
 
-  async #holder(locks: Locks): Promise<{ holder: string | undefined; shares: boolean; busy: boolean }> {
+  /** Who has the owner's lock, by the browser's name for it; whether it is a member; whether it is the owner of the line that is in use. */
+  async #holder(locks: Locks): Promise<{ holder: string | undefined; shares: boolean; busy: boolean; ours: boolean }> {
     const { place } = this.#settings;
     const held = (await locks.query()).held ?? [];
     const holder = held.find((lock) => lock.name === place)?.clientId;
@@ -324,6 +349,7 @@ export class Member {
       holder,
       shares: held.some((lock) => lock.clientId === holder && lock.name?.startsWith(`${place}:member:`) === true),
       busy: held.some((lock) => lock.name === `${place}:busy`),
+      ours: held.some((lock) => lock.clientId === holder && lock.name === this.#guest?.owner),
     };
   }
 
@@ -357,12 +383,11 @@ export class Member {
     const now = this.#host.now();
     if (this.#opening !== undefined && this.#opening.stalled === undefined) this.#patience = now;
     if (now - this.#patience < PATIENCE * this.#settings.timeout) return;
-    const why = this.#opening?.stalled?.detail;
     const error = encodeError(
       "OMEN_ERR_BUSY",
-      why === undefined
-        ? `no tab that has "${this.#settings.name}" open answers; try again, or close the other tabs`
-        : `the tab that held "${this.#settings.name}" does not answer and still holds its files; close it, or try again when it goes on (${why})`,
+      this.#stalled || this.#opening?.stalled !== undefined
+        ? `the tab that held "${this.#settings.name}" does not answer and still holds its files; close it, or try again when it goes on`
+        : `no tab that has "${this.#settings.name}" open answers; try again, or close the other tabs`,
     );
     this.#patience = now;
     const waiting = this.#queue;
@@ -378,10 +403,16 @@ export class Member {
     this.#suspecting = true;
     try {
       const { timeout, place, name } = this.#settings;
-      const { holder, shares, busy } = await this.#holder(locks);
-      const answers = this.#line !== undefined && this.#line !== this.#guest;
-      if (answers || this.#closed || this.#opening !== undefined) return;
-      const silence = Math.max(this.#line === undefined ? this.#host.now() - this.#since : 0, this.#guest?.silence ?? 0);
+      const { holder, shares, busy, ours } = await this.#holder(locks);
+      if (this.#owner !== undefined || this.#closed || this.#opening !== undefined) return;
+      const guest = this.#guest;
+      if (guest !== undefined && holder !== undefined && !ours) {
+        // Somebody else has robbed it already.
+        this.#lineGone(guest, false);
+        this.#endGuests();
+        return;
+      }
+      const silence = guest === undefined ? this.#host.now() - this.#since : guest.silence;
       if (holder === undefined || holder !== this.#suspect) {
         // Another one than before, who has yet to speak; or nobody, and somebody's turn has come.
         this.#suspect = holder;
@@ -399,8 +430,6 @@ export class Member {
         if ((await this.#holder(locks)).holder !== holder || this.#closed || this.#opening !== undefined) return;
         this.#standing?.abort();
         const lock = await takeLock(locks, place, { steal: true });
-        this.#guest?.end(false);
-        if (this.#guest !== undefined) this.#lineGone(this.#guest, false);
         if (lock !== undefined) await this.#become(lock);
       } finally {
         await thief.release();
@@ -421,13 +450,9 @@ export class Member {
   /** The lock is ours: opens the database and serves. */
   async #become(lock: HeldLock): Promise<void> {
     this.#lock = lock;
-    if (this.#guest !== undefined) {
-      // Its owner's lock is free, so whatever it still says comes within a moment; then it is over.
-      const guest = this.#guest;
-      await this.#pause(20);
-      guest.end(false);
-      this.#lineGone(guest, false);
-    }
+    // The owner before is gone or robbed, so whatever it still says comes within a moment; then it is over.
+    if (this.#guest !== undefined) this.#lineGone(this.#guest, false);
+    this.#endGuests();
     void lock.stolen.then(() => this.#robbed(lock));
     await this.#openTerm(lock, this.#known ? "again" : "first");
   }
@@ -469,7 +494,7 @@ export class Member {
     }
     this.#opening = undefined;
     this.#opened = opened!;
-    const settings = { ...this.#settings, shared: this.#shared, term: this.#host.unique(), readOnlyFor };
+    const settings = { ...this.#settings, shared: this.#shared, member: this.id, term: this.#host.unique(), readOnlyFor };
     const owner: Owner = new Owner(this.#host, opened!, settings, {
       renew: (why) => void this.#renew(owner, why),
       stillOwner: (): Promise<boolean> => this.#stillOwner(owner),
@@ -575,15 +600,10 @@ export class Member {
       return;
     }
     if (this.#owner !== undefined || this.#opening !== undefined) return;
-    const guest = this.#guest;
-    if (guest === undefined) this.#seekAfresh();
-    else if (guest.term !== message.term) {
-      // The old owner's last words come by another channel.
-      void this.#pause(50).then(() => {
-        guest.end(false);
-        this.#lineGone(guest, false);
-      });
-    }
+    if (this.#guest?.term === message.term) return;
+    if (this.#guest === undefined) this.#seekAfresh();
+    else this.#lineGone(this.#guest, false);
+    this.#endGuests();
   }
 
   #tellToWait(member: string): void {
@@ -596,35 +616,41 @@ export class Member {
     if (this.#closed) return;
     if (message.type === "wait") {
       this.#since = this.#host.now();
+      this.#stalled = message.stalled;
       if (!message.stalled && this.#patience !== undefined) this.#patience = this.#since;
       return;
     }
     if (message.type === "here") {
       if (this.#owner !== undefined || this.#opening !== undefined || this.#guest?.term === message.term) return;
-      if (this.#guest !== undefined) {
-        this.#guest.end(false);
-        this.#lineGone(this.#guest, false);
-      }
+      if (this.#guest !== undefined) this.#lineGone(this.#guest, false);
       this.#guest = new GuestLine(this.#host, this.#own!, message, this.#settings.timeout, () => void this.#doubt());
+      this.#guests.add(this.#guest);
+      this.#endGuests();
       this.#setLine(this.#guest);
       return;
     }
     if (message.type === "call" || message.type === "abort" || message.type === "ping" || message.type === "bye") return;
-    const guest = this.#guest;
-    guest?.receive(message);
-    if (message.type === "over" && guest !== undefined && guest.term === message.term) this.#lineGone(guest, message.clean);
+    for (const guest of this.#guests) {
+      guest.receive(message);
+      if (message.type !== "over" || guest.term !== message.term) continue;
+      this.#guests.delete(guest);
+      this.#lineGone(guest, message.clean);
+    }
   }
 
   // ---- the end ----
 
   async #close(): Promise<Uint8Array> {
-    let response: Uint8Array = encodeResponse(0, {});
+    const until = this.#host.now() + PATIENCE * this.#settings.timeout;
+    // Whatever was asked for before is answered first.
+    while ((this.#queue.length > 0 || this.#flying.size > 0) && this.#host.now() < until) {
+      await Promise.race([this.#change(), this.#pause(this.#settings.timeout / 4)]);
+    }
     const owner = this.#owner;
     const opened = this.#opened;
+    let response: Uint8Array = encodeResponse(0, {});
     if (owner !== undefined && opened !== undefined) {
-      // Whatever was asked for before is done first.
-      while (this.#queue.length > 0 && this.#owner === owner) await this.#pause(0);
-      await owner.finish(PATIENCE * this.#settings.timeout);
+      await owner.finish(Math.max(0, until - this.#host.now()));
       if (this.#owner === owner) {
         response = await opened.engine.call(encodeRequest({ op: "close", db: opened.db })).catch((error: unknown) => encodeError("OMEN_ERR_INTERNAL", String(error)));
       }
@@ -639,7 +665,7 @@ export class Member {
     this.#standing?.abort();
     this.#stopSeek?.();
     this.#answerAll(new OmenError("OMEN_ERR_CLOSED", "the database was closed meanwhile"));
-    this.#guest?.bye();
+    for (const guest of this.#guests) guest.bye();
     const owner = this.#owner;
     this.#owner = undefined;
     await this.#opened?.engine.close().catch(() => undefined);

@@ -31,6 +31,8 @@ export interface OwnerEvents {
 interface OwnerSettings {
   term: string;
   place: string;
+  /** Id of the member that it serves itself. */
+  member: string;
   shared: boolean;
   durability: unknown;
   timeout: number;
@@ -63,6 +65,7 @@ export class Owner implements Line {
   /** Undefined when other tabs are not served. */
   #locks: Locks | undefined;
   #place: string;
+  #member: string;
   #timeout: number;
   #events: OwnerEvents;
   #guests = new Map<string, Guest>();
@@ -78,6 +81,7 @@ export class Owner implements Line {
     this.#host = host;
     this.#locks = settings.shared ? host.locks : undefined;
     this.#place = settings.place;
+    this.#member = settings.member;
     this.#opened = opened;
     this.#timeout = settings.timeout;
     this.#events = events;
@@ -113,7 +117,7 @@ export class Owner implements Line {
       // Its lock is free when it is gone, however it went.
       this.#locks.request(member, { mode: "shared", signal: gone.signal }, () => this.#forget(member)).catch(() => undefined);
     }
-    this.#post(guest, { type: "here", term: this.term, db: this.db, databaseId: this.databaseId, durability: this.durability });
+    this.#post(guest, { type: "here", term: this.term, owner: this.#member, db: this.db, databaseId: this.databaseId, durability: this.durability });
   }
 
   /** Begins nothing more, and resolves when what was begun is answered, or has had `patience` ms. */

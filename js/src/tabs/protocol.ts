@@ -29,7 +29,8 @@ export type ToOwner =
 
 /** To a member. */
 export type FromOwner =
-  | { type: "here"; term: string; db: number; databaseId: string; durability: number }
+  /** `owner`: the member that it is. */
+  | { type: "here"; term: string; owner: string; db: number; databaseId: string; durability: number }
   /** The owner is still opening the storage; `stalled`: what it needs is held by a tab that does not answer. */
   | { type: "wait"; stalled: boolean }
   | { type: "answer"; term: string; id: number; response: Uint8Array }
