@@ -239,6 +239,11 @@ omen_status omen_poisoned(omen_db *db, omen_error *err); /* OMEN_OK, or OMEN_ERR
 enum { OMEN_DO_MERGE_ALL = 1u, OMEN_DO_INDEXES = 2u };
 /* One step of the most urgent job. *more: there is more to do. Repeat on PENDING. */
 omen_status omen_maintain_step(omen_db *db, uint32_t what, bool *more, omen_error *err);
+/* Whether a segment's or index's file is one of the current version, of the manifest, or of an index being built. The maintenance lock is held, and no job is under way. */
+bool omen_file_needed(omen_db *db, uint64_t number);
+/* Begins a merge of this part of a collection alone, unless another job is under way (*begun tells): steps of maintenance do it. *there: the current version has the part;
+ * it has not once it is rewritten. OMEN_ERR_MEMORY, _POISONED. */
+omen_status omen_maintain_rewrite(omen_db *db, uint32_t coll, const omen_part *part, bool *there, bool *begun, omen_error *err);
 uint32_t omen_frozen_count(omen_db *db);
 bool omen_maintain_due(omen_db *db); /* whether wake is worth a call */
 bool omen_unsynced(omen_db *db);     /* a group commit waits for its time */

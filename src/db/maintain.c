@@ -150,6 +150,26 @@ omen_status omen_maintain_step(omen_db *db, uint32_t what, bool *more, omen_erro
     return omen_indexing_step(db, more);
 }
 
+omen_status omen_maintain_rewrite(omen_db *db, uint32_t coll, const omen_part *part, bool *there, bool *begun, omen_error *err) {
+    omen_snapshot s;
+    omen_status st = OMEN_OK;
+    *there = *begun = false;
+    omen_lock_take(&db->maintain_lock);
+    omen_snapshot_take(db, &s);
+    omen_coll_version *v = omen_version_find(s.version, coll);
+    for (uint32_t i = 0; v != NULL && i < v->part_count; i++) {
+        if (v->parts[i].part != part) continue;
+        *there = true;
+        *begun = db->job == NULL;
+        if (*begun) st = omen_poisoned(db, err);
+        if (*begun && st == OMEN_OK) st = omen_job_merge(db, &s, v, i, i + 1, err);
+        break;
+    }
+    omen_snapshot_release(&s);
+    omen_lock_drop(&db->maintain_lock);
+    return st;
+}
+
 static bool flushed(omen_db *db, uint64_t generation) {
     omen_lock_take(&db->version_lock);
     bool done = db->frozen_count == 0 || db->frozen[0].generation >= generation;

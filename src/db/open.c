@@ -490,6 +490,15 @@ static bool orphan(const omen_db *db, uint64_t number) {
     return false;
 }
 
+bool omen_file_needed(omen_db *db, uint64_t number) {
+    omen_db_version *v = omen_version_current(db);
+    omen_lock_take(&db->version_lock);
+    bool needed = named(v, number) || orphan(db, number);
+    omen_lock_drop(&db->version_lock);
+    omen_version_drop(db, v);
+    return needed || (db->indexing != NULL && db->indexing->number == number);
+}
+
 static omen_status clean(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
     omen_storage *st = &db->store.storage;

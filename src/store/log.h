@@ -49,6 +49,8 @@ uint64_t omen_log_unsynced(const omen_log *log); /* bytes appended, less those t
 uint32_t omen_log_last_crc(const omen_log *log);
 omen_mem *omen_log_mem(const omen_log *log); /* for what a frame is assembled in */
 bool omen_log_poisoned(const omen_log *log);
+/* Bytes of the file as they lie in it, of what was handed to the host; *got < len only at its end. [may pend] */
+omen_status omen_log_raw(const omen_log *log, uint64_t offset, void *into, size_t len, size_t *got, omen_error *err);
 void omen_log_close(omen_log *log); /* closes the file without syncing; NULL is fine */
 
 /* ---- recovery ---- */

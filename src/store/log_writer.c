@@ -204,6 +204,12 @@ uint64_t omen_log_unsynced(const omen_log *log) { return atomic_load(&log->size)
 uint32_t omen_log_last_crc(const omen_log *log) { return log->last_crc; }
 bool omen_log_poisoned(const omen_log *log) { return atomic_load(&log->poisoned); }
 
+omen_status omen_log_raw(const omen_log *log, uint64_t offset, void *into, size_t len, size_t *got, omen_error *err) {
+    uint64_t end = atomic_load_explicit(&log->written, memory_order_acquire);
+    *got = (size_t)OMEN_MIN(end > offset ? end - offset : 0, len);
+    return *got == 0 ? OMEN_OK : omen_store_read(log->st, log->file, log->name.text, offset, into, *got, err);
+}
+
 void omen_log_close(omen_log *log) {
     if (log == NULL) return;
     omen_store_sync_dir_abandon(log->st, log);
