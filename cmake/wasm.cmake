@@ -1,5 +1,5 @@
 # WebAssembly targets. OMEN_WASM_KIND says which module is linked:
-#   reactor   omendb.wasm: exported functions, and no imports but the host functions named in wasm/*.c
+#   reactor   omendb.wasm and its second part, omendb-later.wasm: exported functions, and no imports but the host functions named in wasm/*.c
 #   command   omendb-command.wasm: the same core with a main and a WASI host from wasm/command/
 #   es-module Emscripten: libomendb.a and omendb.mjs, for applications that are built with Emscripten themselves
 
@@ -50,17 +50,24 @@ find_program(OMEN_WASM_OPT wasm-opt PATHS ${PROJECT_SOURCE_DIR}/cmake/tools/node
 if(NOT OMEN_WASM_OPT)
   message(STATUS "no wasm-opt: run 'npm ci' in cmake/tools for smaller modules")
 endif()
+# omen_wasm_optimize(target file...): the target's file, or those that it was split into.
 function(omen_wasm_optimize target)
+  set(files ${ARGN})
+  if(NOT files)
+    set(files $<TARGET_FILE:${target}>)
+  endif()
   if(OMEN_WASM_OPT)
     set(features --mvp-features --enable-mutable-globals --enable-sign-ext --enable-bulk-memory --enable-simd
         --enable-nontrapping-float-to-int --enable-multivalue --enable-reference-types)
     if(OMEN_WASM_RELAXED)
       list(APPEND features --enable-relaxed-simd)
     endif()
-    add_custom_command(TARGET ${target} POST_BUILD
-      COMMAND ${OMEN_WASM_OPT} ${features} --low-memory-unused
-        --flatten --rereloop --gufa-optimizing -Oz -Oz --converge $<TARGET_FILE:${target}> -o $<TARGET_FILE:${target}>.small
-      COMMAND ${CMAKE_COMMAND} -E rename $<TARGET_FILE:${target}>.small $<TARGET_FILE:${target}>)
+    foreach(file ${files})
+      add_custom_command(TARGET ${target} POST_BUILD
+        COMMAND ${OMEN_WASM_OPT} ${features} --low-memory-unused
+          --flatten --rereloop --gufa-optimizing -Oz -Oz --converge ${file} -o ${file}.small
+        COMMAND ${CMAKE_COMMAND} -E rename ${file}.small ${file})
+    endforeach()
   endif()
 endfunction()
 # Node 20's node:wasi corrupts its own heap after a module's memory has grown, so commands have from the start what they
@@ -68,18 +75,25 @@ endfunction()
 set(OMEN_WASI_MEMORY -Wl,--initial-memory=1073741824)
 
 # The inliner of the link step is held back: what is worth it was inlined when each file was compiled.
-set(link_flags -Wl,--global-base=1024,--gc-sections,--strip-all,-O2,-z,stack-size=1048576,-mllvm,-inline-threshold=-50)
+set(link_flags -Wl,--global-base=1024,--gc-sections,-O2,-z,stack-size=1048576,-mllvm,-inline-threshold=-50)
 
 if(OMEN_WASM_KIND STREQUAL "reactor")
   # What JavaScript has already, or never asks for.
-  target_compile_definitions(omen_core PRIVATE OMEN_BARE_STATUS)
+  target_compile_definitions(omen_core PRIVATE OMEN_BARE_STATUS OMEN_PARTS)
   target_compile_definitions(omen_wasm_kernels PRIVATE OMEN_ONE_KERNEL_SET)
   file(GLOB host CONFIGURE_DEPENDS wasm/*.c)
   if(host)
     omen_wasm_module(omendb_wasm ${host})
-    target_link_options(omendb_wasm PRIVATE -mexec-model=reactor ${link_flags})
-    set_target_properties(omendb_wasm PROPERTIES OUTPUT_NAME omendb)
-    omen_wasm_optimize(omendb_wasm)
+    # Linked whole, with relocations, then split (src/base/later.h): omendb.wasm, and omendb-later.wasm which is loaded when it is first needed.
+    find_program(OMEN_NODE node REQUIRED)
+    set(parts ${CMAKE_CURRENT_BINARY_DIR}/omendb.wasm ${CMAKE_CURRENT_BINARY_DIR}/omendb-later.wasm)
+    set(split ${PROJECT_SOURCE_DIR}/cmake/tools/split-wasm.mjs)
+    set(later ${PROJECT_SOURCE_DIR}/wasm/later.txt)
+    target_compile_definitions(omendb_wasm PRIVATE OMEN_PARTS)
+    target_link_options(omendb_wasm PRIVATE -mexec-model=reactor ${link_flags} -Wl,--strip-debug,--emit-relocs)
+    set_target_properties(omendb_wasm PROPERTIES OUTPUT_NAME omendb-whole LINK_DEPENDS "${split};${later}")
+    add_custom_command(TARGET omendb_wasm POST_BUILD COMMAND ${OMEN_NODE} ${split} $<TARGET_FILE:omendb_wasm> ${later} ${parts} BYPRODUCTS ${parts})
+    omen_wasm_optimize(omendb_wasm ${parts})
   endif()
   # Languages, each by itself: lang/omendb-lang-XX.wasm.
   foreach(language ${OMEN_LANGUAGES})
@@ -99,7 +113,7 @@ elseif(OMEN_WASM_KIND STREQUAL "command")
   file(GLOB command CONFIGURE_DEPENDS wasm/command/*.c)
   if(command)
     omen_wasm_module(omendb_command ${command})
-    target_link_options(omendb_command PRIVATE ${link_flags} ${OMEN_WASI_MEMORY})
+    target_link_options(omendb_command PRIVATE ${link_flags} -Wl,--strip-all ${OMEN_WASI_MEMORY})
     set_target_properties(omendb_command PROPERTIES OUTPUT_NAME omendb-command)
     omen_wasm_optimize(omendb_command)
   endif()

@@ -37,6 +37,9 @@ void omen_export_mem_free(void *p) { omen_wasm_free(p); }
 omen_engine *omen_export_engine_new(void) {
     omen_engine *e = NULL;
     omen_wasm_languages();
+#ifdef OMEN_PARTS
+    omen_wasm_later();
+#endif
     last = omen_engine_new(omen_wasm_host(), &e);
     return last == OMEN_OK ? e : NULL;
 }

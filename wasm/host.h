@@ -14,6 +14,9 @@ omen_storage omen_wasm_storage(uint32_t number);
 void *omen_wasm_alloc(size_t size);
 void omen_wasm_free(void *p);
 
+/* Has JavaScript asked for the module's second part (base/later.h). */
+void omen_wasm_later(void);
+
 /* Has JavaScript asked for languages that are not inside. */
 void omen_wasm_languages(void);
 /* Registers one for as long as the module lives, with stop words that stay. false: no memory. */

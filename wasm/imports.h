@@ -34,6 +34,9 @@ IMPORT(language_load) int32_t omen_js_language_load(const void *language, const 
 /* Stems the word in place; answers its new length. */
 IMPORT(language_stem) uint32_t omen_js_language_stem(const void *language, uint8_t *word, uint32_t len, uint32_t cap);
 
+/* Loads the module's second part (base/later.h). 0: it is there; minus OMEN_PENDING while it is being loaded; minus another status, once, when it cannot be had. */
+IMPORT(later_load) int32_t omen_js_later_load(void);
+
 IMPORT(wall_ms) double omen_js_wall_ms(void);
 /* Monotonic nanoseconds. */
 IMPORT(ticks) double omen_js_ticks(void);

@@ -28,7 +28,9 @@ mkdirSync(`${fresh}/cjs`, { recursive: true });
 // Without them the package would have no engine.
 for (const [from, to] of [
   ["../build/wasm/omendb.wasm", "omendb.wasm"],
+  ["../build/wasm/omendb-later.wasm", "omendb-later.wasm"],
   ["../build/wasm-relaxed/omendb.wasm", "omendb-relaxed.wasm"],
+  ["../build/wasm-relaxed/omendb-later.wasm", "omendb-relaxed-later.wasm"],
   ["../build/wasm/lang", "lang"],
   ["../build/wasm/THIRD-PARTY-NOTICES", "THIRD-PARTY-NOTICES"],
 ]) {

@@ -1,17 +1,22 @@
 /**
- * Languages of text fields, for the engine in WebAssembly: where their modules (omendb-lang-de.wasm, …) come from. The core asks for those
- * that it has not inside, when they are needed; the native engine has all of them inside and asks for none.
+ * What the engine in WebAssembly loads when it is needed, and where that comes from: languages of text fields (omendb-lang-de.wasm, …), and the module's own
+ * second part (omendb-later.wasm), which holds what a page does not need at once (wasm/later.txt). The native engine has all of it inside and asks for none.
  */
 import { OmenError } from "./errors.js";
 import type { LanguageModule } from "./types.js";
 
-/** Answers the compiled module of a language, by its code. */
+/** The name by which the second part is asked for; no language has it. */
+export const LATER = "later";
+
+/** Answers the compiled module of a language, by its code; or the second part ({@link LATER}). */
 export type LanguageLoader = (code: string) => Promise<WebAssembly.Module>;
 
 /** How a platform compiles a module that is its own, or one that lies elsewhere. */
 export interface LanguageSource {
   /** Where the package has the module; `undefined` where packages' files cannot be loaded. */
   packaged: ((code: string) => URL | WebAssembly.Module) | undefined;
+  /** The second part, of the same build as the first. */
+  later: () => URL | WebAssembly.Module;
   /** Reads and compiles. */
   compile(url: URL): Promise<WebAssembly.Module>;
 }
@@ -49,11 +54,12 @@ export function languageLoader(source: LanguageSource, cache: Map<string, Promis
       return await source.compile(from);
     } catch (error) {
       const { detail } = error as OmenError;
-      throw new OmenError("OMEN_ERR_UNSUPPORTED", `the module of language "${code}" cannot be loaded from ${from.href}: ${detail ?? (error as Error).message}`, { cause: error });
+      const what = code === LATER ? "it" : `the module of language "${code}"`;
+      throw new OmenError("OMEN_ERR_UNSUPPORTED", `${what} cannot be loaded from ${from.href}: ${detail ?? (error as Error).message}`, { cause: error });
     }
   };
   return (code) => {
-    const from = own.get(code) ?? source.packaged?.(code);
+    const from = code === LATER ? source.later() : (own.get(code) ?? source.packaged?.(code));
     if (from === undefined) return Promise.reject(new OmenError("OMEN_ERR_UNSUPPORTED", `the module of language "${code}" cannot be loaded on this platform by itself`));
     const key = from instanceof URL ? from.href : undefined;
     if (key === undefined) return compile(code, from);

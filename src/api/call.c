@@ -3,6 +3,7 @@
 #include "api/arguments.h"
 #include "api/engine.h"
 #include "api/message.h"
+#include "base/later.h"
 #include "column/element.h"
 
 typedef struct op_row op_row;
@@ -410,6 +411,10 @@ static omen_status take_query_vectors(omen_call *c, const omen_json_val *list, o
 }
 
 static omen_status begin_search(omen_call *c) {
+    /* What most searches do not ask for is loaded later. */
+    static const char *const rare[] = {"facets", "groupBy", "highlight", "mmr", "multi", "recommend", "rerank"};
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(rare); i++)
+        if (omen_json_get(c->request.root, rare[i]) != NULL) OMEN_TRY(omen_later(&c->err));
     omen_query q;
     omen_query_vector vectors[OMEN_MAX_VECTOR_FIELDS];
     uint64_t k;
@@ -432,12 +437,18 @@ static omen_status begin_search(omen_call *c) {
     return omen_read_op_search(c->read, &q, c->request.root, &c->err);
 }
 
+static omen_status begin_explain(omen_call *c) {
+    OMEN_TRY(omen_later(&c->err));
+    return begin_search(c);
+}
+
 static omen_status begin_count(omen_call *c) {
     OMEN_TRY(begin_read(c, OMEN_READ_COUNT));
     return omen_read_op_filter_json(c->read, omen_json_get(c->request.root, "filter"), &c->err);
 }
 
 static omen_status begin_check(omen_call *c) {
+    OMEN_TRY(omen_later(&c->err));
     OMEN_TRY(begin_db(c));
     return omen_read_op_new(c->db, NULL, OMEN_READ_CHECK, 0, &c->read, &c->err);
 }
@@ -474,8 +485,17 @@ static omen_status begin_admin(omen_call *c, omen_admin_kind kind, uint64_t budg
 }
 
 static omen_status begin_sync(omen_call *c) { return begin_admin(c, OMEN_ADMIN_SYNC, 0); }
-static omen_status begin_flush(omen_call *c) { return begin_admin(c, OMEN_ADMIN_FLUSH, 0); }
-static omen_status begin_compact(omen_call *c) { return begin_admin(c, OMEN_ADMIN_COMPACT, 0); }
+
+static omen_status begin_flush(omen_call *c) {
+    OMEN_TRY(omen_later(&c->err)); /* before anything is frozen */
+    return begin_admin(c, OMEN_ADMIN_FLUSH, 0);
+}
+
+static omen_status begin_compact(omen_call *c) {
+    OMEN_TRY(omen_later(&c->err));
+    return begin_admin(c, OMEN_ADMIN_COMPACT, 0);
+}
+
 static omen_status begin_close(omen_call *c) { return begin_admin(c, OMEN_ADMIN_CLOSE, 0); }
 
 static omen_status begin_maintain(omen_call *c) {
@@ -502,6 +522,7 @@ static omen_status step_close(omen_call *c) {
 
 /* Without a budget to the end, flushing first. With one, "until" of the answer is what the next call gives back: what the first call found is waited for. */
 static omen_status begin_build_indexes(omen_call *c) {
+    OMEN_TRY(omen_later(&c->err));
     uint64_t budget = 0, until = 0;
     if (omen_request_has(&c->request, "budgetUs")) OMEN_TRY(omen_request_u64(&c->request, "budgetUs", UINT64_MAX, &budget, &c->err));
     if (omen_request_has(&c->request, "until")) OMEN_TRY(omen_request_u64(&c->request, "until", UINT64_C(1) << 53, &until, &c->err));
@@ -520,6 +541,12 @@ static omen_status answer_build_indexes(omen_call *c) {
     omen_jw_key(&c->w, "until");
     omen_jw_u64(&c->w, c->admin.until);
     return answer_maintain(c);
+}
+
+/* The reports. */
+static omen_status begin_report(omen_call *c) {
+    OMEN_TRY(omen_later(&c->err));
+    return begin_db(c);
 }
 
 static omen_status answer_metrics(omen_call *c) {
@@ -582,7 +609,7 @@ static const op_row ops[] = {
     {"get", begin_get, step_read, answer_results},
     {"scroll", begin_scroll, step_read, answer_results},
     {"search", begin_search, step_read, answer_results},
-    {"explain", begin_search, step_read, answer_explain},
+    {"explain", begin_explain, step_read, answer_explain},
     {"count", begin_count, step_read, answer_count},
     {"sync", begin_sync, step_admin, NULL},
     {"flush", begin_flush, step_admin, NULL},
@@ -590,9 +617,9 @@ static const op_row ops[] = {
     {"buildIndexes", begin_build_indexes, step_admin, answer_build_indexes},
     {"check", begin_check, step_read, NULL},
     {"maintain", begin_maintain, step_admin, answer_maintain},
-    {"metrics", begin_db, no_step, answer_metrics},
+    {"metrics", begin_report, no_step, answer_metrics},
     {"metricsReset", begin_metrics_reset, no_step, NULL},
-    {"stats", begin_db, no_step, answer_stats},
+    {"stats", begin_report, no_step, answer_stats},
     {"version", no_step, no_step, answer_version},
 };
 
@@ -651,14 +678,18 @@ void omen_call_free(omen_call *c) {
     omen_free(&e->mem, c, sizeof *c);
 }
 
+/* An operation whose beginning waits for what is loaded later has done nothing yet: it begins again. */
 static omen_status begin(omen_call *c) {
     omen_str name;
+    omen_request_deinit(&c->request);
     OMEN_TRY(omen_request_decode(&c->request, &c->engine->mem, c->bytes, c->len, &c->err));
     OMEN_TRY(omen_request_str(&c->request, "op", &name, &c->err));
     for (size_t i = 0; i < OMEN_ARRAY_LEN(ops); i++) {
         if (!omen_str_equal(name, (omen_str){ops[i].name, strlen(ops[i].name)})) continue;
         c->row = &ops[i];
-        return ops[i].begin(c);
+        omen_status s = ops[i].begin(c);
+        if (s == OMEN_PENDING) c->row = NULL;
+        return s;
     }
     return omen_fail(&c->err, OMEN_ERR_INVALID, "unknown operation \"%.*s\"", (int)OMEN_MIN(name.len, 60), name.data);
 }

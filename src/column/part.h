@@ -28,6 +28,7 @@
 
 #include "base/bits.h"
 #include "base/key.h"
+#include "base/later.h"
 #include "column/keys.h"
 #include "store/segment.h"
 
@@ -94,6 +95,7 @@ typedef struct omen_part {
     _Atomic uint32_t refs;
     bool opened;  /* the segment is; META may still be pending */
     bool complete; /* omen_part_open is done */
+    bool bare;     /* only ids, documents and vectors may be believed: what is derived from them is damaged, and is not even open where that could not be opened */
     omen_part_indexing indexing[OMEN_MAX_VECTOR_FIELDS];
     bool unlink;  /* the file goes when the last reference does (set by the database after the manifest forgot it) */
     uint64_t origin; /* number of the oldest segment that its rows were in since the database was opened; 0: it was there then */
@@ -119,6 +121,9 @@ typedef struct omen_part {
  * One reference. OMEN_ERR_CORRUPT, _IO, _MEMORY. */
 omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const omen_part_field *fields, uint32_t field_count,
                            omen_part **out, omen_error *err);
+/* The same, but opens nothing that is derived from ids, documents and vectors: for salvage. Such a part finds no id and answers no query. */
+omen_status omen_part_open_bare(omen_store *st, const omen_segment_info *info, const omen_part_field *fields, uint32_t field_count,
+                                omen_part **out, omen_error *err);
 omen_part *omen_part_ref(omen_part *p);
 /* Frees at the last reference; answers true when the caller should remove the segment's file (p->unlink was set). */
 bool omen_part_unref(omen_part *p);
@@ -174,8 +179,8 @@ omen_status omen_part_tombstones(omen_part *p, omen_tombstones *scratch,
 
 /* Verifies checksums, the file's hash, and the invariants above. Step: repeat on PENDING with the same *place (NULL at first). */
 typedef struct omen_part_check omen_part_check;
-omen_status omen_part_verify(omen_part *p, omen_part_check **place, omen_error *err);
-void omen_part_check_free(omen_part *p, omen_part_check *place);
+OMEN_LATER omen_status omen_part_verify(omen_part *p, omen_part_check **place, omen_error *err);
+OMEN_LATER void omen_part_check_free(omen_part *p, omen_part_check *place);
 
 /* ---- writing ---- */
 

@@ -74,7 +74,7 @@ static omen_status build_indexes(omen_admin_op *op, omen_error *err) {
     do {
         OMEN_TRY(omen_maintain_step(db, 0, &op->more, err));
         bool more;
-        OMEN_TRY(omen_indexing_step(db, &more)); /* beside the jobs: those of a busy database never end */
+        OMEN_TRY(omen_indexing_step(db, &more, err)); /* beside the jobs: those of a busy database never end */
         op->more = (op->more || more) && goes_on(op);
     } while (op->more && (op->budget_ns == 0 || db->host->ticks_ns(db->host->ctx) - op->begun_ns < op->budget_ns));
     return tell_failure(op, err);

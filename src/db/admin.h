@@ -24,8 +24,8 @@ omen_status omen_admin_op_step(omen_admin_op *op, omen_error *err);
 void omen_admin_op_deinit(omen_admin_op *op);
 
 /* Reports: appended to out. */
-omen_status omen_db_stats(omen_db *db, omen_buf *out, omen_error *err);
-omen_status omen_db_metrics(omen_db *db, omen_metrics_format format, omen_str labels, omen_buf *out, omen_error *err);
+OMEN_LATER omen_status omen_db_stats(omen_db *db, omen_buf *out, omen_error *err);
+OMEN_LATER omen_status omen_db_metrics(omen_db *db, omen_metrics_format format, omen_str labels, omen_buf *out, omen_error *err);
 void omen_db_metrics_reset(omen_db *db);
 
 #endif

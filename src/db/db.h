@@ -14,6 +14,7 @@
 #ifndef OMEN_DB_DB_H
 #define OMEN_DB_DB_H
 
+#include "base/later.h"
 #include "db/metrics.h"
 #include "db/version.h"
 #include "store/manifest.h"
@@ -249,6 +250,6 @@ bool omen_maintain_due(omen_db *db); /* whether wake is worth a call */
 bool omen_unsynced(omen_db *db);     /* a group commit waits for its time */
 /* Waits for frozen generations up to `generation`. Step: repeat on PENDING. */
 omen_status omen_flush_step(omen_db *db, uint64_t generation, omen_error *err);
-void omen_job_abandon(omen_db *db); /* frees a job that will never be finished */
+OMEN_LATER void omen_job_abandon(omen_db *db); /* frees a job that will never be finished */
 
 #endif

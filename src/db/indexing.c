@@ -296,13 +296,19 @@ static omen_status begin_field(omen_db *db, const next_field *n, omen_indexing *
     return OMEN_OK;
 }
 
-static void begin(omen_db *db) {
+static omen_status begin(omen_db *db, omen_error *err) {
     atomic_store(&db->index_due, false); /* first: what comes up while we look is not lost */
     omen_db_version *current = omen_version_current(db);
     omen_indexing *x = NULL;
     omen_error why = {0};
     uint64_t retry;
     next_field next = find_next(db, current, &retry);
+    omen_status later = next.state == NULL ? OMEN_OK : omen_later(err);
+    if (later != OMEN_OK) {
+        omen_version_drop(db, current);
+        atomic_store(&db->index_due, true);
+        return later;
+    }
     omen_status s = next.state == NULL ? OMEN_OK : begin_field(db, &next, &x, &why);
     omen_version_drop(db, current);
     atomic_store(&db->index_retry_ns, retry);
@@ -311,6 +317,7 @@ static void begin(omen_db *db) {
     if (next.state != NULL) atomic_store(&db->index_due, true);
     if (s != OMEN_OK) note(db, s, &why);
     omen_lock_drop(&db->maintain_lock);
+    return OMEN_OK;
 }
 
 /* ---- the build ---- */
@@ -383,12 +390,12 @@ static omen_status work(omen_db *db, omen_indexing *x, omen_error *err) {
     return OMEN_OK;
 }
 
-static omen_status step(omen_db *db, bool *more) {
+static omen_status step(omen_db *db, bool *more, omen_error *err) {
     *more = true;
     if (db->indexing == NULL) {
-        begin(db);
+        omen_status s = begin(db, err);
         *more = atomic_load(&db->index_due);
-        return OMEN_OK;
+        return s;
     }
     omen_indexing *x = db->indexing;
     omen_lock_take(&db->maintain_lock);
@@ -412,9 +419,9 @@ static omen_status step(omen_db *db, bool *more) {
     return OMEN_OK;
 }
 
-omen_status omen_indexing_step(omen_db *db, bool *more) {
+omen_status omen_indexing_step(omen_db *db, bool *more, omen_error *err) {
     omen_lock_take(&db->index_lock);
-    omen_status s = step(db, more);
+    omen_status s = step(db, more, err);
     omen_lock_drop(&db->index_lock);
     return s;
 }

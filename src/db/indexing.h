@@ -30,8 +30,9 @@ typedef struct omen_indexing {
 
 /* One step. *more: there is more to do. Answers OK or PENDING: a build that fails (memory, a full disk) is counted, logged, kept as db->index_error, and
  * tried again after a pause that doubles each time, up to an hour; meanwhile the others go on. One that needs more memory than there is for indexes
- * waits until there is more, and where the kind is left to OmenDB another kind is built. */
-omen_status omen_indexing_step(omen_db *db, bool *more);
+ * waits until there is more, and where the kind is left to OmenDB another kind is built.
+ * Another failure is that of omen_later: nothing was begun. */
+omen_status omen_indexing_step(omen_db *db, bool *more, omen_error *err);
 /* The maintenance lock is held: the job's index could not be opened. What comes of it: see above; where it does not fit beside the index that it
  * replaces, that one goes first. The job is to be abandoned. */
 void omen_indexing_refused(omen_db *db, omen_status s, const omen_error *why);

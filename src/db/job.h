@@ -9,14 +9,14 @@
 #define OMEN_GROUP_NS UINT64_C(5000000)
 #define OMEN_GROUP_BYTES (UINT64_C(1) << 20)
 
-/* Each begins a job in db->job. The snapshot stays the caller's. */
-omen_status omen_job_flush(omen_db *db, const omen_snapshot *s, omen_error *err);
-omen_status omen_job_merge(omen_db *db, const omen_snapshot *s, omen_coll_version *v, uint32_t from, uint32_t to, omen_error *err);
-omen_status omen_job_forget(omen_db *db, const omen_snapshot *s, omen_error *err);  /* a manifest without dropped collections */
-omen_status omen_job_collect(omen_db *db, omen_error *err); /* removes files nobody needs */
+/* Each begins a job in db->job. The snapshot stays the caller's. After omen_later. */
+OMEN_LATER omen_status omen_job_flush(omen_db *db, const omen_snapshot *s, omen_error *err);
+OMEN_LATER omen_status omen_job_merge(omen_db *db, const omen_snapshot *s, omen_coll_version *v, uint32_t from, uint32_t to, omen_error *err);
+OMEN_LATER omen_status omen_job_forget(omen_db *db, const omen_snapshot *s, omen_error *err);  /* a manifest without dropped collections */
+OMEN_LATER omen_status omen_job_collect(omen_db *db, omen_error *err); /* removes files nobody needs */
 /* Opens an index (NULL: none) and makes it the one of a field of a part. */
-omen_status omen_job_index(omen_db *db, const omen_snapshot *s, omen_coll_version *v, omen_part *part, uint32_t field, const omen_segment_info *info, omen_error *err);
-omen_status omen_job_step(omen_job *job, bool *done, omen_error *err);
+OMEN_LATER omen_status omen_job_index(omen_db *db, const omen_snapshot *s, omen_coll_version *v, omen_part *part, uint32_t field, const omen_segment_info *info, omen_error *err);
+OMEN_LATER omen_status omen_job_step(omen_job *job, bool *done, omen_error *err);
 
 /* What a job does to one collection. */
 typedef struct omen_job_coll {

@@ -15,7 +15,7 @@ typedef struct omen_multi_ask {
 } omen_multi_ask;
 
 /* {"field", "vectors", "weight"}, into `arena`. what: "multi" or where else it stands, for messages. OMEN_ERR_INVALID, _DIMENSION, _NOT_FINITE, _ZERO_VECTOR, _MEMORY. */
-omen_status omen_multi_ask_read(const omen_schema *s, const omen_json_val *v, const char *what, omen_arena *arena, omen_multi_ask *out, omen_error *err);
+OMEN_LATER omen_status omen_multi_ask_read(const omen_schema *s, const omen_json_val *v, const char *what, omen_arena *arena, omen_multi_ask *out, omen_error *err);
 
 /* Compares single rows. */
 typedef struct omen_multi_compare {
@@ -53,11 +53,11 @@ typedef struct omen_multi_leg {
 } omen_multi_leg;
 
 /* Everything is borrowed, in the arena, until deinit; `select` may be NULL. OMEN_ERR_MEMORY; then deinit it, too. */
-omen_status omen_multi_leg_init(omen_multi_leg *l, omen_db *db, omen_arena *arena, const omen_snapshot *snapshot, const omen_coll_version *v, omen_select *select, const omen_multi_ask *ask,
+OMEN_LATER omen_status omen_multi_leg_init(omen_multi_leg *l, omen_db *db, omen_arena *arena, const omen_snapshot *snapshot, const omen_coll_version *v, omen_select *select, const omen_multi_ask *ask,
                                 uint32_t k, omen_error *err);
 /* After the selection's step. Step: repeat on PENDING. Afterwards `top` is sorted, the greatest score first. */
-omen_status omen_multi_leg_step(omen_multi_leg *l, omen_error *err);
-void omen_multi_leg_deinit(omen_multi_leg *l); /* zeroed is fine */
+OMEN_LATER omen_status omen_multi_leg_step(omen_multi_leg *l, omen_error *err);
+OMEN_LATER void omen_multi_leg_deinit(omen_multi_leg *l); /* zeroed is fine */
 static inline float omen_multi_leg_score(const omen_candidate *c) { return 0.0f - c->distance; }
 static inline void omen_multi_leg_explain(const omen_multi_leg *l, omen_jw *w) { omen_multi_compare_explain(&l->compare, l->ns, w); }
 

@@ -74,11 +74,11 @@ typedef struct omen_text_leg {
 
 /* Checks what is asked for and copies what it needs of it; `arena`, snapshot, version and selection (NULL: all rows) are borrowed until deinit. Begins as zeros. On failure
  * deinit it, too. OMEN_ERR_INVALID, _TOO_LARGE, _NOT_FINITE, _UNSUPPORTED (a language is not loaded), _MEMORY. */
-omen_status omen_text_leg_init(omen_text_leg *l, omen_db *db, omen_arena *arena, const omen_snapshot *snapshot, const omen_coll_version *v, omen_select *select, const omen_text_ask *ask,
+OMEN_LATER omen_status omen_text_leg_init(omen_text_leg *l, omen_db *db, omen_arena *arena, const omen_snapshot *snapshot, const omen_coll_version *v, omen_select *select, const omen_text_ask *ask,
                                omen_error *err);
 /* After the selection's step. Step: repeat on PENDING. Afterwards `top` is sorted, the greatest score first, ties by id. */
-omen_status omen_text_leg_step(omen_text_leg *l, omen_error *err);
-void omen_text_leg_deinit(omen_text_leg *l); /* zeroed is fine */
+OMEN_LATER omen_status omen_text_leg_step(omen_text_leg *l, omen_error *err);
+OMEN_LATER void omen_text_leg_deinit(omen_text_leg *l); /* zeroed is fine */
 static inline float omen_text_leg_score(const omen_candidate *c) { return -c->distance; }
 /* The members that tell how it was answered: "terms" and what they cost. After the step. */
 void omen_text_leg_explain(const omen_text_leg *l, omen_jw *w);

@@ -65,7 +65,12 @@ static omen_status pick_job(omen_db *db, uint32_t what, omen_error *err) {
         if (pick_merge(s.version->colls[c], (what & OMEN_DO_MERGE_ALL) != 0, db->merge_bytes, &from, &to)) coll = c;
     /* Searches wait for an index that is built longer than a merge takes, but not for ever. */
     omen_indexing *built = db->indexing != NULL && db->indexing->built && !db->indexing->handed ? db->indexing : NULL;
-    omen_status st = OMEN_OK;
+    bool work = frozen || coll != UINT32_MAX || orphans || garbage || built != NULL;
+    omen_status st = work ? omen_later(err) : OMEN_OK;
+    if (!work || st != OMEN_OK) {
+        omen_snapshot_release(&s);
+        return st;
+    }
     if (built != NULL && built->passed++ >= MOST_PASSED) {
         built->passed = 0;
         st = omen_indexing_hand_over(db, &s, err);
@@ -147,7 +152,7 @@ omen_status omen_maintain_step(omen_db *db, uint32_t what, bool *more, omen_erro
     omen_status s = maintain_locked(db, what, more, err);
     omen_lock_drop(&db->maintain_lock);
     if (s != OMEN_OK || *more || (what & OMEN_DO_INDEXES) == 0 || db->options.read_only) return s;
-    return omen_indexing_step(db, more);
+    return omen_indexing_step(db, more, err);
 }
 
 omen_status omen_maintain_rewrite(omen_db *db, uint32_t coll, const omen_part *part, bool *there, bool *begun, omen_error *err) {

@@ -101,7 +101,10 @@ void omen_memtable_unref(omen_memtable *t) {
     }
     for (uint32_t f = 0; f < t->multi_count; f++) omen_chunks_deinit(&t->multi[f]);
     if (t->text != NULL) {
-        for (uint32_t i = 0; i < t->text_fields->count; i++) omen_text_memory_free(atomic_load_explicit(&t->text->of[i], memory_order_relaxed));
+        for (uint32_t i = 0; i < t->text_fields->count; i++) {
+            omen_text_memory *of = atomic_load_explicit(&t->text->of[i], memory_order_relaxed);
+            if (of != NULL) omen_text_memory_free(of);
+        }
         omen_free(t->mem, t->text, text_bytes(t));
     }
     omen_text_fields_unref(t->text_fields);
@@ -242,7 +245,7 @@ static omen_status begin_text(omen_memtable *t, omen_text_reader *reader, omen_e
     return OMEN_OK;
 }
 
-static omen_status prepare_text(omen_memtable *t, const omen_rows *rows, omen_error *err) {
+OMEN_LATER static omen_status prepare_text(omen_memtable *t, const omen_rows *rows, omen_error *err) {
     omen_text_reader *reader;
     omen_status s = omen_text_fields_writer(t->text_fields, &reader, err);
     if (s == OMEN_OK) s = begin_text(t, reader, err);
@@ -253,7 +256,7 @@ static omen_status prepare_text(omen_memtable *t, const omen_rows *rows, omen_er
     return s;
 }
 
-static void commit_text(omen_memtable *t) {
+OMEN_LATER static void commit_text(omen_memtable *t) {
     for (uint32_t f = 0; f < t->text_fields->count; f++)
         if (text_of(t, f) != NULL) omen_text_memory_commit(text_of(t, f));
     t->bytes += 16 * t->text->staged;

@@ -11,6 +11,7 @@
  *   begin       the next log epoch
  */
 #include "db/indexing.h"
+#include "db/salvage.h"
 #include "db/write.h"
 
 typedef enum stage { STORAGE, LIST, MANIFEST, PARTS, TOMBSTONES, RECOVER, CLEAN, FOUND, BEGIN, OPENED } stage;
@@ -37,6 +38,9 @@ struct omen_open_op {
     omen_recovery_result recovered;
     uint32_t file;
     uint64_t replay_epoch;
+    omen_salvage *salvage; /* NULL: damage ends the open */
+    bool manifest_lost, part_lost, tombstones_lost; /* being salvaged, because of */
+    omen_error why;
     bool relieving, starved; /* tables are being flushed while the log is read; starved: for want of memory */
     omen_buf payload;
 };
@@ -95,8 +99,11 @@ omen_status omen_open_op_new(const char *path, const omen_options *options, omen
     return OMEN_OK;
 }
 
+void omen_open_op_salvage(omen_open_op *op, omen_salvage *s) { op->salvage = s; }
+
 void omen_open_op_free(omen_open_op *op) {
     if (op == NULL) return;
+    if (op->salvage != NULL) omen_recovery_free(op->salvage->judge);
     omen_db *db = op->db;
     omen_mem *m = &db->mem;
     bool keep = op->stage == OPENED;
@@ -191,7 +198,19 @@ static omen_status list_files(omen_open_op *op, omen_error *err) {
 
 static omen_status read_manifest(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
-    OMEN_TRY(omen_manifest_open(&db->store, &db->manifest, err));
+    omen_error why = {0};
+    omen_status s = op->manifest_lost ? OMEN_ERR_CORRUPT : omen_manifest_open(&db->store, &db->manifest, &why);
+    if (s == OMEN_ERR_CORRUPT && op->salvage != NULL) {
+        op->manifest_lost = true;
+        const omen_manifest_files files = {(const omen_file_name *)(const void *)op->files.names.data, (uint32_t)(op->files.names.len / sizeof(omen_file_name))};
+        if (why.text[0] != '\0') op->why = why;
+        return omen_salvage_manifest(op->salvage, db, &files, &op->why, &op->body, err);
+    }
+    if (s != OMEN_OK) {
+        if (s != OMEN_PENDING && err != NULL) *err = why;
+        return s;
+    }
+    if (op->salvage != NULL) omen_salvage_slots(op->salvage, db->manifest);
     db->lost_generation = omen_manifest_generation(db->manifest);
     if (db->lost_generation != 0) {
         const uint8_t *payload;
@@ -261,6 +280,25 @@ static omen_status open_indexes(omen_open_op *op, const omen_manifest_part *m, c
     return OMEN_OK;
 }
 
+/* op->opening: the part; NULL: it is left out. */
+static omen_status open_part(omen_open_op *op, const omen_manifest_coll *c, omen_error *err) {
+    const omen_segment_info *info = &c->parts[op->part].info;
+    omen_error why = {0};
+    if (!op->part_lost) {
+        omen_status s = omen_schema_open_part(&c->coll->schema, &op->db->store, info, &op->opening, &why);
+        if (s == OMEN_OK || s == OMEN_PENDING) return s;
+        if (s != OMEN_ERR_CORRUPT || op->salvage == NULL) {
+            if (err != NULL) *err = why;
+            return s;
+        }
+        op->part_lost = true;
+        op->why = why;
+    }
+    OMEN_TRY(omen_salvage_part(op->salvage, op->db, c->coll, info, &op->why, &op->opening, err));
+    op->part_lost = false;
+    return OMEN_OK;
+}
+
 static omen_status open_parts(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
     if (op->version == NULL) {
@@ -280,10 +318,18 @@ static omen_status open_parts(omen_open_op *op, omen_error *err) {
         for (; op->part < c->part_count; op->part++) {
             omen_part_state *state = &op->version->colls[op->coll]->parts[op->part];
             if (state->part == NULL) {
-                OMEN_TRY(omen_schema_open_part(&c->coll->schema, &db->store, &c->parts[op->part].info, &op->opening, err));
+                OMEN_TRY(open_part(op, c, err));
                 state->part = op->opening;
                 op->opening = NULL;
             }
+            if (state->part == NULL) { /* left out: the next one takes its place */
+                c->part_count--;
+                memmove(&c->parts[op->part], &c->parts[op->part + 1], (c->part_count - op->part) * sizeof *c->parts);
+                op->version->colls[op->coll]->part_count = c->part_count;
+                op->part--;
+                continue;
+            }
+            if (state->part->bare) continue;
             OMEN_TRY(open_indexes(op, &c->parts[op->part], c->coll, state, err));
         }
     }
@@ -309,12 +355,29 @@ static omen_status mark_dead(void *arg, const omen_hash128 *target, const uint32
     return OMEN_OK;
 }
 
+static omen_status read_dead(omen_open_op *op, omen_coll_version *v, omen_error *err) {
+    tombstone_target t = {v, op->part};
+    omen_error why = {0};
+    if (!op->tombstones_lost) {
+        omen_status s = omen_part_tombstones(v->parts[op->part].part, &op->tombstones, mark_dead, &t, &why);
+        if (s == OMEN_OK || s == OMEN_PENDING) return s;
+        if (s != OMEN_ERR_CORRUPT || op->salvage == NULL) {
+            if (err != NULL) *err = why;
+            return s;
+        }
+        op->tombstones_lost = true;
+        op->why = why;
+    }
+    OMEN_TRY(omen_salvage_replaced(op->salvage, v, op->part, &op->why, err));
+    op->tombstones_lost = false;
+    return OMEN_OK;
+}
+
 static omen_status read_tombstones(omen_open_op *op, omen_error *err) {
     for (; op->coll < op->version->count; op->coll++, op->part = 0) {
         omen_coll_version *v = op->version->colls[op->coll];
         for (; op->part < v->part_count; op->part++) {
-            tombstone_target t = {v, op->part};
-            OMEN_TRY(omen_part_tombstones(v->parts[op->part].part, &op->tombstones, mark_dead, &t, err));
+            OMEN_TRY(read_dead(op, v, err));
             op->tombstones.bytes.len = 0;
             op->tombstones.done = 0;
         }
@@ -335,6 +398,7 @@ static omen_status replay_rows(omen_db *db, const omen_recovered_frame *f, omen_
     omen_coll_version *v = omen_version_find(db->current, id);
     if (v == NULL && id < db->next_collection_id) return OMEN_OK; /* of a collection dropped since */
     if (v == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, "the log writes to collection %u, which never existed", id);
+    if (v->coll->schema.text != NULL) OMEN_TRY(omen_later(err));
     OMEN_TRY(omen_text_fields_load(v->coll->schema.text, false));
     omen_arena arena;
     omen_arena_init(&arena, &db->mem, 1u << 16);
@@ -413,12 +477,12 @@ static omen_status replay(void *arg, const omen_recovered_frame *f, omen_error *
     if (f->count != 0 && f->first_lsn + f->count - 1 <= op->body.flushed_lsn) return OMEN_OK;
     for (;;) {
         /* As when it was written: a table that is full is frozen before the next write. */
-        omen_status s = db->options.read_only ? freeze_read_only(op, f->epoch, err) : relieve(op, f->epoch, err);
+        omen_status s = db->options.read_only || op->salvage != NULL ? freeze_read_only(op, f->epoch, err) : relieve(op, f->epoch, err);
         if (s == OMEN_PENDING) return s;
         op->replay_epoch = f->epoch;
         bool again = op->starved;
         if (s == OMEN_OK) s = replay_frame(db, f, err);
-        if (s == OMEN_ERR_MEMORY && !again && !db->options.read_only && (db->active_records != 0 || omen_frozen_count(db) != 0)) {
+        if (s == OMEN_ERR_MEMORY && !again && !db->options.read_only && op->salvage == NULL && (db->active_records != 0 || omen_frozen_count(db) != 0)) {
             op->starved = true;
             continue;
         }
@@ -438,8 +502,26 @@ static void tell_torn(omen_db *db, uint64_t bytes) {
     db->host->log(db->host->ctx, OMEN_LOG_INFO, line, OMEN_MIN(n, sizeof line - 1));
 }
 
+static void tell_gap(void *arg, const omen_log_gap *gap) {
+    const omen_open_op *op = arg;
+    omen_findings *f = op->salvage->findings;
+    omen_log_gap lost = *gap;
+    omen_file_name name = omen_log_file_name(gap->epoch);
+    char holds[120];
+    lost.from_lsn = OMEN_MAX(gap->from_lsn, op->body.flushed_lsn + 1); /* what is in segments is not lost */
+    bool loses = lost.from_lsn <= lost.to_lsn;
+    if (loses) {
+        omen_format(holds, sizeof holds, "the records of LSN %llu to %llu", (unsigned long long)lost.from_lsn, (unsigned long long)lost.to_lsn);
+        omen_findings_lose_log(f, &lost);
+    }
+    omen_findings_add(f, &(omen_damage){.file = name.text, .kind = "log", .has_place = true, .offset = gap->offset, .bytes = gap->bytes,
+                                        .holds = loses ? holds : "no record that is not in a segment", .loses = loses,
+                                        .message = gap->bytes == 0 ? "the file ends early, or is missing" : "no valid frame of the log"});
+}
+
 static omen_status recover(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
+    if (op->salvage != NULL && db->log_first_epoch != 0) OMEN_TRY(omen_salvage_judge(op->salvage, db, err));
     if (op->recovery == NULL) {
         db->next_file = op->body.next_file;
         db->log_first_epoch = op->body.log_first_epoch;
@@ -451,6 +533,11 @@ static omen_status recover(omen_open_op *op, omen_error *err) {
         if (s != OMEN_OK) return omen_fail(err, s, "out of memory recovering the log");
         db->proven_lsn = OMEN_MAX(op->body.durable_lsn, op->body.flushed_lsn);
         omen_recovery_prove(op->recovery, db->proven_lsn);
+        if (op->salvage != NULL) {
+            OMEN_TRY(omen_salvage_judge(op->salvage, db, err));
+            const omen_log_salvage salvage = {op->salvage->later, tell_gap, op};
+            if (op->salvage->log_damaged) omen_recovery_salvage(op->recovery, &salvage);
+        }
     }
     OMEN_TRY(omen_recovery_step(op->recovery, err));
     op->recovered = *omen_recovery_result_of(op->recovery);

@@ -274,7 +274,7 @@ static omen_status settle(omen_purge_op *p, omen_error *err) {
     omen_lock_take(&db->maintain_lock);
     building = db->indexing != NULL;
     omen_lock_drop(&db->maintain_lock);
-    if (building) OMEN_TRY(omen_indexing_step(db, &more));
+    if (building) OMEN_TRY(omen_indexing_step(db, &more, err));
     OMEN_TRY(omen_maintain_step(db, 0, &more, err));
     if (more) return OMEN_OK;
     p->names.names.len = 0;

@@ -70,7 +70,7 @@ omen_status omen_read_op_scroll(omen_read_op *op, omen_key after, size_t limit, 
 omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, const omen_json_val *root, omen_error *err);
 omen_status omen_read_op_step(omen_read_op *op, omen_error *err); /* repeat on PENDING */
 /* How a search was answered, after its step answered OK (explain.c). */
-void omen_explain_write(omen_read_op *op, omen_jw *w);
+OMEN_LATER void omen_explain_write(omen_read_op *op, omen_jw *w);
 /* An index as JSON: kind, parameters, file, memory, audit. */
 void omen_index_write_json(const omen_index *x, omen_jw *w);
 omen_results *omen_read_op_take(omen_read_op *op);                /* GET, SCROLL, SEARCH: the caller's */
@@ -82,6 +82,6 @@ omen_status omen_scroll_step(omen_read_op *op, omen_error *err);
 void omen_scroll_free(omen_read_op *op);
 omen_status omen_search_step(omen_read_op *op, omen_error *err);
 omen_status omen_count_step(omen_read_op *op, omen_error *err);
-omen_status omen_check_step(omen_read_op *op, omen_error *err);
+OMEN_LATER omen_status omen_check_step(omen_read_op *op, omen_error *err);
 
 #endif

@@ -444,6 +444,7 @@ omen_status omen_schema_multi(const omen_schema *s, omen_str name, uint32_t *out
 omen_status omen_schema_open_part(const omen_schema_copy *s, omen_store *st, const omen_segment_info *info, omen_part **out, omen_error *err) {
     OMEN_TRY(omen_part_open(st, info, s->fields, s->schema.vector_count, out, err));
     omen_status status = omen_part_multi_open(*out, s->multi_fields, s->schema.multi_count, err);
+    if (status == OMEN_OK && s->text != NULL) status = omen_later(err);
     if (status == OMEN_OK && s->text != NULL) status = omen_part_text_open(*out, s->text->count, err);
     if (status == OMEN_OK || status == OMEN_PENDING) return status;
     omen_part_unref(*out);

@@ -218,8 +218,8 @@ uint32_t omen_search_fields(const omen_read_op *op) {
 
 static void end_legs(omen_search_op *s) {
     for (uint32_t i = 0; i < s->vector_count && s->vector_legs != NULL; i++) omen_vector_leg_deinit(&s->vector_legs[i]);
-    omen_text_leg_deinit(&s->text);
-    omen_text_leg_deinit(&s->sparse);
+    if (s->has_words) omen_text_leg_deinit(&s->text);
+    if (s->has_sparse) omen_text_leg_deinit(&s->sparse);
     if (s->has_multi) omen_multi_leg_deinit(&s->multi);
     omen_fused_deinit(&s->fused);
     s->fused = (omen_fused){0};

@@ -69,11 +69,11 @@ void omen_search_free(omen_read_op *op);
 uint32_t omen_search_fields(const omen_read_op *op); /* the field whose vectors come with the hits */
 
 /* Examples of "recommend" (search_examples.c): reads their vectors and makes a query of them. */
-omen_status omen_search_examples_read(omen_read_op *op, const omen_query *q, omen_error *err);
-omen_status omen_search_examples_step(omen_read_op *op, omen_error *err);
-void omen_search_examples_free(omen_read_op *op);
+OMEN_LATER omen_status omen_search_examples_read(omen_read_op *op, const omen_query *q, omen_error *err);
+OMEN_LATER omen_status omen_search_examples_step(omen_read_op *op, omen_error *err);
+OMEN_LATER void omen_search_examples_free(omen_read_op *op);
 /* Whether a hit is one of the examples. */
-bool omen_search_is_example(const omen_read_op *op, omen_key key);
+OMEN_LATER bool omen_search_is_example(const omen_read_op *op, omen_key key);
 
 /* What leg number `leg` is. */
 omen_search_leg omen_search_leg_of(const omen_search_op *s, uint32_t leg);
@@ -81,25 +81,25 @@ omen_search_leg omen_search_leg_of(const omen_search_op *s, uint32_t leg);
 static inline uint32_t omen_search_subs(const omen_search_op *s) { return s->leg_count > 1 || s->reranking != NULL ? s->leg_count + (s->reranking != NULL) : 0; }
 
 /* "rerank" (search_rerank.c): the best hits are ordered by their score of several vectors; one that has none there is left out. How many are compared; the name of its sub-score. */
-omen_status omen_search_rerank_read(omen_read_op *op, omen_error *err);
+OMEN_LATER omen_status omen_search_rerank_read(omen_read_op *op, omen_error *err);
 uint32_t omen_search_rerank_candidates(const omen_read_op *op);
-omen_str omen_search_rerank_name(const omen_read_op *op);
-omen_status omen_search_rerank(omen_read_op *op, omen_error *err);
+OMEN_LATER omen_str omen_search_rerank_name(const omen_read_op *op);
+OMEN_LATER omen_status omen_search_rerank(omen_read_op *op, omen_error *err);
 void omen_search_rerank_explain(const omen_read_op *op, omen_jw *w);
-void omen_search_rerank_free(omen_read_op *op);
+OMEN_LATER void omen_search_rerank_free(omen_read_op *op);
 
 /* Each is a step: repeat on PENDING. (search_diverse.c, search_group.c, search_facets.c, search_marks.c) */
-omen_status omen_search_diversify(omen_read_op *op, omen_error *err);
-void omen_search_diversify_free(omen_read_op *op);
+OMEN_LATER omen_status omen_search_diversify(omen_read_op *op, omen_error *err);
+OMEN_LATER void omen_search_diversify_free(omen_read_op *op);
 /* *enough: as many groups are full as are wanted, or there is nothing more. */
-omen_status omen_search_group(omen_read_op *op, omen_error *err);
-void omen_search_group_free(omen_read_op *op);
-omen_status omen_search_facets_read(omen_read_op *op, omen_error *err);
-omen_status omen_search_facets_step(omen_read_op *op, omen_error *err);
-void omen_search_facets_free(omen_read_op *op);
-omen_status omen_search_marks_read(omen_read_op *op, omen_error *err);
+OMEN_LATER omen_status omen_search_group(omen_read_op *op, omen_error *err);
+OMEN_LATER void omen_search_group_free(omen_read_op *op);
+OMEN_LATER omen_status omen_search_facets_read(omen_read_op *op, omen_error *err);
+OMEN_LATER omen_status omen_search_facets_step(omen_read_op *op, omen_error *err);
+OMEN_LATER void omen_search_facets_free(omen_read_op *op);
+OMEN_LATER omen_status omen_search_marks_read(omen_read_op *op, omen_error *err);
 /* Of the hit at op->place, into op->results. */
-omen_status omen_search_marks_step(omen_read_op *op, omen_error *err);
-void omen_search_marks_free(omen_read_op *op);
+OMEN_LATER omen_status omen_search_marks_step(omen_read_op *op, omen_error *err);
+OMEN_LATER void omen_search_marks_free(omen_read_op *op);
 
 #endif

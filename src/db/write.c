@@ -459,7 +459,7 @@ static omen_status turn_stage(omen_write_op *op, omen_error *err) {
         /* With threads, a write that is not the first waits by helping whoever is. */
         s = omen_maintain_step(db, 0, &more, err);
         if (s == OMEN_OK) continue;
-        if (first && !op->starved && !op->unhelped && (s == OMEN_ERR_MEMORY || s == OMEN_ERR_LIMIT) && omen_frozen_count(db) < OMEN_MAX_FROZEN) {
+        if (first && !op->starved && !op->unhelped && (s == OMEN_ERR_MEMORY || s == OMEN_ERR_LIMIT || s == OMEN_ERR_UNSUPPORTED) && omen_frozen_count(db) < OMEN_MAX_FROZEN) {
             op->unhelped = true;
             continue;
         }
@@ -483,6 +483,7 @@ omen_status omen_write_op_step(omen_write_op *op, bool wait_durable, omen_error 
         if (!db->options.manual_maintenance && due && db->host->wake != NULL) db->host->wake(db->host->ctx);
     }
     if (op->kind == OMEN_KIND_CREATE) {
+        if (op->taken->schema.text != NULL) OMEN_TRY(omen_later(err));
         bool again = !op->languages_asked;
         op->languages_asked = true;
         OMEN_TRY(omen_text_fields_load(op->taken->schema.text, again));

@@ -157,5 +157,4 @@ static void disk_close(omen_index *x) {
     x->state = NULL;
 }
 
-const omen_index_kind_ops omen_index_disk_ops = {&omen_graph_builder, disk_open, disk_close, omen_disk_verify, omen_disk_verify_free,
-                                                 omen_disk_search_begin, omen_disk_search_step, omen_disk_search_end};
+const omen_index_kind_ops omen_index_disk_ops = {&omen_disk_builder, disk_open, disk_close, omen_disk_search_begin, omen_disk_search_step, omen_disk_search_end};

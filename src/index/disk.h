@@ -99,7 +99,7 @@ omen_status omen_disk_search_begin(omen_index *x, const omen_index_query *q, ome
 omen_status omen_disk_search_step(omen_index_search *s, omen_error *err);
 void omen_disk_search_end(omen_index_search *s);
 void omen_disk_search_free(omen_mem *m, struct disk_search *s); /* NULL is fine */
-/* disk_verify.c */
+/* disk_verify.c. As the builder says (kinds.h). */
 omen_status omen_disk_verify(omen_index *x, void **place, omen_error *err);
 void omen_disk_verify_free(omen_index *x, void *place);
 

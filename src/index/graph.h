@@ -63,4 +63,8 @@ omen_status omen_graph_connect(omen_mem *m, const omen_graph *g, uint32_t *chang
 /* Rows that are not reached. OMEN_ERR_MEMORY. */
 omen_status omen_graph_unreached(omen_mem *m, const omen_graph *g, uint32_t *count, omen_error *err);
 
+/* hnsw.c. As the builder says (kinds.h). */
+omen_status omen_hnsw_verify(omen_index *x, void **place, omen_error *err);
+void omen_hnsw_verify_free(omen_index *x, void *place);
+
 #endif

@@ -355,4 +355,5 @@ static void build_free(omen_index_build *base) {
     omen_free(m, b, sizeof *b);
 }
 
-const omen_index_builder omen_graph_builder = {build_new, build_step, build_free};
+const omen_index_builder omen_hnsw_builder = {build_new, build_step, build_free, omen_hnsw_verify, omen_hnsw_verify_free};
+const omen_index_builder omen_disk_builder = {build_new, build_step, build_free, omen_disk_verify, omen_disk_verify_free};

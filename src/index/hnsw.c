@@ -337,7 +337,7 @@ static bool lists_sound(const omen_level *g) {
     return true;
 }
 
-static omen_status hnsw_verify(omen_index *x, void **place, omen_error *err) {
+omen_status omen_hnsw_verify(omen_index *x, void **place, omen_error *err) {
     hnsw *h = x->state;
     (void)place;
     for (uint32_t l = 0; l <= h->graph.top; l++)
@@ -347,6 +347,6 @@ static omen_status hnsw_verify(omen_index *x, void **place, omen_error *err) {
     return lost == 0 ? OMEN_OK : omen_index_damaged(x, err, "rows of a graph cannot be reached");
 }
 
-static void hnsw_verify_free(omen_index *x, void *place) { (void)x, (void)place; }
+void omen_hnsw_verify_free(omen_index *x, void *place) { (void)x, (void)place; }
 
-const omen_index_kind_ops omen_index_hnsw_ops = {&omen_graph_builder, hnsw_open, hnsw_close, hnsw_verify, hnsw_verify_free, hnsw_search_begin, hnsw_search_step, hnsw_search_end};
+const omen_index_kind_ops omen_index_hnsw_ops = {&omen_hnsw_builder, hnsw_open, hnsw_close, hnsw_search_begin, hnsw_search_step, hnsw_search_end};

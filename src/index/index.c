@@ -57,6 +57,8 @@ static omen_status read_meta(omen_index *x, omen_error *err) {
     if (omen_get32(m) != 1) return omen_fail(err, OMEN_ERR_VERSION, "an index was written by a newer OmenDB; upgrade this one");
     if (omen_get32(m + 8) != x->rows || omen_get32(m + 12) != x->dimensions || omen_get32(m + 16) != (uint32_t)x->metric || omen_get32(m + 20) != (uint32_t)x->element)
         return omen_index_damaged(x, err, "the index is of other vectors than its segment's");
+    /* A graph in memory is what most have; the other kinds come with what builds them. */
+    if (omen_get32(m + 4) != OMEN_INDEX_HNSW) OMEN_TRY(omen_later(err));
     x->ops = ops_of(omen_get32(m + 4));
     if (x->ops == NULL) return omen_index_damaged(x, err, "the index is of no known kind");
     x->options = (omen_index_options){.kind = (omen_index_kind)omen_get32(m + 4), .codec = (omen_codec)omen_get32(m + 24), .m = omen_get32(m + 28),
@@ -250,7 +252,7 @@ omen_status omen_index_verify(omen_index *x, omen_index_check **place, omen_erro
     omen_status s = c->intact ? OMEN_OK : omen_segment_verify(x->segment, &c->segment, err);
     if (s == OMEN_OK) {
         c->intact = true;
-        s = x->ops->verify(x, &c->own, err);
+        s = x->ops->builder->verify(x, &c->own, err);
     }
     if (s != OMEN_PENDING) {
         omen_index_check_free(x, c);
@@ -261,7 +263,7 @@ omen_status omen_index_verify(omen_index *x, omen_index_check **place, omen_erro
 
 void omen_index_check_free(omen_index *x, omen_index_check *place) {
     if (place == NULL) return;
-    if (place->own != NULL) x->ops->verify_free(x, place->own);
+    if (place->own != NULL) x->ops->builder->verify_free(x, place->own);
     omen_segment_check_deinit(x->segment, &place->segment);
     omen_free(x->store->mem, place, sizeof *place);
 }

@@ -10,6 +10,7 @@
 #define OMEN_INDEX_INDEX_H
 
 #include "base/bits.h"
+#include "base/later.h"
 #include "store/segment.h"
 
 /* Sections of an index file. Each kind's header says what lies in them. */
@@ -87,7 +88,7 @@ uint32_t omen_index_want(const omen_index *x, uint32_t k, uint32_t effort);
  * from the entry). Step: repeat on PENDING with the same *place (NULL at first); it frees *place at the end. OMEN_ERR_CORRUPT with the place. */
 typedef struct omen_index_check omen_index_check;
 omen_status omen_index_verify(omen_index *x, omen_index_check **place, omen_error *err);
-void omen_index_check_free(omen_index *x, omen_index_check *place); /* a check that is given up */
+OMEN_LATER void omen_index_check_free(omen_index *x, omen_index_check *place); /* a check that is given up */
 
 /* ---- searching ---- */
 

@@ -232,7 +232,7 @@ static omen_status check_residuals(const omen_index *x, const omen_ivf *v, omen_
     return OMEN_OK;
 }
 
-static omen_status ivf_verify(omen_index *x, void **place, omen_error *err) {
+omen_status omen_ivf_verify(omen_index *x, void **place, omen_error *err) {
     const ivf *h = x->state;
     (void)place;
     OMEN_TRY(check_lists(x, &h->view, err));
@@ -241,6 +241,6 @@ static omen_status ivf_verify(omen_index *x, void **place, omen_error *err) {
     return check_codes(x, &h->view, h->view.codes, h->view.bias, h->view.rows, err);
 }
 
-static void ivf_verify_free(omen_index *x, void *place) { (void)x, (void)place; }
+void omen_ivf_verify_free(omen_index *x, void *place) { (void)x, (void)place; }
 
-const omen_index_kind_ops omen_index_ivf_ops = {&omen_ivf_builder, ivf_open, ivf_close, ivf_verify, ivf_verify_free, ivf_search_begin, ivf_search_step, ivf_search_end};
+const omen_index_kind_ops omen_index_ivf_ops = {&omen_ivf_builder, ivf_open, ivf_close, ivf_search_begin, ivf_search_step, ivf_search_end};

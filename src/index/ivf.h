@@ -101,4 +101,8 @@ omen_status omen_ivf_scan_room(omen_ivf_scan *s, const omen_ivf *v, uint32_t eff
  * with an accept as many as it takes to see about as many rows that may be as were planned for, else some. After omen_ivf_scan_room. */
 void omen_ivf_search(const omen_ivf *v, omen_ivf_scan *s, const void *vector, const omen_may *filter);
 
+/* ivf.c. As the builder says (kinds.h). */
+omen_status omen_ivf_verify(omen_index *x, void **place, omen_error *err);
+void omen_ivf_verify_free(omen_index *x, void *place);
+
 #endif

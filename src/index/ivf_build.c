@@ -500,4 +500,4 @@ static void build_free(omen_index_build *base) {
     omen_free(m, b, sizeof *b);
 }
 
-const omen_index_builder omen_ivf_builder = {build_new, build_step, build_free};
+const omen_index_builder omen_ivf_builder = {build_new, build_step, build_free, omen_ivf_verify, omen_ivf_verify_free};

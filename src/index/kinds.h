@@ -14,11 +14,13 @@
 /* Candidates that a graph keeps at most where the slack says how far to go. */
 #define OMEN_GRAPH_REACH 4096u
 
-/* Building. build_new allocates *out whose first member is omen_index_build, and fills in all of that but `ops`. */
+/* Building and verifying: what is loaded later (base/later.h). build_new allocates *out whose first member is omen_index_build, and fills in all of that but `ops`. */
 typedef struct omen_index_builder {
     omen_status (*build_new)(omen_store *st, uint64_t number, const omen_index_options *o, const omen_vectors *v, omen_index_build **out, omen_error *err);
     omen_status (*build_step)(omen_index_build *b, omen_segment_info *info, bool *done, omen_error *err);
     void (*build_free)(omen_index_build *b);
+    omen_status (*verify)(omen_index *x, void **place, omen_error *err); /* after the checksums. Step; frees *place at the end */
+    void (*verify_free)(omen_index *x, void *place);
 } omen_index_builder;
 
 typedef struct omen_index_kind_ops {
@@ -26,8 +28,6 @@ typedef struct omen_index_kind_ops {
     /* Opening: x is filled (segment open, meta read into x->meta); *kind is the kind's own state. Step. On failure index.c calls close. */
     omen_status (*open)(omen_index *x, omen_error *err);
     void (*close)(omen_index *x); /* frees x->state; may be NULL */
-    omen_status (*verify)(omen_index *x, void **place, omen_error *err); /* after the checksums. Step; frees *place at the end */
-    void (*verify_free)(omen_index *x, void *place);
     /* Searching: *out's first member is omen_index_search. */
     omen_status (*search_begin)(omen_index *x, const omen_index_query *q, omen_index_search **out, omen_error *err);
     omen_status (*search_step)(omen_index_search *s, omen_error *err);
@@ -74,7 +74,7 @@ struct omen_index_search {
 };
 
 extern const omen_index_kind_ops omen_index_hnsw_ops, omen_index_disk_ops, omen_index_ivf_ops;
-extern const omen_index_builder omen_graph_builder, omen_ivf_builder;
+extern const omen_index_builder omen_hnsw_builder, omen_disk_builder, omen_ivf_builder;
 
 /* Writes the fixed part of the meta for a build (audit points included) into `meta`. */
 void omen_index_meta_put(const omen_index_build *b, const omen_index_point *points, uint32_t count, uint8_t meta[OMEN_INDEX_META_FIXED]);

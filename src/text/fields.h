@@ -12,6 +12,7 @@
 #define OMEN_TEXT_FIELDS_H
 
 #include "base/json.h"
+#include "base/later.h"
 #include "text/analyze.h"
 #include "text/bm25.h"
 
@@ -51,7 +52,7 @@ typedef struct omen_text_sink {
 
 /* Used by one thread at a time; refers to the fields. short_texts: for queries, see analyze.h. OMEN_ERR_MEMORY. */
 omen_status omen_text_reader_new(omen_text_fields *f, bool short_texts, omen_text_reader **out, omen_error *err);
-void omen_text_reader_free(omen_text_reader *r); /* NULL is fine */
+OMEN_LATER void omen_text_reader_free(omen_text_reader *r); /* NULL is fine */
 /* Step: has the host load the languages of the fields that are not there (omen_language_load); OMEN_PENDING, or OMEN_OK. NULL is fine. */
 omen_status omen_text_fields_load(const omen_text_fields *f, bool again);
 /* The fields' own, made at its first use, and anew when a language has been loaded since. The write lock is held. */

@@ -9,13 +9,14 @@
 
 #include <stdatomic.h>
 
+#include "base/later.h"
 #include "text/terms.h"
 
 typedef struct omen_text_memory omen_text_memory;
 typedef struct omen_text_memory_term omen_text_memory_term;
 
 omen_status omen_text_memory_new(omen_mem *m, const omen_postings_options *o, omen_text_memory **out);
-void omen_text_memory_free(omen_text_memory *x); /* NULL is fine; nobody reads */
+OMEN_LATER void omen_text_memory_free(omen_text_memory *x); /* NULL is fine; nobody reads */
 size_t omen_text_memory_bytes(const omen_text_memory *x);
 
 /* Rows are staged, then committed or given up, all at once: staging may answer OMEN_ERR_MEMORY, committing never fails. A row begins with

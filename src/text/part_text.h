@@ -17,9 +17,9 @@ omen_part_extra_writer omen_part_text_writer_hook(omen_part_text_writer *w);
 
 /* Opens what an open part has of the fields' postings; they go with the part. Step: repeat on PENDING. OMEN_ERR_CORRUPT, _IO, _MEMORY, _VERSION; then the part
  * is as it was. */
-omen_status omen_part_text_open(omen_part *p, uint32_t field_count, omen_error *err);
+OMEN_LATER omen_status omen_part_text_open(omen_part *p, uint32_t field_count, omen_error *err);
 /* Whether writing the part anew would give it an index that is missing now, or that other rules made. */
-bool omen_part_text_stale(const omen_part *p, omen_text_fields *f);
+OMEN_LATER bool omen_part_text_stale(const omen_part *p, omen_text_fields *f);
 /* Postings of a field; NULL: the part has none. */
 const omen_postings *omen_part_text(const omen_part *p, uint32_t field);
 

@@ -7,11 +7,13 @@
  */
 import { STATUS } from "../codes.js";
 import { OmenError, asOmenError } from "../errors.js";
-import { Language, type LanguageLoader } from "../languages.js";
+import { LATER, Language, type LanguageLoader } from "../languages.js";
 import type { MaybePromise, Storage, StorageFile } from "../storage/storage.js";
 import type { LogLevel } from "../types.js";
 
 const PENDING = Symbol("pending");
+/** How long the second part is not asked for again after that has failed: every call that waits for it is told why, and a page that is offline is left in peace. */
+const RETRY_MS = 1000;
 const MODES = ["read", "write", "create"] as const;
 const LEVELS: readonly LogLevel[] = ["error", "warn", "info", "debug"];
 
@@ -56,7 +58,11 @@ export class HostImports {
   /** Called whenever a promise has settled. */
   onProgress: () => void = () => {};
   onLog: ((level: LogLevel, line: string) => void) | undefined;
-  /** Loads modules of languages. */
+  /** Why the second part is not there, when it has been asked for in vain. */
+  laterFailure: OmenError | undefined;
+  /** What the second part links with. */
+  exports: WebAssembly.Exports | undefined;
+  /** Loads modules of languages, and the second part. */
   loadLanguage: LanguageLoader | undefined;
   /** Hands a language to the core by the number it asked with; answers `false` when there is no memory for it. */
   registerLanguage: (language: number, version: number, stops: Uint8Array) => boolean = () => false;
@@ -69,6 +75,8 @@ export class HostImports {
   #releases: Promise<void>[] = [];
   #languages = new Map<number, AskedLanguage>();
   #failedLanguages = new Map<string, OmenError>();
+  #later: "absent" | "loading" | "there" = "absent";
+  #laterFailedAt = 0;
   #decoder = new TextDecoder();
   #encoder = new TextEncoder();
 
@@ -154,6 +162,7 @@ export class HostImports {
       storage_release: (storage: number) => this.#release(storage),
       language_load: (language: number, code: number, again: number) => this.#loadLanguage(language, this.text(code >>> 0, 2), again !== 0),
       language_stem: (language: number, word: number, length: number, room: number) => this.#languages.get(language)!.language!.stem(this.heap, word >>> 0, length, room),
+      later_load: () => this.#loadLater(),
       wall_ms: () => Date.now(),
       ticks: () => performance.now() * 1e6,
       entropy: (into: number, length: number) =>
@@ -216,6 +225,38 @@ export class HostImports {
       }
     }
     asked.loading = false;
+    this.outstanding--;
+    this.onProgress();
+  }
+
+  #loadLater(): number {
+    if (this.#later === "there") return 0;
+    if (this.#later === "absent") {
+      if (this.laterFailure !== undefined && performance.now() - this.#laterFailedAt < RETRY_MS) return -this.laterFailure.status;
+      this.#later = "loading";
+      this.outstanding++;
+      void this.#fetchLater();
+    }
+    return -STATUS.OMEN_PENDING;
+  }
+
+  async #fetchLater(): Promise<void> {
+    try {
+      if (this.loadLanguage === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", "this engine was given no way to load it");
+      const module = await this.loadLanguage(LATER);
+      try {
+        new WebAssembly.Instance(module, { omendb: this.exports! as WebAssembly.ModuleImports });
+      } catch (error) {
+        throw new OmenError("OMEN_ERR_UNSUPPORTED", `what was loaded is not the second part of this build: ${(error as Error).message}`, { cause: error });
+      }
+      this.#later = "there";
+      this.laterFailure = undefined;
+    } catch (error) {
+      const { detail } = asOmenError(error);
+      this.#later = "absent";
+      this.#laterFailedAt = performance.now();
+      this.laterFailure = new OmenError("OMEN_ERR_UNSUPPORTED", detail, { cause: error });
+    }
     this.outstanding--;
     this.onProgress();
   }

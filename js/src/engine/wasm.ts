@@ -50,7 +50,7 @@ const FROM_STORAGE = new Set(["OMEN_ERR_IO", "OMEN_ERR_FULL", "OMEN_ERR_POISONED
 
 export interface WasmEngineOptions {
   log?: ((level: LogLevel, line: string) => void) | undefined;
-  /** Loads the modules of languages that the module has not inside; without it, text of those cannot be searched. */
+  /** Loads the module's second part, and the modules of languages that it has not inside; without it, what those are for is refused. */
   language?: LanguageLoader | undefined;
 }
 
@@ -76,6 +76,7 @@ export class WasmEngine implements Engine {
     this.#host.registerLanguage = (language, version, stops) => this.#registerLanguage(language, version, stops);
     const instance = new WebAssembly.Instance(module, { omen_host: this.#host.imports() as WebAssembly.ModuleImports });
     this.#exports = instance.exports as unknown as Exports;
+    this.#host.exports = instance.exports;
     this.#host.bind(this.#exports.memory);
     this.#exports._initialize?.();
     this.#engine = this.#exports.engine_new() >>> 0;
@@ -180,8 +181,11 @@ export class WasmEngine implements Engine {
   }
   #lastFailure: OmenError | undefined;
 
-  /** Why a language is not there, and what helps: the core knows only that it is not. */
+  /** Why a language or the second part is not there, and what helps: the core knows only that it is not. */
   #explainLanguage(response: Uint8Array<ArrayBuffer>, message: string): Uint8Array<ArrayBuffer> {
+    const later = this.#host.laterFailure;
+    if (later !== undefined && message.startsWith("the second part of the module is not loaded"))
+      return encodeError("OMEN_ERR_UNSUPPORTED", `the second part of the module is not loaded: ${later.detail}; see to it that omendb-later.wasm lies beside omendb.wasm and can be loaded, and try again: nothing is lost`);
     const [start, language] = /^.*language "([a-z]{2})" is not loaded/.exec(message) ?? [];
     const failure = language === undefined ? undefined : this.#host.languageFailure(language);
     if (start === undefined || failure === undefined) return response;

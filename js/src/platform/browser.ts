@@ -1,5 +1,6 @@
 /** OmenDB in browsers. The database lives in a worker of its own; an adapter that is given runs in the page, which alone has it. */
 import { compileFrom, compileUrl } from "../engine/fetch.js";
+import { hasRelaxedSimd } from "../engine/probe.js";
 import { WasmEngine } from "../engine/wasm.js";
 import { WorkerEngine } from "../engine/worker.js";
 import { OmenError, asOmenError } from "../errors.js";
@@ -35,7 +36,11 @@ const platform: Platform = {
     indexeddb,
     memory: () => memory(),
   },
-  languages: { packaged: (code) => new URL(`../lang/omendb-lang-${code}.wasm`, import.meta.url), compile: compileUrl },
+  languages: {
+    packaged: (code) => new URL(`../lang/omendb-lang-${code}.wasm`, import.meta.url),
+    later: () => (hasRelaxedSimd() ? new URL("../omendb-relaxed-later.wasm", import.meta.url) : new URL("../omendb-later.wasm", import.meta.url)),
+    compile: compileUrl,
+  },
   readText: async (file) => {
     const response = await fetch(file);
     if (!response.ok) throw new Error(`the server answered ${response.status}`);

@@ -1,5 +1,6 @@
 /** OmenDB where nothing is known of the runtime but the web's own interfaces: in memory, or on an adapter that is given. */
 import { compileFrom, compileUrl } from "../engine/fetch.js";
+import { hasRelaxedSimd } from "../engine/probe.js";
 import { WasmEngine } from "../engine/wasm.js";
 import { OmenError } from "../errors.js";
 import { adapterOf, connectLocally, createDestroy, createOpen, type Platform } from "../open.js";
@@ -13,7 +14,11 @@ const platform: Platform = {
   name: "this platform",
   defaultStorage: () => "memory",
   storages: { memory: () => memory() },
-  languages: { packaged: (code) => new URL(`../lang/omendb-lang-${code}.wasm`, import.meta.url), compile: compileUrl },
+  languages: {
+    packaged: (code) => new URL(`../lang/omendb-lang-${code}.wasm`, import.meta.url),
+    later: () => (hasRelaxedSimd() ? new URL("../omendb-relaxed-later.wasm", import.meta.url) : new URL("../omendb-later.wasm", import.meta.url)),
+    compile: compileUrl,
+  },
   readText: async (file) => (await fetch(file)).text(),
   async connect(request) {
     if (request.engine === "native") throw new OmenError("OMEN_ERR_UNSUPPORTED", "there is no native engine on this platform");

@@ -76,7 +76,11 @@ export function systemPlatform(name: string, environment: (variable: string) => 
     environment,
     defaultStorage: () => "fs",
     storages: { fs: () => fs(), memory: () => memory() },
-    languages: { packaged: (code) => new URL(`lang/omendb-lang-${code}.wasm`, dist), compile: compileFile },
+    languages: {
+      packaged: (code) => new URL(`lang/omendb-lang-${code}.wasm`, dist),
+      later: () => new URL(hasRelaxedSimd() ? "omendb-relaxed-later.wasm" : "omendb-later.wasm", dist),
+      compile: compileFile,
+    },
     readText: (file) => readFile(file, "utf8"),
     async connect(request) {
       const adapter = await adapterOf(platform, request.storage);

@@ -1,9 +1,11 @@
 /**
- * OmenDB on workerd (Cloudflare Workers). Code may not be compiled from bytes there, so both builds are imported as modules and
- * one is instantiated.
+ * OmenDB on workerd (Cloudflare Workers). Code may not be compiled from bytes there, so both builds are imported as modules, each in its two parts,
+ * and one is instantiated.
  */
 import plain from "../omendb.wasm";
+import plainLater from "../omendb-later.wasm";
 import relaxed from "../omendb-relaxed.wasm";
+import relaxedLater from "../omendb-relaxed-later.wasm";
 import { hasRelaxedSimd } from "../engine/probe.js";
 import { WasmEngine } from "../engine/wasm.js";
 import { OmenError } from "../errors.js";
@@ -18,6 +20,7 @@ const platform: Platform = {
   storages: { memory: () => memory() },
   languages: {
     packaged: undefined,
+    later: () => (hasRelaxedSimd() ? relaxedLater : plainLater),
     compile: async () => {
       throw new Error("modules must be imported on workerd: import de from \"omendb/lang/de.wasm\"");
     },
