@@ -70,8 +70,8 @@ class Sealing {
 
   /** Gives a file its header: an id and a data key of its own. Durable when done. */
   *begin(content: Content, inner: StorageFile, size: number): Steps<void> {
-    const dataKey = this.suite.random(32);
     const fileId = this.suite.random(16);
+    const dataKey = this.suite.random(32);
     const header = new Uint8Array(HEADER);
     header.set(yield* makeSlot(this.ring, this.suite.random, content.name, 1, fileId, dataKey));
     content.cipher?.forget();

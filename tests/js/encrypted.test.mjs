@@ -1,0 +1,263 @@
+// Encryption at rest: the same files by every engine and every library, keys that fit and keys that do not, changes of keys, damage, and what the files show.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, test } from "node:test";
+import { loadNative } from "../../js/dist/engine/native.js";
+import { open } from "../../js/dist/platform/node.js";
+import { randomBytes, webSuite } from "../../js/dist/storage/encrypted-crypto.js";
+import { nodeSuite } from "../../js/dist/storage/encrypted-node.js";
+import { encrypted } from "../../js/dist/storage/encrypted.js";
+import { memory } from "../../js/dist/storage/memory.js";
+
+const root = mkdtempSync(path.join(tmpdir(), "omen-encrypted-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+let places = 0;
+const place = () => path.join(root, `db-${++places}`);
+const key = (n) => new Uint8Array(32).fill(n);
+
+const native = await loadNative(process.env.OMENDB_NATIVE || undefined).catch(() => undefined);
+const withoutNative = native === undefined ? "there is no native engine" : native.encrypts ? false : "the native engine finds no libcrypto";
+await native?.close();
+const engines = withoutNative ? ["wasm"] : ["wasm", "native"];
+
+/** The xorshift of tests/unit/native/encrypted_posix_test.c. */
+function pattern(length, seed) {
+  const bytes = new Uint8Array(length);
+  let x = (Math.imul(seed, 2654435761) | 1) >>> 0;
+  for (let i = 0; i < length; i++) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    bytes[i] = x;
+  }
+  return bytes;
+}
+
+const WRITE = { create: true, readOnly: false };
+const NAME = "log-0000000000000001";
+
+async function contentOf(storage, name) {
+  const file = await storage.openFile(name, "read");
+  try {
+    const into = new Uint8Array(file.size());
+    assert.equal(await file.readAt(0, into), into.length);
+    return into;
+  } finally {
+    file.close();
+  }
+}
+
+async function using(adapter, name, work) {
+  const storage = await adapter.open(name, WRITE);
+  try {
+    return await work(storage);
+  } finally {
+    await storage.close();
+  }
+}
+
+async function put(storage, name, bytes) {
+  const file = await storage.openFile(name, "create");
+  file.writeAt(0, bytes);
+  await file.sync();
+  file.close();
+}
+
+for (const [who, makeSuite] of [["node:crypto", () => nodeSuite], ["WebCrypto", webSuite]]) {
+  test(`${who} writes and reads the file that the native engine writes and reads`, async () => {
+    const golden = new Uint8Array(readFileSync(new URL("../golden/encrypted.bin", import.meta.url)));
+    let at = 0;
+    const random = (length) => Uint8Array.from({ length }, () => at++ * 167 + 13);
+    const inner = memory();
+    const adapter = encrypted(inner, { key: key(0x42), keyId: "test" }, { ...makeSuite(), random });
+    const bytes = pattern(17000, 9);
+    await using(adapter, "a", async (storage) => {
+      const file = await storage.openFile(NAME, "create");
+      file.writeAt(0, bytes.subarray(0, 100));
+      file.truncate(90);
+      file.writeAt(120, bytes);
+      file.writeAt(10, bytes.subarray(0, 3));
+      await file.sync();
+      file.close();
+    });
+    assert.deepEqual(inner.export("a").get(NAME), golden);
+
+    inner.import("b", [[NAME, golden]]);
+    const content = await using(adapter, "b", (storage) => contentOf(storage, NAME));
+    const expected = new Uint8Array(17120);
+    expected.set(bytes.subarray(0, 90));
+    expected.set(bytes, 120);
+    expected.set(bytes.subarray(0, 3), 10);
+    assert.deepEqual(content, expected);
+  });
+
+  test(`${who}: every byte flipped is reported, or changes nothing`, async () => {
+    const inner = memory();
+    const adapter = encrypted(inner, { key: key(1) }, makeSuite());
+    const bytes = pattern(1200, 1);
+    await using(adapter, "a", (storage) => put(storage, "seg-1", bytes));
+    const whole = inner.export("a").get("seg-1");
+    let reported = 0;
+    let shorter = 0;
+    for (let i = 0; i < whole.length; i += who === "WebCrypto" ? 7 : 1) {
+      const damaged = whole.slice();
+      damaged[i] ^= 1 << (i % 8);
+      inner.import("b", [["seg-1", damaged]]);
+      try {
+        const content = await using(adapter, "b", (storage) => contentOf(storage, "seg-1"));
+        if (content.length < bytes.length) {
+          shorter++;
+          assert.deepEqual(content, bytes.subarray(0, content.length));
+        } else assert.deepEqual(content, bytes);
+      } catch (error) {
+        assert.ok(["OMEN_ERR_CORRUPT", "OMEN_ERR_KEY"].includes(error.code), String(error));
+        reported++;
+      }
+    }
+    assert.ok(reported * (who === "WebCrypto" ? 7 : 1) > 1500, `${reported} reported`);
+    assert.ok(shorter > 0);
+  });
+}
+
+const row = (i) => Float32Array.from({ length: 8 }, (_, d) => Math.fround(Math.sin(i * 8 + d)));
+const SECRET = "the quick brown fox has a secret";
+
+/** A database with segments, an index, and records that are only in the log. */
+async function fill(db) {
+  const c = await db.collection("secrets", { vector: { dimensions: 8, metric: "l2" }, text: ["note"] });
+  await c.upsert(Array.from({ length: 300 }, (_, i) => ({ id: `person-${i}`, vector: row(i), note: `${SECRET} ${i}` })));
+  await db.flush();
+  await c.upsert(Array.from({ length: 20 }, (_, i) => ({ id: `late-${i}`, vector: row(1000 + i), note: `${SECRET}, late` })));
+  await db.sync();
+}
+
+async function look(db) {
+  const c = await db.collection("secrets");
+  assert.equal(await c.count(), 320);
+  const [hit] = await c.search({ vector: row(77), k: 1 });
+  assert.equal(hit.id, "person-77");
+  assert.deepEqual((await c.get("late-3")).vector, row(1003));
+  assert.equal((await c.get("late-3")).note, `${SECRET}, late`);
+  await db.check();
+}
+
+async function at(name, options, work) {
+  const db = await open(name, options);
+  try {
+    return await work(db);
+  } finally {
+    await db.close();
+  }
+}
+
+for (const writer of engines) {
+  test(`a database written by ${writer} opens in every engine with its key, and in none without`, async () => {
+    const name = place();
+    await at(name, { engine: writer, encryption: { key: key(1), keyId: "first" } }, fill);
+    for (const reader of engines) {
+      await at(name, { engine: reader, encryption: { key: key(1) } }, look);
+      await at(name, { engine: reader, encryption: { key: key(9), previousKeys: [key(1)] } }, look);
+      await assert.rejects(open(name, { engine: reader, encryption: { key: key(2) } }), { code: "OMEN_ERR_KEY" });
+      await assert.rejects(open(name, { engine: reader }), { code: "OMEN_ERR_KEY", message: /encrypted/ });
+    }
+    await at(name, { engine: writer, encryption: { key: key(1) } }, look); // no attempt changed anything
+    await at(name, { engine: "auto", encryption: { key: key(1) } }, look);
+    await at(name, { engine: "wasm", encryption: { key: await crypto.subtle.importKey("raw", key(1), "AES-GCM", false, ["encrypt", "decrypt"]) } }, look);
+    for (const file of readdirSync(name)) {
+      const bytes = readFileSync(path.join(name, file));
+      assert.equal(bytes.subarray(0, 8).toString(), "OMENSEAL", file);
+      for (const piece of ["quick", "person-", "late-", "secrets", "OMLF", "OMENSEG1", Buffer.from(row(77).buffer).subarray(0, 8)]) assert.equal(bytes.indexOf(piece), -1, `${file} holds ${piece}`);
+    }
+  });
+
+  test(`a plain database of ${writer} is refused with a key`, async () => {
+    const name = place();
+    await at(name, { engine: writer }, fill);
+    for (const reader of engines) await assert.rejects(open(name, { engine: reader, encryption: { key: key(1) } }), { code: "OMEN_ERR_KEY", message: /not encrypted|is not/ });
+    await at(name, { engine: writer }, look);
+  });
+
+  test(`rotate puts a database of ${writer} under another key`, async () => {
+    const name = place();
+    await at(name, { engine: writer, encryption: { key: key(1) } }, fill);
+    await at(name, { encryption: { key: key(2), keyId: "second", previousKeys: [key(1)], rotate: true } }, look);
+    for (const reader of engines) {
+      await at(name, { engine: reader, encryption: { key: key(2) } }, look);
+      await assert.rejects(open(name, { engine: reader, encryption: { key: key(1) } }), { code: "OMEN_ERR_KEY" });
+    }
+    await assert.rejects(open(name, { engine: "wasm", encryption: { key: key(1) } }), { message: /"second"/ });
+  });
+}
+
+test("in memory, and without a wait where the library does not need one", async () => {
+  const storage = memory();
+  await at("a", { storage, encryption: { key: key(1) } }, fill);
+  await at("a", { storage, encryption: { key: key(1) } }, look);
+  for (const [file, bytes] of storage.export("a")) assert.equal(Buffer.from(bytes).indexOf("quick"), -1, file);
+  const opened = await encrypted(storage, { key: key(1) }, nodeSuite).open("a", { create: false, readOnly: true });
+  assert.equal(opened.synchronous, true);
+  await opened.close();
+});
+
+/** An adapter whose storage fails for good at its nth change, as if the power went. */
+function failing(inner, n) {
+  let left = n;
+  const change = (action) => {
+    if (--left <= 0) throw new Error("no power");
+    return action();
+  };
+  return {
+    kind: inner.kind,
+    destroy: (name) => inner.destroy(name),
+    hit: () => left <= 0,
+    async open(name, options) {
+      const storage = await inner.open(name, options);
+      return {
+        ...{ synchronous: true, list: () => storage.list(), remove: (f) => change(() => storage.remove(f)), syncDirectory: () => storage.syncDirectory(), close: () => storage.close() },
+        openFile(file, mode) {
+          const f = storage.openFile(file, mode);
+          return { size: () => f.size(), readAt: (o, b) => f.readAt(o, b), writeAt: (o, b) => change(() => f.writeAt(o, b)), truncate: (s) => change(() => f.truncate(s)), sync: () => change(() => f.sync()), close: () => f.close() };
+        },
+      };
+    },
+  };
+}
+
+test("a change of keys that is cut off at any step loses nothing and can be finished", async () => {
+  const storage = memory();
+  const change = { key: key(2), previousKeys: [key(1)], rotate: true };
+  await using(encrypted(storage, { key: key(1) }, nodeSuite), "a", async (s) => {
+    for (const [i, name] of ["manifest-1", "log-1", "seg-1"].entries()) await put(s, name, pattern(500, i + 1));
+  });
+  const files = storage.export("a");
+  const holds = async (name, options) =>
+    using(encrypted(storage, options, nodeSuite), name, async (s) => {
+      for (const [i, file] of ["manifest-1", "log-1", "seg-1"].entries()) assert.deepEqual(await contentOf(s, file), pattern(500, i + 1));
+    });
+  let steps = 0;
+  for (let n = 1; ; n++) {
+    storage.import("b", files);
+    const inner = failing(storage, n);
+    const result = await encrypted(inner, change, nodeSuite).open("b", WRITE).then((s) => s.close(), (error) => error);
+    if (!inner.hit()) break;
+    steps++;
+    assert.equal(result.code, "OMEN_ERR_IO");
+    await holds("b", { ...change, rotate: false });
+    await holds("b", change);
+    await holds("b", { key: key(2) });
+    await assert.rejects(holds("b", { key: key(1) }), { code: "OMEN_ERR_KEY" });
+  }
+  assert.equal(steps, 12);
+});
+
+test("what is no key is refused", async () => {
+  const other = await crypto.subtle.generateKey({ name: "AES-GCM", length: 128 }, false, ["encrypt", "decrypt"]);
+  const sealing = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt"]);
+  for (const encryption of [{}, null, { key: "secret" }, { key: new Uint8Array(16) }, { key: key(1), keyId: "x".repeat(33) }, { key: key(1), previousKeys: [1] }, { key: key(1), previousKeys: Array(17).fill(key(1)) }, { key: other }, { key: sealing }]) {
+    await assert.rejects(open(place(), { encryption, engine: "wasm" }), { code: "OMEN_ERR_INVALID" });
+  }
+  await assert.rejects(open(place(), { engine: "native", encryption: { key: await crypto.subtle.importKey("raw", key(1), "AES-GCM", false, ["encrypt", "decrypt"]) } }), { code: "OMEN_ERR_UNSUPPORTED" });
+  assert.equal(randomBytes(12).length, 12);
+});
