@@ -22,6 +22,8 @@ static const option options[] = {
     {"memtable-bytes", 0, "SIZE", "an in-memory table is written out at this size", true},
     {"memory-bytes", 0, "SIZE", "limit of all memory of the database", true},
     {"index-bytes", 0, "SIZE", "memory that indexes may keep beside the blocks", true},
+    {"key-file", 0, "FILE", "the key of an encrypted database: 32 bytes, as hex, base64, or as they are", true},
+    {"key-id", 0, "TEXT", "a label of the key, readable in every new file", true},
     {"help", 'h', NULL, "show the help of the command", true},
 
     {"collection", 'c', "NAME", "the collection; may be left out when there is only one", false},
@@ -99,6 +101,8 @@ static const option options[] = {
     {"highlight-fragments", 0, "N", "fragments of a field", false},
     {"plan", 0, "NAME", "how vectors of segments are searched: auto (default), index, matches or scan", false},
     {"deadline-ms", 0, "N", "give up after so many milliseconds", false},
+    {"new-key-file", 0, "FILE", "the key that the database is to have", false},
+    {"new-key-id", 0, "TEXT", "its label", false},
     {"prometheus", 0, NULL, "Prometheus text instead of JSON", false},
     {"label", 0, "NAME=VALUE", "a label for every series; may be given several times", false},
 };

@@ -338,6 +338,12 @@ omen_status cli_run_index(void);
 omen_status cli_run_flush(void);
 omen_status cli_run_compact(void);
 omen_status cli_run_check(void);
+omen_status cli_run_rotate_key(void);
+
+/* ---- keys (key.c) ---- */
+
+/* The key of --key-file or OMENDB_KEY; whoever asked wipes it. */
+omen_status cli_key(omen_encryption *e, bool *given);
 omen_status cli_run_stats(void);
 omen_status cli_run_metrics(void);
 

@@ -5,6 +5,7 @@
 #include <yyjson.h>
 
 #include "cli/cli.h"
+#include "host/encrypted_gcm.h"
 
 static omen_str str(const char *text) { return (omen_str){text, strlen(text)}; }
 
@@ -53,7 +54,15 @@ omen_status cli_database_open(cli_access access, omen_db **out) {
     if (access == CLI_CREATE) CLI_TRY(read_database_id(&o, id));
     if (access == CLI_MAINTAIN) o.manual_maintenance = 1;
     if (access == CLI_READ) o.read_only = 1; /* so it can be read while another program writes */
-    omen_status s = cli_core(omen_open(cli_positional(0), &o, out));
+    omen_encryption keys;
+    bool encrypted = false;
+    omen_status s = cli_key(&keys, &encrypted);
+    if (s == OMEN_OK) {
+        o.encryption = encrypted ? &keys : NULL;
+        s = cli_core(omen_open(cli_positional(0), &o, out));
+    }
+    omen_wipe(&keys, sizeof keys);
+    if (s == OMEN_ERR_KEY) cli_after(" (--key-file FILE, or the variable OMENDB_KEY)");
     if (s == OMEN_ERR_NOT_FOUND && access != CLI_CREATE)
         return cli_fail(s, "there is no database at \"%.200s\"; make one with `omendb create %.200s`, or check the path", cli_positional(0), cli_positional(0));
     if (s == OMEN_ERR_INVALID && o.memory_bytes != 0) cli_after(" (--memory-bytes, --pool-bytes and --memtable-bytes, or their variables OMENDB_MEMORY_BYTES, ...)");

@@ -104,6 +104,10 @@ const cli_command cli_commands[] = {
     {"compact", cli_run_compact, "DATABASE", 1, 1, "merge segments and drop deleted records", "", ""},
     {"check", cli_run_check, "DATABASE", 1, 1, "read everything and verify every checksum", "",
      "The exit code is 50 when something is damaged, and the message names the first place. Nothing is changed."},
+    {"rotate-key", cli_run_rotate_key, "DATABASE", 1, 1, "put an encrypted database under another key", "new-key-file new-key-id ",
+     "The present key comes from --key-file or the variable OMENDB_KEY, the new one from --new-key-file or OMENDB_NEW_KEY. Only the headers\n"
+     "of the files are written, and nothing is lost if that is cut off: ask again to finish it. docs/ENCRYPTION.md tells all of it.\n\n"
+     "  omendb rotate-key notes --key-file old.key --new-key-file new.key"},
     {"stats", cli_run_stats, "DATABASE", 1, 1, "show collections, segments and sizes", "", ""},
     {"metrics", cli_run_metrics, "DATABASE", 1, 1, "show metrics as JSON or Prometheus text", "prometheus label ",
      "Metrics count what a process does with a database, so here they tell of the opening alone; programs that keep a\n"
@@ -224,7 +228,7 @@ static void print_overview(FILE *to) {
     fputs("  version      show the version\n  help         show this, or the help of a command\n\noptions of every command\n", to);
     cli_print_options(to, NULL);
     fputs("\nThe variables OMENDB_PROFILE, OMENDB_DURABILITY, OMENDB_READ_ONLY, OMENDB_POOL_BYTES, OMENDB_MEMTABLE_BYTES,\n"
-          "OMENDB_MEMORY_BYTES and OMENDB_INDEX_BYTES set what no option sets. OMENDB_THREADS limits the threads; OMENDB_LOG=info shows log lines.\n\n"
+          "OMENDB_MEMORY_BYTES, OMENDB_INDEX_BYTES, OMENDB_KEY and OMENDB_KEY_ID set what no option sets. OMENDB_THREADS limits the threads; OMENDB_LOG=info shows log lines.\n\n"
           "begin with\n"
           "  omendb create notes --dimensions 2\n"
           "  omendb upsert notes '{\"id\": \"a\", \"vector\": [1, 0], \"title\": \"east\"}' '{\"id\": \"b\", \"vector\": [0, 1]}'\n"
