@@ -3,6 +3,7 @@
  *   storage     the host opens the place and takes the writer's lock
  *   list        which files are there
  *   manifest    both slots; none: a new database, if that is asked for
+ *   settle      the manifest that was read is made durable
  *   parts       every segment the manifest names: footer and META
  *   tombstones  dead rows of each part, from the parts written after it
  *   recover     the logs since the last flush, into memtables
@@ -14,7 +15,7 @@
 #include "db/salvage.h"
 #include "db/write.h"
 
-typedef enum stage { STORAGE, LIST, MANIFEST, PARTS, TOMBSTONES, RECOVER, CLEAN, FOUND, BEGIN, OPENED } stage;
+typedef enum stage { STORAGE, LIST, MANIFEST, SETTLE, PARTS, TOMBSTONES, RECOVER, CLEAN, FOUND, BEGIN, OPENED } stage;
 
 typedef struct file_list { omen_buf names; /* omen_file_name each */ bool foreign, failed; } file_list;
 
@@ -614,9 +615,14 @@ static omen_status begin(omen_open_op *op, omen_error *err) {
     return OMEN_OK;
 }
 
+static omen_status settle(omen_open_op *op, omen_error *err) {
+    omen_db *db = op->db;
+    return db->options.read_only || db->manifest == NULL ? OMEN_OK : omen_manifest_settle(db->manifest, err);
+}
+
 omen_status omen_open_op_step(omen_open_op *op, omen_db **out, omen_error *err) {
     typedef omen_status step(omen_open_op *, omen_error *);
-    static step *const steps[] = {[STORAGE] = open_storage, [LIST] = list_files, [MANIFEST] = read_manifest, [PARTS] = open_parts,
+    static step *const steps[] = {[STORAGE] = open_storage, [LIST] = list_files, [MANIFEST] = read_manifest, [SETTLE] = settle, [PARTS] = open_parts,
                                   [TOMBSTONES] = read_tombstones, [RECOVER] = recover, [CLEAN] = clean, [FOUND] = found, [BEGIN] = begin};
     for (; op->stage < OPENED; op->stage++) {
         if (op->db->options.read_only && op->stage >= CLEAN) continue;

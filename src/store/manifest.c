@@ -63,6 +63,7 @@ struct omen_manifest {
     enum { READ_OPEN, READ_HEADER, READ_PAYLOAD, READ_DONE } reading;
     /* writing: header and payload in `bytes` */
     enum { WRITE_IDLE, WRITE_DIR, WRITE_OPEN, WRITE_SYNC, WRITE_ENTRY } writing;
+    enum { SETTLE_FILE, SETTLE_DIR, SETTLED } settling;
     bool poisoned;
 };
 
@@ -252,6 +253,27 @@ void omen_manifest_close(omen_manifest *m) {
     omen_buf_deinit(&m->payload);
     omen_buf_deinit(&m->bytes);
     omen_free(m->st->mem, m, sizeof *m);
+}
+
+omen_status omen_manifest_settle(omen_manifest *m, omen_error *err) {
+    const omen_storage *s = &m->st->storage;
+    const char *name = slot_names[m->generation & 1];
+    if (m->generation == 0 || !OMEN_CONTROL(manifest_settle)) return OMEN_OK;
+    if (m->settling == SETTLE_FILE) {
+        omen_file *file = NULL;
+        if (m->file == NULL) {
+            OMEN_TRY(omen_store_check(s->ops->open(s->ctx, name, OMEN_FILE_WRITE, &file), "open", name, err));
+            m->file = file;
+        }
+        OMEN_TRY(omen_store_check(s->ops->sync(s->ctx, m->file), "sync", name, err));
+        close_file(m);
+        m->settling = SETTLE_DIR;
+    }
+    if (m->settling == SETTLE_DIR) {
+        OMEN_TRY(omen_store_sync_dir(m->st, m, err));
+        m->settling = SETTLED;
+    }
+    return OMEN_OK;
 }
 
 /* ---- writing ---- */

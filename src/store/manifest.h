@@ -16,6 +16,9 @@ typedef struct omen_manifest omen_manifest;
 omen_status omen_manifest_open(omen_store *st, omen_manifest **out, omen_error *err);
 uint64_t omen_manifest_generation(const omen_manifest *m);
 void omen_manifest_payload(const omen_manifest *m, const uint8_t **data, size_t *len); /* of the current generation */
+/* Makes the generation that was read durable, once: whoever wrote it may have ended before its sync, so that it lies in the system's cache alone. To be called before
+ * anything is changed that the generation before it still needs. Step: repeat on PENDING. */
+omen_status omen_manifest_settle(omen_manifest *m, omen_error *err);
 /* Writes the next generation into the older slot and syncs file and directory: sync_dir first (segments and logs created before must be found), then the
  * slot, its sync, and for a slot file just created sync_dir again. Step: repeat on PENDING with the same payload. A failure poisons: OMEN_ERR_POISONED later. */
 omen_status omen_manifest_write(omen_manifest *m, const void *payload, size_t len, omen_error *err);
