@@ -50,7 +50,7 @@ const char *omen_key_print(omen_key key, char *buf, size_t cap) {
     } else {
         /* Room for the quotes; omen_format never cuts a character in two. */
         char text[OMEN_MAX_ID + 1];
-        omen_format(text, OMEN_MIN(sizeof text, cap - 3), "%.*s", (int)id.text.len, id.text.data);
+        omen_format(text, OMEN_MIN(sizeof text, cap > 3 ? cap - 3 : 1u), "%.*s", (int)id.text.len, id.text.data);
         omen_format(buf, cap, "\"%s\"", text);
     }
     return buf;
