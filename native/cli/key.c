@@ -46,7 +46,7 @@ static bool parse(const char *text, size_t len, uint8_t key[32]) {
 static omen_status read_file(const char *path, uint8_t key[32]) {
     char text[200];
     FILE *f = fopen(path, "rb");
-    if (f == NULL) return cli_errno("opening the key", path);
+    if (f == NULL) return cli_fail(OMEN_ERR_INVALID, "the key file %.200s cannot be opened: %s", path, strerror(errno));
     setvbuf(f, NULL, _IONBF, 0); /* no copy of it in a buffer */
     size_t n = fread(text, 1, sizeof text, f);
     bool failed = ferror(f) != 0;
