@@ -146,9 +146,11 @@ TEST(one_hash_for_every_kernel_set_and_number_of_threads) {
     static const struct { uint32_t threads; unsigned pending; } hosts[] = {{1, 0}, {2, 0}, {7, 20}};
     char hash[17];
     fill(&c);
-    for (const omen_kernels *const *k = omen_kernels_offer(); *k != NULL; k++) {
+    unsigned set = 0;
+    for (const omen_kernels *const *k = omen_kernels_offer(); *k != NULL; k++, set++) {
         CHECK_STATUS(omen_kernels_use((*k)->name), OMEN_OK);
         for (size_t i = 0; i < OMEN_ARRAY_LEN(hosts); i++) {
+            if (TEST_REDUCED && i != (set + 2) % OMEN_ARRAY_LEN(hosts)) continue; /* each kernel set once, on another host */
             run_here(&c, hosts[i].threads, hosts[i].pending);
             snprintf(hash, sizeof hash, "%016llx", (unsigned long long)c.hash);
             printf("     %s, %u threads, %u %% pending: %s\n", (*k)->name, hosts[i].threads, hosts[i].pending, hash);

@@ -206,7 +206,7 @@ static double ratio(double a, double b) { return a > b ? (a + 1) / (b + 1) : (b 
 
 TEST(estimates_of_single_predicates_are_near) {
     model m;
-    uint32_t rows = 40000, far = 0, tried = 0;
+    uint32_t rows = TEST_PICK(40000, 20000), far = 0, tried = 0;
     model_init(&m, rows, 0, 8 << 20);
     for (uint32_t i = 0; i < rows; i++) {
         words t = {0};
@@ -221,7 +221,7 @@ TEST(estimates_of_single_predicates_are_near) {
     omen_json **docs = parse_all(&m);
     static const omen_str names[] = {{"uniform", 7}, {"skewed", 6}, {"rising", 6}, {"float", 5}, {"few", 3}, {"word", 4}, {"unique", 6}, {"list", 4}, {"flag", 4}};
     static const unsigned most[] = {1000000, 3000, 120000, 1000, 12, 0, 0, 500, 0};
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < TEST_PICK(400, 200); i++) {
         omen_builder b;
         omen_builder_init(&b, &m.x.mem);
         uint32_t n = (uint32_t)i % OMEN_ARRAY_LEN(names);

@@ -343,7 +343,7 @@ TEST(degenerate_data) {
     static const uint32_t rows[] = {1, 2, 3, 15, 16, 33, 300}, dimensions[] = {8, 136};
     static const omen_metric metrics[] = {OMEN_METRIC_L2, OMEN_METRIC_COSINE, OMEN_METRIC_IP, OMEN_METRIC_HAMMING};
     for (omen_codec codec = OMEN_CODEC_AUTO; codec <= OMEN_CODEC_PQ; codec++)
-    for (unsigned n = 0; n < OMEN_ARRAY_LEN(rows) * OMEN_ARRAY_LEN(dimensions) * OMEN_ARRAY_LEN(metrics) * SHAPES; n++) {
+    for (unsigned n = 0; n < OMEN_ARRAY_LEN(rows) * OMEN_ARRAY_LEN(dimensions) * OMEN_ARRAY_LEN(metrics) * SHAPES; n += TEST_EMULATED ? 5 : 1) {
         model m;
         omen_index_hit *hits;
         uint32_t count;
@@ -374,6 +374,7 @@ TEST(a_hundred_thousand_duplicates) {
     model m;
     omen_index_hit *hits;
     uint32_t count;
+    if (TEST_EMULATED) TEST_SKIP("takes a minute under qemu");
     model_init(&m, 100000, 4, OMEN_METRIC_L2);
     for (uint32_t r = 0; r < m.source.rows; r++) model_floats(&m, r)[r == 77777 ? 1 : 0] = 1.0f;
     REQUIRE_OK(model_build(&m, NULL));

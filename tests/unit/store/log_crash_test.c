@@ -31,7 +31,7 @@ static void come_back(const log_model *before, const fault_storage *fs, fault_cr
 }
 
 TEST(power_fails_at_every_call) {
-    for (unsigned round = 0; round < 6; round++) {
+    for (unsigned round = 0; round < TEST_PICK(6u, 2u); round++) {
         uint64_t seed = test_rand();
         bool off = true;
         for (uint64_t n = 1; off; n++) {
