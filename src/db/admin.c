@@ -113,7 +113,6 @@ omen_status omen_admin_op_step(omen_admin_op *op, omen_error *err) {
         case OMEN_ADMIN_CLOSE:
             /* What failed was reported when it failed; closing a poisoned database is no new failure. */
             if (atomic_load(&db->poisoned) || db->options.durability == OMEN_DURABILITY_MEMORY) return OMEN_OK;
-            if (db->options.durability == OMEN_DURABILITY_OS) return omen_log_write_out(db->log, err);
             OMEN_TRY(sync_all(op, err));
             return omen_prove_step(db);
     }
