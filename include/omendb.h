@@ -358,11 +358,14 @@ OMEN_API omen_status omen_check(omen_db *db);
 /* A place of backups is a folder (or a storage) of their own. It holds the backups of one database; what they have in common is there once. */
 typedef struct omen_transfer_options {
     uint32_t struct_size;
+    uint8_t plain;               /* 1: the copy of an encrypted database is meant to be plain; without it a key must be given */
     uint8_t verify;              /* omen_backup: what earlier backups put there is read and compared too, and mended; omen_backup_list: reads everything there is */
-    uint8_t reserved_[3];
+    uint8_t reserved_[2];
     const omen_host *host;       /* of what is not an open database; NULL: the platform's own */
     const omen_storage *backups; /* instead of the path of the backups; taken over, also on failure */
     const omen_storage *place;   /* instead of the path of what is to become a database; taken over, also on failure */
+    const omen_encryption *backups_key; /* of the place of backups (docs/ENCRYPTION.md); NULL: it is plain. Files copied are encrypted anew: keys may differ */
+    const omen_encryption *place_key;   /* of what is to become a database */
     const uint8_t *database_id;  /* omen_clone: 16 bytes; NULL: from the host's entropy */
     /* Told between steps how many bytes of how many are done; another answer than 0 ends it with OMEN_ERR_CANCELLED. NULL: nobody. */
     int (*progress)(void *arg, uint64_t done, uint64_t total);

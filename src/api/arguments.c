@@ -264,3 +264,17 @@ omen_status omen_args_effort(const omen_json_val *root, omen_query *q, omen_erro
     q->exact = flag;
     return OMEN_OK;
 }
+
+omen_status omen_args_include(const omen_json_val *list, uint32_t *out, omen_error *err) {
+    const omen_json_val *v;
+    omen_str s = {"", 0};
+    *out = 0;
+    if (list != NULL && !omen_json_is_array(list)) return omen_fail(err, OMEN_ERR_INVALID, "include must be an array");
+    omen_json_iter it = omen_json_iter_of(list);
+    while ((v = omen_json_next(&it)) != NULL) {
+        if (omen_json_str(v, &s) && omen_str_equal(s, OMEN_STR("document"))) *out |= OMEN_INCLUDE_DOCUMENT;
+        else if (omen_json_str(v, &s) && omen_str_equal(s, OMEN_STR("vector"))) *out |= OMEN_INCLUDE_VECTOR;
+        else return omen_fail(err, OMEN_ERR_INVALID, "include takes \"document\" and \"vector\"");
+    }
+    return OMEN_OK;
+}

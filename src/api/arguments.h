@@ -21,4 +21,7 @@ omen_status omen_args_index(const omen_json_val *v, omen_index_options *out, ome
 /* "recall", "ef", "nprobe", "exact" of a search's request. */
 omen_status omen_args_effort(const omen_json_val *root, omen_query *q, omen_error *err);
 
+/* OMEN_INCLUDE_* of a list of names; nothing of NULL. OMEN_ERR_INVALID. */
+omen_status omen_args_include(const omen_json_val *list, uint32_t *out, omen_error *err);
+
 #endif

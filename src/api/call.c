@@ -4,6 +4,7 @@
 #include "api/engine.h"
 #include "api/message.h"
 #include "base/later.h"
+#include "api/task.h"
 #include "column/element.h"
 
 typedef struct op_row op_row;
@@ -32,6 +33,8 @@ struct omen_call {
     omen_results *results;
     omen_admin_op admin;
     bool has_admin, closed;
+    uint32_t task_handle;
+    omen_task *task; /* entered */
     omen_storage storage;
     omen_encryption encryption; /* its keys lie in the request */
 };
@@ -198,21 +201,8 @@ static omen_status begin_drop(omen_call *c) {
 }
 
 static omen_status answer_collections(omen_call *c) {
-    omen_snapshot s;
-    omen_snapshot_take(c->db, &s);
     omen_jw_key(&c->w, "collections");
-    omen_jw_array(&c->w);
-    for (uint32_t i = 0; i < s.version->count; i++) {
-        const omen_coll *coll = s.version->colls[i]->coll;
-        omen_jw_object(&c->w);
-        omen_jw_key(&c->w, "name");
-        omen_jw_str(&c->w, coll->name);
-        omen_jw_key(&c->w, "schema");
-        omen_schema_write_json(&coll->schema.schema, &c->w);
-        omen_jw_object_end(&c->w);
-    }
-    omen_jw_array_end(&c->w);
-    omen_snapshot_release(&s);
+    omen_collections_write_json(c->db, &c->w);
     return OMEN_OK;
 }
 
@@ -335,24 +325,10 @@ static omen_status answer_deleted(omen_call *c) {
 
 /* ---- reads ---- */
 
-static omen_status read_include(omen_call *c, uint32_t *out) {
-    const omen_json_val *v, *list = omen_json_get(c->request.root, "include");
-    omen_str s = {"", 0};
-    *out = 0;
-    if (list != NULL && !omen_json_is_array(list)) return omen_fail(&c->err, OMEN_ERR_INVALID, "include must be an array");
-    omen_json_iter it = omen_json_iter_of(list);
-    while ((v = omen_json_next(&it)) != NULL) {
-        if (omen_json_str(v, &s) && omen_str_equal(s, OMEN_STR("document"))) *out |= OMEN_INCLUDE_DOCUMENT;
-        else if (omen_json_str(v, &s) && omen_str_equal(s, OMEN_STR("vector"))) *out |= OMEN_INCLUDE_VECTOR;
-        else return omen_fail(&c->err, OMEN_ERR_INVALID, "include takes \"document\" and \"vector\"");
-    }
-    return OMEN_OK;
-}
-
 static omen_status begin_read(omen_call *c, omen_read_kind kind) {
     uint32_t include;
     OMEN_TRY(begin_coll(c));
-    OMEN_TRY(read_include(c, &include));
+    OMEN_TRY(omen_args_include(omen_json_get(c->request.root, "include"), &include, &c->err));
     return omen_read_op_new(c->db, c->coll, kind, include, &c->read, &c->err);
 }
 
@@ -549,6 +525,44 @@ static omen_status begin_report(omen_call *c) {
     return begin_db(c);
 }
 
+/* ---- tasks ---- */
+
+static omen_status begin_transfer(omen_call *c) {
+    OMEN_TRY(omen_later(&c->err));
+    if (omen_request_has(&c->request, "db")) OMEN_TRY(begin_db(c));
+    return omen_task_transfer(c->engine, &c->request, c->db_handle, c->db, &c->task_handle, &c->err);
+}
+
+static omen_status begin_purge(omen_call *c) {
+    omen_rows ids = {0};
+    OMEN_TRY(omen_later(&c->err));
+    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(take_ids(c, &ids));
+    return omen_task_purge(c->engine, c->db_handle, c->db, c->coll, &ids, &c->task_handle, &c->err);
+}
+
+static omen_status answer_task(omen_call *c) {
+    omen_jw_key(&c->w, "task");
+    omen_jw_u64(&c->w, c->task_handle);
+    return OMEN_OK;
+}
+
+static omen_status begin_task(omen_call *c) {
+    uint32_t db;
+    OMEN_TRY(omen_task_enter(c->engine, &c->request, &c->task_handle, &c->task, &db, &c->err));
+    if (db == 0) return OMEN_OK;
+    OMEN_TRY(omen_engine_enter(c->engine, db, &c->db, &c->err));
+    c->db_handle = db;
+    c->inside = true;
+    return OMEN_OK;
+}
+
+static omen_status step_task(omen_call *c) { return omen_task_step(c->task, &c->err); }
+
+static omen_status answer_step(omen_call *c) { return omen_task_tell(c->task, &c->w); }
+
+static omen_status begin_task_end(omen_call *c) { return omen_task_end(c->engine, &c->request, &c->err); }
+
 static omen_status answer_metrics(omen_call *c) {
     omen_str format = OMEN_STR("json"), labels = {"", 0};
     omen_metrics_format f = OMEN_METRICS_JSON;
@@ -616,6 +630,10 @@ static const op_row ops[] = {
     {"compact", begin_compact, step_admin, NULL},
     {"buildIndexes", begin_build_indexes, step_admin, answer_build_indexes},
     {"check", begin_check, step_read, NULL},
+    {"transfer", begin_transfer, no_step, answer_task},
+    {"purge", begin_purge, no_step, answer_task},
+    {"task", begin_task, step_task, answer_step},
+    {"taskEnd", begin_task_end, no_step, NULL},
     {"maintain", begin_maintain, step_admin, answer_maintain},
     {"metrics", begin_report, no_step, answer_metrics},
     {"metricsReset", begin_metrics_reset, no_step, NULL},
@@ -652,6 +670,8 @@ static void end_operation(omen_call *c) {
     if (c->has_admin) omen_admin_op_deinit(&c->admin);
     omen_results_free(c->results);
     omen_coll_unref(c->coll);
+    if (c->task != NULL) omen_task_leave(c->engine, c->task_handle);
+    c->task = NULL;
     if (c->inside) omen_engine_leave(c->engine, c->db_handle);
     c->open = NULL;
     c->write = NULL;

@@ -1,5 +1,7 @@
 #include "api/engine.h"
 
+#include "api/task.h"
+
 #define EACH(type, var, buf) for (type *var = (type *)(void *)(buf).data, *var##_end = var == NULL ? NULL : var + (buf).len / sizeof *var; var < var##_end; var++)
 
 /* Removes *at from a buffer of elements. */
@@ -22,6 +24,7 @@ omen_status omen_engine_new(const omen_host *host, omen_engine **out) {
     omen_buf_init(&e->dbs, &e->mem);
     omen_buf_init(&e->colls, &e->mem);
     omen_buf_init(&e->storages, &e->mem);
+    omen_buf_init(&e->tasks, &e->mem);
     e->next_handle = 1;
     if (omen_lock_init(&e->lock, host) != OMEN_OK) {
         host->free(host->ctx, e, sizeof *e);
@@ -34,6 +37,7 @@ omen_status omen_engine_new(const omen_host *host, omen_engine **out) {
 void omen_engine_free(omen_engine *e) {
     if (e == NULL) return;
     const omen_host *host = e->host;
+    omen_task_end_all(e, UINT32_MAX);
     EACH(omen_coll_slot, c, e->colls) omen_coll_unref(c->coll);
     EACH(omen_db_slot, d, e->dbs) {
         if (omen_platform_cares(d->db)) omen_platform_closing(d->db);
@@ -43,6 +47,7 @@ void omen_engine_free(omen_engine *e) {
     omen_buf_deinit(&e->dbs);
     omen_buf_deinit(&e->colls);
     omen_buf_deinit(&e->storages);
+    omen_buf_deinit(&e->tasks);
     omen_lock_deinit(&e->lock);
     host->free(host->ctx, e, sizeof *e);
 }
@@ -154,6 +159,7 @@ bool omen_engine_quiet(omen_engine *e, uint32_t db) {
 }
 
 omen_db *omen_engine_remove_db(omen_engine *e, uint32_t handle) {
+    omen_task_end_all(e, handle);
     omen_lock_take(&e->lock);
     omen_db_slot *d = find_db(e, handle);
     omen_db *db = d == NULL ? NULL : d->db;

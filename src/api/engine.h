@@ -29,6 +29,7 @@ struct omen_engine {
     omen_buf dbs;      /* omen_db_slot */
     omen_buf colls;    /* omen_coll_slot */
     omen_buf storages; /* omen_storage_slot */
+    omen_buf tasks;    /* omen_task_slot (task.h) */
 };
 
 /* Borrow a database for one call; omen_engine_leave ends it. OMEN_ERR_CLOSED. */

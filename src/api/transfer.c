@@ -22,6 +22,9 @@ static omen_status resolve(const omen_transfer_options *o, omen_db *db, omen_tra
     args->database_id = o->database_id;
     args->backups = o->backups;
     args->place = o->place;
+    args->backups_key = o->backups_key;
+    args->place_key = o->place_key;
+    args->plain = o->plain != 0;
     if (args->host != NULL) return OMEN_OK;
     release(o->backups);
     release(o->place);

@@ -25,6 +25,10 @@ omen_status omen_transfer_new(const omen_transfer_args *args, omen_transfer **ou
     if (backups) s = omen_site_init(&t->backups, &t->mem, args->host, args->backups_path, args->backups, err);
     if (place) p = omen_site_init(&t->place, &t->mem, args->host, args->place_path, args->place, err);
     if (s == OMEN_OK) s = p;
+    if (s == OMEN_OK && backups) s = omen_site_encrypt(&t->backups, args->backups_key, err);
+    if (s == OMEN_OK && place) s = omen_site_encrypt(&t->place, args->place_key, err);
+    if (s == OMEN_OK && args->db != NULL && args->db->encrypted && !args->plain && (backups ? args->backups_key : args->place_key) == NULL)
+        s = omen_fail(err, OMEN_ERR_INVALID, "the database is encrypted: give a key for the copy too, or say that it is to be plain");
     if (s == OMEN_OK && args->kind == OMEN_TRANSFER_CLONE) {
         if (args->database_id != NULL) memcpy(t->database_id, args->database_id, 16);
         else s = omen_store_check(args->host->entropy(args->host->ctx, t->database_id, 16), "ask for", "entropy", err);

@@ -18,6 +18,7 @@
 #ifndef OMEN_DB_BACKUP_H
 #define OMEN_DB_BACKUP_H
 
+#include "base/later.h"
 #include "db/image.h"
 
 typedef struct omen_backup_file { uint64_t number, length; omen_hash128 hash; } omen_backup_file;
@@ -63,6 +64,8 @@ typedef struct omen_transfer_args {
     const omen_storage *backups, *place; /* taken over, also on failure; NULL: the path */
     uint64_t number;                     /* RESTORE: 0 is the latest */
     bool verify;                         /* BACKUP: files of earlier backups are read and compared too, and mended; LIST: everything is read */
+    const omen_encryption *backups_key, *place_key; /* copied; NULL: files are plain */
+    bool plain;                          /* BACKUP, CLONE: of an encrypted database, without a key: it is meant so */
     const uint8_t *database_id;          /* CLONE: 16 bytes; NULL: from the host's entropy */
 } omen_transfer_args;
 
@@ -98,7 +101,7 @@ struct omen_transfer {
 omen_status omen_transfer_new(const omen_transfer_args *args, omen_transfer **out, omen_error *err);
 /* Works for about budget_ns (0: to the end). Step: repeat while it answers OMEN_PENDING, or OMEN_OK and not *done. */
 omen_status omen_transfer_step(omen_transfer *t, uint64_t budget_ns, bool *done, omen_error *err);
-void omen_transfer_free(omen_transfer *t); /* NULL is fine; before its end: what was copied stays, and counts for the next time */
+OMEN_LATER void omen_transfer_free(omen_transfer *t); /* NULL is fine; before its end: what was copied stays, and counts for the next time */
 
 /* ---- the parts of it ---- */
 

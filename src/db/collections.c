@@ -85,3 +85,20 @@ omen_status omen_collection_reindex(omen_db *db, uint32_t id, uint32_t field, co
     else omen_coll_unref(coll);
     return OMEN_OK;
 }
+
+void omen_collections_write_json(omen_db *db, omen_jw *w) {
+    omen_snapshot s;
+    omen_snapshot_take(db, &s);
+    omen_jw_array(w);
+    for (uint32_t i = 0; i < s.version->count; i++) {
+        const omen_coll *coll = s.version->colls[i]->coll;
+        omen_jw_object(w);
+        omen_jw_key(w, "name");
+        omen_jw_str(w, coll->name);
+        omen_jw_key(w, "schema");
+        omen_schema_write_json(&coll->schema.schema, w);
+        omen_jw_object_end(w);
+    }
+    omen_jw_array_end(w);
+    omen_snapshot_release(&s);
+}

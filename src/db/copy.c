@@ -25,6 +25,30 @@ omen_status omen_site_init(omen_site *s, omen_mem *m, const omen_host *host, con
     return OMEN_OK;
 }
 
+static size_t key_bytes(const omen_encryption *e) { return sizeof *e + e->previous_count * sizeof(omen_encryption_key); }
+
+omen_status omen_site_encrypt(omen_site *s, const omen_encryption *encryption, omen_error *err) {
+    if (encryption == NULL) return OMEN_OK;
+    if (encryption->struct_size != sizeof *encryption || encryption->previous_count > 16 || (encryption->previous_count != 0 && encryption->previous == NULL))
+        return omen_fail(err, OMEN_ERR_INVALID, "the encryption's struct_size is wrong, or it has more than 16 previous keys");
+    s->encryption = omen_alloc(s->store.mem, key_bytes(encryption));
+    if (s->encryption == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    *s->encryption = *encryption;
+    omen_encryption_key *previous = (omen_encryption_key *)(void *)(s->encryption + 1);
+    if (encryption->previous_count != 0) memcpy(previous, encryption->previous, encryption->previous_count * sizeof *previous);
+    s->encryption->previous = previous;
+    return OMEN_OK;
+}
+
+static void wipe_keys(omen_site *s) {
+    if (s->encryption == NULL) return;
+    size_t bytes = key_bytes(s->encryption);
+    memset(s->encryption, 0, bytes);
+    __asm__ __volatile__("" : : "r"(s->encryption) : "memory"); /* the keys are gone, whatever a compiler thinks of that */
+    omen_free(s->store.mem, s->encryption, bytes);
+    s->encryption = NULL;
+}
+
 static void note(void *arg, const char *name) {
     omen_site *s = arg;
     omen_long_name n = {{0}};
@@ -47,6 +71,15 @@ omen_status omen_site_open(omen_site *s, uint32_t flags, omen_error *err) {
         if (st == OMEN_ERR_NOT_FOUND) return omen_fail(err, st, "\"%.200s\" does not exist; check the path", s->path);
         OMEN_TRY(omen_store_check(st, "open", s->path, err));
         s->open = true;
+    }
+    if (s->encryption != NULL) {
+        omen_storage sealed;
+        if (host->storage_encrypt == NULL) return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host does not encrypt; do without a key, or on a host that does");
+        omen_status st = host->storage_encrypt(host->ctx, &s->store.storage, s->encryption, &sealed);
+        if (st == OMEN_ERR_UNSUPPORTED) return omen_fail(err, st, "encryption needs libcrypto (OpenSSL 1.1 or later), which is not on this machine or not in this build");
+        OMEN_TRY(omen_store_check(st, "encrypt", s->path, err));
+        s->store.storage = sealed;
+        wipe_keys(s);
     }
     if (s->listed) return OMEN_OK;
     OMEN_TRY(omen_store_check(s->store.storage.ops->list(s->store.storage.ctx, note, s), "list", "the files", err));
@@ -73,6 +106,7 @@ bool omen_site_has(const omen_site *s, const char *name) {
 void omen_site_deinit(omen_site *s) {
     if (s->store.mem == NULL) return;
     if (s->open) s->store.storage.ops->release(s->store.storage.ctx);
+    wipe_keys(s);
     omen_buf_deinit(&s->names);
     omen_free(s->store.mem, s->path, s->path_bytes);
     memset(s, 0, sizeof *s);

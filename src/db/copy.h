@@ -14,6 +14,7 @@ typedef struct omen_long_name { char text[64]; } omen_long_name;
 typedef struct omen_site {
     omen_store store;
     bool open, listed;
+    omen_encryption *encryption; /* ours, wiped when the place is open; NULL: files are plain */
     char *path; /* as messages show it; "" where a storage was given */
     size_t path_bytes;
     omen_buf names; /* omen_long_name, ascending */
@@ -22,6 +23,8 @@ typedef struct omen_site {
 
 /* storage (NULL: host->storage_open(path)) is taken over, also on failure. OMEN_ERR_MEMORY; OMEN_ERR_INVALID: neither path nor storage. */
 omen_status omen_site_init(omen_site *s, omen_mem *m, const omen_host *host, const char *path, const omen_storage *storage, omen_error *err);
+/* Files are encrypted: the keys are copied (NULL: they are plain). Before it is opened. OMEN_ERR_MEMORY, _INVALID. */
+omen_status omen_site_encrypt(omen_site *s, const omen_encryption *encryption, omen_error *err);
 /* Opens with OMEN_STORAGE_* flags and lists the names. Step: repeat on PENDING. */
 omen_status omen_site_open(omen_site *s, uint32_t flags, omen_error *err);
 bool omen_site_has(const omen_site *s, const char *name);

@@ -71,6 +71,7 @@ struct omen_db {
     omen_log_metrics log_metrics;
     uint64_t opened_ns;
     bool storage_open;
+    bool encrypted;           /* a storage that encrypts is around the one that was opened */
 
     omen_lock index_lock;
     omen_lock maintain_lock;
@@ -132,6 +133,8 @@ typedef struct omen_snapshot {
 } omen_snapshot;
 void omen_snapshot_take(omen_db *db, omen_snapshot *out);
 void omen_snapshot_release(omen_snapshot *s); /* zeroed is fine */
+/* The names and schemas of all collections, as an array. */
+void omen_collections_write_json(omen_db *db, omen_jw *w);
 /* The current version, a reference: maintenance may replace it at any moment. End with omen_version_drop. */
 omen_db_version *omen_version_current(omen_db *db);
 /* Makes build(arg, current) the current version, under the version lock, so that no change is lost. OMEN_ERR_MEMORY when it answers NULL. */

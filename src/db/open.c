@@ -174,6 +174,7 @@ static omen_status open_storage(omen_open_op *op, omen_error *err) {
     if (s == OMEN_ERR_UNSUPPORTED) return omen_fail(err, s, "encryption needs libcrypto (OpenSSL 1.1 or later), which is not on this machine or not in this build");
     OMEN_TRY(omen_store_check(s, "encrypt", op->path, err));
     db->store.storage = sealed;
+    db->encrypted = true;
     db->options.encryption = NULL; /* the caller's */
     return OMEN_OK;
 }

@@ -15,7 +15,7 @@
 #define CHUNK (1u << 18)
 #define FILTER_BITS 65536u
 
-typedef enum stage { TRACES, DELETE, ROTATE, FLUSH, FIND, REWRITE, SETTLE, LIST, LEFT, SYNC, ROWS, FILES, DONE } stage;
+typedef enum stage { TRACES, DELETE, ROTATE, FLUSH, FIND, REWRITE, SETTLE, LIST, LEFT, REMOVE, SYNC, ROWS, FILES, DONE } stage;
 
 typedef struct trace { uint32_t at, len; } trace; /* in p->bytes */
 
@@ -302,12 +302,18 @@ static omen_status look_for_left(omen_purge_op *p, omen_error *err) {
     const char *left = NULL;
     uint64_t n, now = db->host->ticks_ns(db->host->ctx);
     omen_lock_take(&db->maintain_lock);
-    bool busy = db->job != NULL;
+    bool busy = db->job != NULL, log = false;
     for (size_t i = 0; !busy && left == NULL && i < name_count(p); i++) {
         const char *name = name_at(p, i);
-        if (omen_log_file_parse(name, &n) ? n < db->log_first_epoch : omen_segment_file_parse(name, &n) && !omen_file_needed(db, n)) left = name;
+        log = omen_log_file_parse(name, &n);
+        if (log ? n < db->log_first_epoch : omen_segment_file_parse(name, &n) && !omen_file_needed(db, n)) left = name;
+        p->file = (uint32_t)i;
     }
     omen_lock_drop(&db->maintain_lock);
+    if (left != NULL && (log || omen_gauge_get(&db->metrics.snapshots) == 0)) { /* nobody reads it: its removal has failed */
+        p->stage = REMOVE;
+        return OMEN_OK;
+    }
     if (!busy && left == NULL) {
         p->waiting_since = 0;
         p->stage = SYNC;
@@ -320,8 +326,20 @@ static omen_status look_for_left(omen_purge_op *p, omen_error *err) {
     return OMEN_OK;
 }
 
+static omen_status remove_left(omen_purge_op *p, omen_error *err) {
+    const omen_storage *st = &p->db->store.storage;
+    const char *name = name_at(p, p->file);
+    OMEN_TRY(omen_store_check(st->ops->remove(st->ctx, name), "remove", name, err));
+    p->stage = SETTLE;
+    return OMEN_OK;
+}
+
+/* A failed sync is never tried again, here as elsewhere. */
 static omen_status sync(omen_purge_op *p, omen_error *err) {
-    OMEN_TRY(omen_store_sync_dir(&p->db->store, p, err));
+    OMEN_TRY(omen_poisoned(p->db, err));
+    omen_status s = omen_store_sync_dir(&p->db->store, p, err);
+    if (s == OMEN_PENDING) return s;
+    if (s != OMEN_OK) return omen_poison(p->db, s, err);
     p->part = p->row = p->file = 0;
     p->at = 0;
     p->stage = ROWS;
@@ -508,7 +526,7 @@ static omen_status scan_files(omen_purge_op *p, omen_error *err) {
 omen_status omen_purge_op_step(omen_purge_op *p, uint64_t budget_ns, bool *done, omen_error *err) {
     typedef omen_status step(omen_purge_op *, omen_error *);
     static step *const steps[] = {[TRACES] = take_traces, [DELETE] = delete_ids, [ROTATE] = rotate, [FLUSH] = flush, [FIND] = find_part, [REWRITE] = rewrite, [SETTLE] = settle,
-                                  [LIST] = list, [LEFT] = look_for_left, [SYNC] = sync, [ROWS] = scan_rows, [FILES] = scan_files};
+                                  [LIST] = list, [LEFT] = look_for_left, [REMOVE] = remove_left, [SYNC] = sync, [ROWS] = scan_rows, [FILES] = scan_files};
     const omen_host *host = p->db->host;
     uint64_t begun = host->ticks_ns(host->ctx);
     *done = false;

@@ -11,6 +11,7 @@
 #ifndef OMEN_DB_PURGE_H
 #define OMEN_DB_PURGE_H
 
+#include "base/later.h"
 #include "db/write.h"
 
 /* Ids of one purge: each is looked for in every segment. */
@@ -26,6 +27,6 @@ omen_status omen_purge_op_new(omen_db *db, omen_coll *coll, const omen_rows *ids
  * OMEN_ERR_BUSY: a search, a backup or another reader kept old files for too long: the records are deleted, their bytes are not gone yet; purge again. */
 omen_status omen_purge_op_step(omen_purge_op *p, uint64_t budget_ns, bool *done, omen_error *err);
 const omen_purge_outcome *omen_purge_op_outcome_of(const omen_purge_op *p);
-void omen_purge_op_free(omen_purge_op *p); /* NULL is fine */
+OMEN_LATER void omen_purge_op_free(omen_purge_op *p); /* NULL is fine */
 
 #endif

@@ -124,6 +124,11 @@ OP(op_begin) {
     return s != OMEN_OK ? s : omen_wait(x->db, commit);
 }
 OP(op_expire) { return omen_expire(x->c, &needed); }
+OP(op_purge) {
+    rows r;
+    rows_of(&r, 2, 6, 1);
+    return omen_purge(x->c, r.ids, 4, NULL);
+}
 
 static void query_of(omen_query *q) {
     static const float v[DIMS] = {3, 4, 5, 6};
@@ -326,6 +331,7 @@ static const struct operation {
     {"omen_update_where", op_update_where, 0},
     {"omen_write_begin omen_wait", op_begin, 0},
     {"omen_expire", op_expire, 0},
+    {"omen_purge", op_purge, 0},
     {"omen_search", op_search, 0},
     {"omen_search_many", op_search_many, 0},
     {"omen_explain", op_explain, 0},
