@@ -21,6 +21,7 @@ static const control controls[] = {
     {"recovery_sync_dir", "crash.store_crash", "of_a_log"},
     {"segment_sync", "crash.course_crash", "courses"},
     {"manifest_sync_named", "crash.course_crash", "courses"},
+    {"manifest_settle", "crash.course_crash", "courses"},
     {"manifest_sync", "crash.store_crash", "of_a_manifest"},
     {"manifest_sync_dir", "crash.store_crash", "of_a_manifest"},
     {"commit_waits", "crash.course_crash", "courses"},

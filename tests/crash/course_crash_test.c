@@ -8,11 +8,7 @@
 #include "report.h"
 
 /* How many images are opened where the volume is, natively with one compiler; elsewhere a slice. */
-#if defined(__wasm__) || defined(__aarch64__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
-enum { IMAGES = 3000, AGAIN = 600 };
-#else
-enum { IMAGES = 320000, AGAIN = 105000 };
-#endif
+enum { IMAGES = TEST_EMULATED ? 300 : TEST_PICK(320000, 3000), AGAIN = TEST_PICK(105000, 600) };
 enum { UNITS = 12, BEYOND = 192, STEPS = 44 };
 
 static uint64_t state_hash(const course_state *s) {
@@ -215,7 +211,8 @@ static uint64_t run_course(uint64_t seed, uint64_t every) {
     omen_status s = course_open(&x, h);
     for (unsigned n = 0; s == OMEN_OK && n < STEPS; n++) {
         if (n % 12 == 11) { /* ends, in one way or the other, and begins again */
-            if (seed % 2 == 0) course_kill(&x, fs);
+            if (seed % 4 == 0) course_kill(&x, fs);
+            else if (seed % 4 == 2) course_kill_within(&x, fs, 1 + (seed * 7 + n) % 40);
             else course_close(&x);
             s = course_open(&x, h);
         }

@@ -7,11 +7,7 @@
 #include "report.h"
 #include "store/manifest.h"
 
-#if defined(__wasm__) || defined(__aarch64__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
-enum { LOG_IMAGES = 4000, MANIFEST_IMAGES = 4000 };
-#else
-enum { LOG_IMAGES = 460000, MANIFEST_IMAGES = 250000 };
-#endif
+enum { LOG_IMAGES = TEST_EMULATED ? 500 : TEST_PICK(460000, 4000), MANIFEST_IMAGES = TEST_EMULATED ? 500 : TEST_PICK(250000, 4000) };
 enum { UNITS = 12, BEYOND = 400 };
 
 /* Takes the image; answers what was found: not 0 where it was good. */

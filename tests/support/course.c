@@ -141,6 +141,15 @@ void course_kill(course *x, fault_storage *fs) {
 
 /* ---- operations ---- */
 
+void course_kill_within(course *x, fault_storage *fs, uint64_t n) {
+    fault_storage_power_off_at(fs, n);
+    for (int i = 0; i < 6 && !fault_storage_fault_hit(fs); i++) {
+        omen_status s = course_step(x);
+        if (s != OMEN_OK) break;
+    }
+    course_kill(x, fs);
+}
+
 static int some_collection(course *x) { return x->c[1] != NULL && draw(x, 3) == 0; }
 
 static omen_status put(course *x, bool wait) {

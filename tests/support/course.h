@@ -49,6 +49,8 @@ omen_status course_open(course *x, fault_host *h);
 void course_close(course *x);
 /* The program ends without a word; the machine goes on. */
 void course_kill(course *x, fault_storage *fs);
+/* The same in the middle of an operation: at the nth call of the storage from now, or a few operations later if there are not that many. */
+void course_kill_within(course *x, fault_storage *fs, uint64_t n);
 /* One operation, drawn by the seed. On a failure the course stands still: close it, and begin again with what is found. */
 omen_status course_step(course *x);
 /* What the next step would do: for messages. */

@@ -25,6 +25,7 @@ struct fault_host_state {
     size_t image_count;
     _Atomic uint64_t bytes, allocs, ticks;
     uint64_t fail_at, rng;
+    int64_t wall; /* 0: by ticks */
     bool fail_sticky, fill;
     _Atomic bool hit;
 };
@@ -88,7 +89,10 @@ static uint64_t host_ticks(void *ctx) {
     return (atomic_fetch_add(&s->ticks, 1) + 1) * 1000;
 }
 
-static int64_t host_wall(void *ctx) { return INT64_C(1700000000000) + (int64_t)(host_ticks(ctx) / 1000000); }
+static int64_t host_wall(void *ctx) {
+    const struct fault_host_state *s = ctx;
+    return s->wall != 0 ? s->wall : INT64_C(1700000000000) + (int64_t)(host_ticks(ctx) / 1000000);
+}
 
 static omen_status host_entropy(void *ctx, void *into, size_t len) {
     struct fault_host_state *s = ctx;
@@ -231,6 +235,7 @@ void fault_host_use_locks(fault_host *h) {
 
 void fault_host_set_wait(fault_host *h, bool can_wait) { h->host.wait = can_wait ? host_wait : NULL; }
 
+void fault_host_set_wall(fault_host *h, int64_t ms) { h->state->wall = ms; }
 void fault_host_set_fill(fault_host *h, bool fill) { h->state->fill = fill; }
 
 void fault_host_fail_alloc_at(fault_host *h, uint64_t n, bool sticky) {

@@ -35,6 +35,8 @@ void fault_host_set_image(fault_host *h, const char *name, fault_storage *fs);
 void fault_host_use_locks(fault_host *h);
 /* Whether blocking functions may wait for pending requests: true at first. */
 void fault_host_set_wait(fault_host *h, bool can_wait);
+/* Wall time stands still at `ms`, until it is set again; at first it goes on with the calls. */
+void fault_host_set_wall(fault_host *h, int64_t ms);
 /* Whether new memory is filled with one pattern and freed memory with another: true at first. Tests that open a great many databases do without. */
 void fault_host_set_fill(fault_host *h, bool fill);
 /* The nth allocation from now fails; with `sticky` all after it too. 0: none. */

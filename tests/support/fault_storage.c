@@ -601,6 +601,7 @@ static void op_release(void *ctx) {
     if (use_session(s) == OMEN_OK) {
         if (s->open_files > 0) misuse(s->fs, "a release with open files", "");
         s->released = true;
+        if (fault_storage_sessions(s->fs) == 0) s->fs->waiting_count = 0; /* nobody will fetch what is under way: the next session's requests are new ones */
     }
     leave(s->fs, OMEN_OK);
 }
