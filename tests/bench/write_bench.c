@@ -1,7 +1,8 @@
 /* write_bench - durable writes of 128-dimensional vectors: the database with batches in flight, and a plain loop that writes as many bytes with
  * as many syncs. Prints one JSON object.
  *   write_bench DIR VECTORS          level group, batches of 1,000, then the plain loop
- *   write_bench DIR RECORDS single   one record at a time at level full, in turn with fdatasync alone */
+ *   write_bench DIR RECORDS single   one record at a time at level full, in turn with fdatasync alone
+ * With OMEN_BENCH_KEY=1 the database is encrypted. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +120,9 @@ int main(int argc, char **argv) {
     omen_options_init(&o);
     o.profile = OMEN_PROFILE_PRODUCTION;
     o.durability = single ? OMEN_DURABILITY_FULL : OMEN_DURABILITY_GROUP;
+    omen_encryption encryption = {.struct_size = sizeof encryption, .key = {.bytes = {1}}};
+    const char *key = getenv("OMEN_BENCH_KEY");
+    if (key != NULL && key[0] != '\0') o.encryption = &encryption;
     must(omen_open(path, &o, &db), "open");
     omen_vector_field f = {.name = {"", 0}, .dimensions = DIMS, .metric = OMEN_METRIC_L2};
     omen_schema s;
