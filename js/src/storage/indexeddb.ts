@@ -182,6 +182,10 @@ class IndexedDbStorage implements Storage {
     return this.#lost;
   }
 
+  async verify(): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
   mayWrite(name: string): void {
     if (this.readOnly) throw new OmenError("OMEN_ERR_READ_ONLY", `${name}: the storage is open for reading only`);
     if (this.#lost !== undefined) throw this.#lost;
@@ -269,7 +273,10 @@ class IndexedDbStorage implements Storage {
       if (bytes === undefined) throw new OmenError("OMEN_ERR_DATA_EVICTED", `IndexedDB no longer holds a part of ${name} that it held before`);
       return bytes;
     } catch (error) {
-      throw this.#lost ?? asOmenError(error, `reading ${name} from IndexedDB "${this.#name}"`);
+      const failure = asOmenError(error, `reading ${name} from IndexedDB "${this.#name}"`);
+      // The browser has closed the connection, and perhaps not said so.
+      if ((error as { name?: unknown }).name === "InvalidStateError") this.#lost ??= failure;
+      throw this.#lost ?? failure;
     }
   }
 }

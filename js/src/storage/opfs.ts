@@ -10,6 +10,11 @@ import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from ".
 import { noLock, takeWebLock } from "./web-lock.js";
 
 const FOLDER = "omendb";
+/**
+ * The writer keeps a handle of this file, which nobody else can have at the same time. A writer that was robbed of its Web Lock while it stood still has it until
+ * it goes on and closes, or ends; until then nobody else opens anything.
+ */
+const LOCK = "lock";
 
 /** TypeScript's DOM types leave out what only workers have. */
 interface AccessHandle {
@@ -36,11 +41,13 @@ function failed(error: unknown, doing: string): OmenError {
 }
 
 class OpfsFile implements StorageFile {
+  #storage: OpfsStorage;
   #handle: AccessHandle;
   #name: string;
   #writable: boolean;
 
-  constructor(handle: AccessHandle, name: string, writable: boolean) {
+  constructor(storage: OpfsStorage, handle: AccessHandle, name: string, writable: boolean) {
+    this.#storage = storage;
     this.#handle = handle;
     this.#name = name;
     this.#writable = writable;
@@ -49,6 +56,8 @@ class OpfsFile implements StorageFile {
   /** Firefox has no handles that only read, so that is held here. */
   #mayWrite(): void {
     if (!this.#writable) throw new OmenError("OMEN_ERR_READ_ONLY", `${this.#name} is open for reading only`);
+    const lost = this.#storage.lost();
+    if (lost !== undefined) throw lost;
   }
 
   #do<T>(doing: string, action: () => T): T {
@@ -80,6 +89,8 @@ class OpfsFile implements StorageFile {
   }
 
   sync(): void {
+    const lost = this.#storage.lost();
+    if (lost !== undefined) throw lost;
     this.#do("syncing", () => this.#handle.flush());
   }
 
@@ -91,11 +102,14 @@ class OpfsFile implements StorageFile {
 class OpfsStorage implements Storage {
   readonly synchronous = false;
   #folder: FileSystemDirectoryHandle;
+  #name: string;
   #release: () => Promise<void>;
   #readOnly: boolean;
+  #lost: OmenError | undefined;
 
-  constructor(folder: FileSystemDirectoryHandle, release: () => Promise<void>, readOnly: boolean) {
+  constructor(folder: FileSystemDirectoryHandle, name: string, release: () => Promise<void>, readOnly: boolean) {
     this.#folder = folder;
+    this.#name = name;
     this.#release = release;
     this.#readOnly = readOnly;
   }
@@ -103,7 +117,7 @@ class OpfsStorage implements Storage {
   async list(): Promise<string[]> {
     const names: string[] = [];
     const keys = (this.#folder as unknown as { keys(): AsyncIterable<string> }).keys();
-    for await (const name of keys) names.push(name);
+    for await (const name of keys) if (name !== LOCK) names.push(name);
     return names;
   }
 
@@ -112,7 +126,7 @@ class OpfsStorage implements Storage {
     try {
       if (mode === "create" && (await this.#has(name))) throw new OmenError("OMEN_ERR_EXISTS", `${name} exists already`);
       const handle = (await this.#folder.getFileHandle(name, { create: mode === "create" })) as WorkerFileHandle;
-      return new OpfsFile(await handle.createSyncAccessHandle(mode === "read" && this.#readOnly ? { mode: "read-only" } : undefined), name, mode !== "read");
+      return new OpfsFile(this, await handle.createSyncAccessHandle(mode === "read" && this.#readOnly ? { mode: "read-only" } : undefined), name, mode !== "read");
     } catch (error) {
       throw failed(error, `opening ${name}`);
     }
@@ -142,6 +156,23 @@ class OpfsStorage implements Storage {
   close(): Promise<void> {
     return this.#release();
   }
+
+  lost(): OmenError | undefined {
+    return this.#lost;
+  }
+
+  /** Files that were removed can be written on through their handles, to nowhere. */
+  async verify(): Promise<void> {
+    if (this.#lost !== undefined) throw this.#lost;
+    try {
+      const parent = await (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER);
+      await (await parent.getDirectoryHandle(encodeURIComponent(this.#name))).getFileHandle(LOCK);
+    } catch (error) {
+      if (nameOf(error) !== "NotFoundError") return; // says nothing about the files
+      this.#lost = new OmenError("OMEN_ERR_DATA_EVICTED", `"${this.#name}" was removed from this origin's file system while it was open`, { cause: error });
+      throw this.#lost;
+    }
+  }
 }
 
 class OpfsAdapter implements StorageAdapter {
@@ -161,7 +192,13 @@ class OpfsAdapter implements StorageAdapter {
     try {
       const parent = await this.#parent(create && !readOnly);
       const folder = await parent.getDirectoryHandle(encodeURIComponent(name), { create: create && !readOnly });
-      return new OpfsStorage(folder, release, readOnly);
+      if (readOnly) return new OpfsStorage(folder, name, release, true);
+      const lock = await ((await folder.getFileHandle(LOCK, { create: true })) as WorkerFileHandle).createSyncAccessHandle();
+      const letGo = async (): Promise<void> => {
+        lock.close();
+        await release();
+      };
+      return new OpfsStorage(folder, name, letGo, false);
     } catch (error) {
       await release();
       if (nameOf(error) === "NotFoundError") throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database "${name}" in this origin's file system`, { cause: error });

@@ -167,8 +167,9 @@ export class Owner implements Line {
   #trouble(error: OmenError): void {
     if (this.#ending) return;
     this.#sick ??= error;
-    // A storage that is gone has nothing to read either.
-    if (error.code === "OMEN_ERR_DATA_EVICTED") this.#events.renew(error);
+    // What is lost to writing for good may have nothing to read either.
+    const lost = this.#opened.lost?.();
+    if (lost !== undefined) this.#events.renew(lost);
   }
 
   async #run(op: string, request: Uint8Array, signal: AbortSignal | undefined, durability: number): Promise<Outcome> {

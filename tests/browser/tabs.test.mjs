@@ -1,0 +1,272 @@
+// Many tabs with one database open, in real browsers: racing, closed, reloaded, frozen and robbed; storages that are full, lose their connection or vanish.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { deep, report } from "../support/report.mjs";
+import { blankPage, browserNames, callModule, launch, missing, serve } from "./harness.mjs";
+
+const PAGE = "/tests/browser/pages/tabs.mjs";
+const STORAGES = ["opfs", "indexeddb"];
+const call = (page, name, ...args) => callModule(page, PAGE, { name, args });
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+for (const name of browserNames) {
+  describe(`tabs of ${name}`, { skip: missing(name) }, () => {
+    let server, session;
+    const pages = async (count) => {
+      const all = [];
+      for (let i = 0; i < count; i++) all.push(await blankPage(session, server.origin));
+      return all;
+    };
+    before(async () => {
+      server = await serve();
+      session = await launch(name);
+    });
+    after(async () => {
+      await session?.close();
+      await server?.close();
+    });
+
+    for (const storage of STORAGES) {
+      test(`${storage}: four tabs race to open and to write; everything can be asked for from each`, async () => {
+        const tabs = await pages(4);
+        const place = `race-${storage}`;
+        await Promise.all(tabs.map((tab) => call(tab, "openIt", place, storage)));
+        const roles = await Promise.all(tabs.map((tab) => call(tab, "role")));
+        assert.deepEqual(roles.toSorted(), ["guest", "guest", "guest", "owner"]);
+        const outcomes = await Promise.all(tabs.map((tab, i) => call(tab, "write", i * 1000, 6)));
+        assert.ok(outcomes.flat().every((one) => one === "ok"), JSON.stringify(outcomes));
+        for (const tab of tabs) assert.equal(await call(tab, "count"), 120);
+        const guest = tabs[roles.indexOf("guest")];
+        const all = await call(guest, "everything");
+        assert.deepEqual(all, {
+          scrolled: 120, nearest: all.nearest, reranked: [2, true], aborted: true, abortedBefore: "OMEN_ERR_CANCELLED", kept: 4, counted: 1, deleted: 1,
+          exists: "OMEN_ERR_EXISTS", collections: ["things"], stats: true,
+        });
+        assert.deepEqual(await call(tabs[roles.indexOf("owner")], "everything"), all);
+        await Promise.all(tabs.map((tab) => tab.close()));
+      });
+
+      test(`${storage}: the owner is closed, reloaded, and its worker ended, while others write: nothing acknowledged is lost or done in part`, async () => {
+        const tabs = await pages(3);
+        const place = `owner-${storage}`;
+        await call(tabs[0], "openIt", place, storage);
+        for (const tab of tabs.slice(1)) await call(tab, "openIt", place, storage);
+        assert.equal(await call(tabs[0], "role"), "owner");
+        const writers = tabs.slice(1);
+        for (const [i, tab] of writers.entries()) await call(tab, "begin", 10_000 * (i + 1));
+        const written = async (least) => {
+          for (const tab of writers) while ((await call(tab, "progress")) < least) await pause(20);
+        };
+        const progressed = async () => Math.max(...(await Promise.all(writers.map((tab) => call(tab, "progress")))));
+        await written(2);
+        await call(tabs[0], "closeIt"); // as a program does it: nothing is unknown
+        await written((await progressed()) + 2);
+        await call(tabs[0], "openIt", place, storage);
+        const ended = await Promise.all(writers.map((tab) => call(tab, "end")));
+        assert.deepEqual(ended.flatMap(({ failed }) => failed), [], "an owner that closes answers what it has begun");
+        for (const [i, tab] of writers.entries()) await call(tab, "begin", 10_000 * (i + 1) + 5000);
+        await written(2);
+        // One of the writers is the owner now; it goes, and comes back.
+        const roles = await Promise.all(writers.map((tab) => call(tab, "role")));
+        const at = roles.indexOf("owner");
+        assert.ok(at >= 0, JSON.stringify(roles));
+        const lost = { acknowledged: [] };
+        await writers[at].exposeFunction("acknowledge", (first) => void lost.acknowledged.push(first));
+        await pause(100);
+        await writers[at].reload();
+        const other = writers[1 - at];
+        const then = await call(other, "progress");
+        while ((await call(other, "progress")) < then + 2) await pause(20);
+        const { acknowledged, failed } = await call(other, "end");
+        assert.ok(failed.every(([, code]) => code === "OMEN_ERR_OUTCOME_UNKNOWN"), JSON.stringify(failed));
+        await call(writers[at], "openIt", place, storage);
+        for (const tab of [tabs[0], other, writers[at]]) {
+          const fates = await call(tab, "there", [...ended.flatMap((one) => one.acknowledged), ...acknowledged, ...lost.acknowledged]);
+          assert.ok(fates.every((fate) => fate === "all"), JSON.stringify(fates));
+          const unknown = await call(tab, "there", failed.map(([first]) => first));
+          assert.ok(unknown.every((fate) => fate !== "part"), JSON.stringify(unknown));
+        }
+        await call(tabs[0], "check");
+        await Promise.all(tabs.map((tab) => tab.close()));
+      });
+
+      test(`${storage}: an owner that stands still is robbed; when it goes on it writes nothing, and goes over to the new one`, async () => {
+        const [frozen, other] = await pages(2);
+        const place = `frozen-${storage}`;
+        const options = { ownerTimeoutMs: 500 };
+        await call(frozen, "watchWorkers", true);
+        await call(frozen, "openIt", place, storage, options);
+        assert.deepEqual(await call(frozen, "write", 0, 2), ["ok", "ok"]);
+        await call(other, "openIt", place, storage, options);
+        assert.equal(await call(other, "role"), "guest");
+        await call(frozen, "order", { freeze: 4000 });
+        await call(frozen, "begin", 1000); // waits for the worker, which stands still
+        let attempts = 0;
+        let outcome;
+        do {
+          [outcome] = await call(other, "write", 2000 + 5 * attempts++, 1);
+          assert.match(outcome, /^ok$|OMEN_ERR_OUTCOME_UNKNOWN|OMEN_ERR_BUSY/);
+        } while (outcome !== "ok");
+        assert.equal(await call(other, "role"), "owner");
+        while ((await call(frozen, "progress")) < 2) await pause(50);
+        const { acknowledged, failed } = await call(frozen, "end");
+        assert.equal(await call(frozen, "role"), "guest");
+        assert.ok(failed.every(([, code]) => ["OMEN_ERR_OUTCOME_UNKNOWN", "OMEN_ERR_BUSY"].includes(code)), JSON.stringify(failed));
+        for (const tab of [frozen, other]) {
+          const fates = await call(tab, "there", [0, 5, 2000 + 5 * (attempts - 1), ...acknowledged]);
+          assert.ok(fates.every((fate) => fate === "all"), JSON.stringify(fates));
+        }
+        assert.ok((await call(other, "there", failed.map(([first]) => first))).every((fate) => fate !== "part"));
+        await call(other, "check");
+        await frozen.close();
+        await other.close();
+      });
+
+      test(`${storage}: without room reads go on, and writing does when there is room, without a reload`, async () => {
+        const [owner, guest] = await pages(2);
+        const place = `full-${storage}`;
+        await call(owner, "watchWorkers", true);
+        await call(owner, "openIt", place, storage);
+        await call(guest, "openIt", place, storage);
+        assert.deepEqual(await call(guest, "write", 0, 3), ["ok", "ok", "ok"]);
+        await call(owner, "order", { room: false });
+        const refused = [...(await call(owner, "write", 1000, 2)), ...(await call(guest, "write", 2000, 2))];
+        assert.ok(refused.every((code) => ["OMEN_ERR_FULL", "OMEN_ERR_POISONED"].includes(code)) && refused.includes("OMEN_ERR_FULL"), JSON.stringify(refused));
+        for (const tab of [owner, guest]) assert.deepEqual(await call(tab, "there", [0, 5, 10]), ["all", "all", "all"]);
+        await pause(1100); // how often room is looked for
+        assert.deepEqual(await call(guest, "write", 3000, 1), ["OMEN_ERR_FULL"]);
+        await call(owner, "order", { room: true });
+        await pause(1100);
+        assert.deepEqual(await call(guest, "write", 4000, 1), ["ok"]);
+        assert.deepEqual(await call(owner, "write", 5000, 1), ["ok"]);
+        for (const tab of [owner, guest]) assert.deepEqual(await call(tab, "there", [0, 5, 10, 4000, 5000]), ["all", "all", "all", "all", "all"]);
+        await call(owner, "check");
+        await owner.close();
+        await guest.close();
+      });
+
+      test(`${storage}: a database that vanished is never opened empty`, async () => {
+        const [page] = await pages(1);
+        const place = `gone-${storage}`;
+        await call(page, "openIt", place, storage);
+        await call(page, "write", 0, 2);
+        await call(page, "closeIt");
+        await call(page, "vanish", place, storage);
+        await page.reload();
+        assert.equal(await call(page, "tryOpen", place, storage), "OMEN_ERR_DATA_EVICTED");
+        assert.equal(await call(page, "tryOpen", place, storage), "OMEN_ERR_DATA_EVICTED");
+        assert.equal(await call(page, "tryOpen", place, storage, { create: "replace" }), "open");
+        assert.equal(await call(page, "count"), 0);
+        await call(page, "write", 0, 1);
+        await call(page, "closeIt");
+        assert.equal(await call(page, "tryOpen", place, storage), "open");
+        assert.equal(await call(page, "count"), 5);
+        await page.close();
+      });
+    }
+
+    test("indexeddb: a connection that the browser closes is opened again underneath", async () => {
+      const [owner, guest] = await pages(2);
+      await call(owner, "watchWorkers", true);
+      await call(owner, "openIt", "lost", "indexeddb");
+      await call(guest, "openIt", "lost", "indexeddb");
+      await call(guest, "write", 0, 3);
+      for (let round = 0; round < 3; round++) {
+        await call(owner, "order", { lose: true });
+        const tab = round === 1 ? owner : guest;
+        const outcomes = await call(tab, "write", 1000 * (round + 1), 3);
+        assert.deepEqual(outcomes.slice(1), ["ok", "ok"]);
+        assert.match(outcomes[0], /^ok$|OMEN_ERR_IO|OMEN_ERR_POISONED/);
+        assert.deepEqual(await call(tab, "there", [0, 5, 10, 1000 * (round + 1) + 5]), ["all", "all", "all", "all"]);
+      }
+      await call(owner, "check");
+      await owner.close();
+      await guest.close();
+    });
+
+    test("workers terminated in the middle of commits lose nothing acknowledged", async () => {
+      let rounds = 0;
+      for (const storage of STORAGES) {
+        const [page] = await pages(1);
+        await call(page, "watchWorkers");
+        // In portions: a message of the driver has its own time limit.
+        for (let portion = 0; portion < (deep ? 10 : 1); portion++) {
+          const seen = await call(page, "terminate", `terminate-${storage}-${portion}`, storage, deep ? 50 : 40);
+          assert.ok(seen.acknowledged >= seen.rounds && seen.cut > 0, JSON.stringify(seen));
+          rounds += seen.rounds;
+        }
+        await page.close();
+      }
+      report("terminates", rounds);
+    });
+
+    test("what the browser says of space and of keeping the data is passed on", async () => {
+      const [page] = await pages(1);
+      await call(page, "openIt", "info", "indexeddb", { persist: "ask" });
+      const info = await call(page, "info");
+      assert.deepEqual([info.storage, info.role, info.guests, typeof info.persisted], ["indexeddb", "owner", 0, "boolean"]);
+      assert.ok(info.quotaBytes > 0, JSON.stringify(info));
+      await page.close();
+    });
+  });
+}
+
+describe("chromium alone", { skip: missing("chromium") }, () => {
+  let server, session;
+  before(async () => {
+    server = await serve();
+    session = await launch("chromium");
+  });
+  after(async () => {
+    await session?.close();
+    await server?.close();
+  });
+
+  for (const storage of STORAGES) {
+    test(`${storage}: the quota is exceeded, and raised again`, async () => {
+      const page = await blankPage(session, server.origin);
+      const place = `quota-${storage}`;
+      await call(page, "openIt", place, storage);
+      await call(page, "write", 0, 2);
+      const protocol = await page.createCDPSession();
+      const { usage } = await protocol.send("Storage.getUsageAndQuota", { origin: server.origin });
+      await protocol.send("Storage.overrideQuotaForOrigin", { origin: server.origin, quotaSize: Math.ceil(usage) + 3_000_000 });
+      const outcomes = [];
+      while (outcomes.length < 40 && !outcomes.includes("OMEN_ERR_FULL")) outcomes.push(...(await call(page, "write", 1000 + 5 * outcomes.length, 1, 5, 100_000)));
+      assert.equal(outcomes.at(-1), "OMEN_ERR_FULL");
+      const acknowledged = [0, 5, ...outcomes.flatMap((outcome, i) => (outcome === "ok" ? [1000 + 5 * i] : []))];
+      assert.ok((await call(page, "there", acknowledged)).every((fate) => fate === "all"));
+      await protocol.send("Storage.overrideQuotaForOrigin", { origin: server.origin });
+      await pause(1100);
+      assert.deepEqual(await call(page, "write", 90_000, 2), ["ok", "ok"]);
+      assert.ok((await call(page, "there", [...acknowledged, 90_000, 90_005])).every((fate) => fate === "all"));
+      await call(page, "check");
+      await page.close();
+    });
+
+    test(`${storage}: the site's data are cleared while the database is open`, async () => {
+      const page = await blankPage(session, server.origin);
+      await call(page, "openIt", `cleared-${storage}`, storage, { ownerTimeoutMs: 1000 });
+      await call(page, "write", 0, 2);
+      const protocol = await page.createCDPSession();
+      await protocol.send("Storage.clearDataForOrigin", { origin: server.origin, storageTypes: "file_systems,indexeddb,cache_storage" });
+      await pause(1500); // how often the storage looks whether it is still there
+      assert.deepEqual(await call(page, "write", 100, 1), ["OMEN_ERR_DATA_EVICTED"]);
+      assert.equal(await call(page, "tryOpen", `cleared-${storage}`, storage), "OMEN_ERR_DATA_EVICTED");
+      await page.close();
+    });
+  }
+
+  test("a private window: everything works, and goes with it", async () => {
+    for (const round of [0, 1]) {
+      const context = await session.browser.createBrowserContext();
+      const page = await context.newPage();
+      await page.goto(`${server.origin}/`);
+      assert.equal(await call(page, "tryOpen", "private", "auto"), "open", `round ${round}`);
+      assert.equal(await call(page, "count"), 0);
+      assert.deepEqual(await call(page, "write", 0, 2), ["ok", "ok"]);
+      assert.equal(await call(page, "count"), 10);
+      await context.close();
+    }
+  });
+});
