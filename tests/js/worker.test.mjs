@@ -43,6 +43,7 @@ const platform = {
   readText: async () => "{}",
   languages: {
     packaged: (code) => new URL(`../../js/dist/lang/omendb-lang-${code}.wasm`, import.meta.url),
+    later: () => new URL("../../js/dist/omendb-later.wasm", import.meta.url),
     compile: async (url) => WebAssembly.compile(readFileSync(url)),
   },
   async connect({ name, storage, create, readOnly, language }) {
