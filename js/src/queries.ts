@@ -194,8 +194,9 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   sparse?: SparseQuery;
   /** Several vectors, for a field of several vectors a record. Every record that the filter selects is compared. */
   multi?: MultiQuery<Metadata>;
-  /** Search for what is like these records, and unlike those, by the vectors of one field. They are left out of the answer. */
-  recommend?: { readonly positive: readonly Id[]; readonly negative?: readonly Id[]; readonly field?: Field };
+  /** Search for what is like these records, and unlike those, by the vectors of one field. They are left out of the answer. `"average"`,
+   * when left out, makes one query vector of them; by `"best"` a record counts by the example that it is nearest to, which follows several interests at once, and compares every record. */
+  recommend?: { readonly positive: readonly Id[]; readonly negative?: readonly Id[]; readonly field?: Field; readonly strategy?: "average" | "best" };
   /** Only records that this selects. */
   filter?: Filter<Metadata>;
   /** How many hits, 1 to 100,000; 10 when left out. More than there are records is fine. */

@@ -84,6 +84,7 @@ static const option options[] = {
     {"negative", 0, "ID", "and unlike this one; may be given several times", false},
     {"like-field", 0, "NAME", "the vector field by which examples are compared", false},
     {"fusion", 0, "NAME", "how several rankings become one: weighted (default) or rrf", false},
+    {"like-by", 0, "NAME", "average (default): one vector is made of the examples; best: the nearest of them counts", false},
     {"alpha", 0, "SHARE", "weighted: the share of the vectors, 0 to 1; otherwise found from the scores", false},
     {"weights", 0, "LIST", "weights of rankings: NAME=NUMBER by commas; names of fields, or text", false},
     {"rrf-k", 0, "N", "rrf: k of 1 / (k + rank) (60)", false},

@@ -17,7 +17,7 @@
 #define INDEX "index index-m index-ef index-codec index-lists index-bits "
 #define EFFORT "recall ef nprobe exact "
 #define QUERY                                                                                                                        \
-    "vector vector-file row id k filter words text-fields operator typos no-typos prefix sparse-query multi-query positive negative like-field " \
+    "vector vector-file row id k filter words text-fields operator typos no-typos prefix sparse-query multi-query positive negative like-field like-by " \
     "rerank rerank-candidates fusion alpha weights rrf-k max-distance min-score mmr mmr-candidates group-by group-size group-missing facets highlight "              \
     "highlight-fields highlight-length highlight-fragments plan deadline-ms "
 

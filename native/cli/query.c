@@ -169,6 +169,7 @@ static omen_status put_ids(const char *name) {
 
 static omen_status put_recommend(void) {
     if (!cli_given("positive") && !cli_given("negative")) {
+        if (cli_given("like-by")) return cli_fail(OMEN_ERR_INVALID, "--like-by says how examples count; give them with --positive ID and --negative ID");
         if (cli_given("like-field")) return cli_fail(OMEN_ERR_INVALID, "--like-field says how examples are compared; give them with --positive ID and --negative ID");
         return OMEN_OK;
     }
@@ -178,6 +179,7 @@ static omen_status put_recommend(void) {
     CLI_TRY(put_ids("negative"));
     if (cli_given("like-field")) put_text_option("like-field", "field");
     else if (!cli_given("vector") && !cli_given("vector-file") && !cli_given("id")) put_text_option("field", "field");
+    put_text_option("like-by", "strategy");
     cli_json_object_end();
     return OMEN_OK;
 }

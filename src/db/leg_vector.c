@@ -40,6 +40,7 @@ omen_status omen_vector_leg_init(omen_vector_leg *l, omen_db *db, omen_arena *a,
     if (l->query == NULL || l->ann_sources == NULL || l->match_sources == NULL || l->again_sources == NULL) return out_of_memory(err);
     memcpy(l->query, ask->vector, bytes);
     l->ranker = omen_ranker_of(field->metric, field->element, field->dimensions, l->query);
+    l->ranker.best = ask->best;
     if (field->metric == OMEN_METRIC_COSINE && l->ranker.query_norm == 0.0f)
         return omen_fail(err, OMEN_ERR_ZERO_VECTOR, "the query vector has no direction (its length is zero, too small or too large); cosine needs one");
     if (field->element == OMEN_ELEMENT_I8) {
@@ -67,7 +68,7 @@ static bool plan_index(const omen_vector_leg *l, const omen_part_state *part, ui
     const omen_vector_ask *ask = &l->ask;
     omen_index *index = omen_part_index(part, ask->field);
     uint32_t rows = part->part->rows;
-    if (index == NULL || omen_index_spoiled(index) || ask->exact || ask->k > OMEN_ANN_MAX_K) return false;
+    if (index == NULL || omen_index_spoiled(index) || ask->exact || ask->best != NULL || ask->k > OMEN_ANN_MAX_K) return false;
     /* Where most rows are dead a walk would see little else. */
     if (part->dead != NULL && part->dead->ones > rows / 2) return false;
     bool lists = omen_index_options_of(index)->kind == OMEN_INDEX_IVF;

@@ -17,6 +17,7 @@ typedef struct omen_vector_ask {
     uint32_t ef, nprobe;
     bool exact;
     omen_vector_plan plan;
+    const struct omen_recommend_best *best; /* rows are held against these examples: `vector` is the first of them, and every row is compared; NULL: none */
 } omen_vector_ask;
 
 typedef struct omen_vector_leg {

@@ -1,11 +1,12 @@
-/* search_examples.c - "recommend": records like these and unlike those. The examples' vectors are read, and one query vector is made of them. */
+/* search_examples.c - "recommend": records like these and unlike those. The examples' vectors are read, and one query vector is made of them, or every row is held against each. */
 #include "column/element.h"
 #include "db/search.h"
 #include "query/recommend.h"
 
 struct omen_search_examples {
     uint32_t field, at;
-    bool placed;
+    bool placed, each; /* each: of the strategy "best" */
+    omen_recommend_best best;
     omen_place place;
     const void **vectors; /* as callers give them: positive, then negative */
 };
@@ -27,7 +28,7 @@ static omen_status read_ids(omen_read_op *op, const char *name, const omen_json_
     return omen_rows_check_ids(out, &op->db->mem, &op->arena, true, err);
 }
 
-typedef struct example_reader { omen_read_op *op; omen_str field; omen_error *err; } example_reader;
+typedef struct example_reader { omen_read_op *op; omen_str field; bool each; omen_error *err; } example_reader;
 
 static omen_status read_member(void *arg, omen_str key, const omen_json_val *v) {
     example_reader *r = arg;
@@ -37,15 +38,16 @@ static omen_status read_member(void *arg, omen_str key, const omen_json_val *v) 
     if (omen_json_is_null(v)) return OMEN_OK;
     if (omen_str_equal(key, OMEN_STR("field"))) return omen_json_str(v, &r->field) ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "recommend.field must be a string");
     if (omen_str_equal(key, OMEN_STR("strategy"))) {
-        if (omen_json_str(v, &text) && omen_str_equal(text, OMEN_STR("average"))) return OMEN_OK;
-        return omen_fail(r->err, OMEN_ERR_INVALID, "recommend.strategy must be \"average\"");
+        r->each = omen_json_str(v, &text) && omen_str_equal(text, OMEN_STR("best"));
+        if (r->each || omen_str_equal(text, OMEN_STR("average"))) return OMEN_OK;
+        return omen_fail(r->err, OMEN_ERR_INVALID, "recommend.strategy must be \"average\" or \"best\"");
     }
     return omen_fail(r->err, OMEN_ERR_INVALID, "recommend has no \"%.*s\"; there are positive, negative, field and strategy", (int)OMEN_MIN(key.len, 60), key.data);
 }
 
 omen_status omen_search_examples_read(omen_read_op *op, const omen_query *q, omen_error *err) {
     omen_search_op *s = op->search;
-    example_reader r = {op, OMEN_STR(""), err};
+    example_reader r = {op, OMEN_STR(""), false, err};
     struct omen_search_examples *e = omen_arena_alloc(&op->arena, sizeof *e, 8);
     if (e == NULL) return out_of_memory(err);
     memset(e, 0, sizeof *e);
@@ -58,6 +60,7 @@ omen_status omen_search_examples_read(omen_read_op *op, const omen_query *q, ome
     uint32_t count = s->positive.count + s->negative.count;
     e->vectors = omen_arena_alloc(&op->arena, count * sizeof *e->vectors + 8, 8);
     if (e->vectors == NULL) return out_of_memory(err);
+    e->each = r.each;
     s->examples = e;
     /* Its leg is a vector leg like others; the vector comes later. */
     const omen_vector_field *f = &op->coll->schema.schema.vectors[e->field];
@@ -82,6 +85,14 @@ static omen_status read_vector(omen_read_op *op, const omen_part_field *type, om
     return OMEN_OK;
 }
 
+static void set_query(omen_search_op *s, const void *vector, const omen_recommend_best *best) {
+    for (uint32_t i = 0; i < s->vector_count; i++) {
+        if (s->vectors[i].ask.field != s->examples->field) continue;
+        s->vectors[i].ask.vector = vector;
+        s->vectors[i].ask.best = best;
+    }
+}
+
 omen_status omen_search_examples_step(omen_read_op *op, omen_error *err) {
     omen_search_op *s = op->search;
     struct omen_search_examples *e = s->examples;
@@ -101,17 +112,25 @@ omen_status omen_search_examples_step(omen_read_op *op, omen_error *err) {
         }
         OMEN_TRY(read_vector(op, type, err));
     }
-    void *query = omen_arena_alloc(&op->arena, omen_element_given_bytes(type->element, type->dimensions), 64);
-    if (query == NULL) return out_of_memory(err);
     omen_examples examples = {.metric = (omen_metric)type->metric, .element = (omen_element)type->element, .dimensions = type->dimensions, .positive = e->vectors,
                               .negative = e->vectors + s->positive.count, .positive_count = s->positive.count, .negative_count = s->negative.count};
+    if (e->each) {
+        OMEN_TRY(omen_recommend_best_init(&e->best, &op->db->mem, &examples, err));
+        set_query(s, e->vectors[0], &e->best);
+        return OMEN_OK;
+    }
+    void *query = omen_arena_alloc(&op->arena, omen_element_given_bytes(type->element, type->dimensions), 64);
+    if (query == NULL) return out_of_memory(err);
     OMEN_TRY(omen_recommend_average(&op->db->mem, &examples, query, err));
-    for (uint32_t i = 0; i < s->vector_count; i++)
-        if (s->vectors[i].ask.field == e->field) s->vectors[i].ask.vector = query;
+    set_query(s, query, NULL);
     return OMEN_OK;
 }
 
-void omen_search_examples_free(omen_read_op *op) { op->search->examples = NULL; } /* all of it lies in the arena */
+/* The rest lies in the arena. */
+void omen_search_examples_free(omen_read_op *op) {
+    if (op->search->examples != NULL) omen_recommend_best_deinit(&op->search->examples->best);
+    op->search->examples = NULL;
+}
 
 static bool among(const omen_rows *rows, omen_key key) {
     for (uint32_t i = 0; i < rows->count; i++)

@@ -2,9 +2,10 @@
 
 #include "column/element.h"
 #include "kernel/kernel.h"
+#include "query/recommend.h"
 
 omen_ranker omen_ranker_of(omen_metric metric, omen_element element, uint32_t dimensions, const void *query) {
-    omen_ranker r = {metric, element, dimensions, query, 1.0f};
+    omen_ranker r = {metric, element, dimensions, query, 1.0f, NULL};
     /* A query for F16 is floats. */
     if (metric == OMEN_METRIC_COSINE) r.query_norm = omen_element_norm(element == OMEN_ELEMENT_F16 ? OMEN_ELEMENT_F32 : element, query, dimensions);
     return r;
@@ -66,6 +67,10 @@ static void differing_bits(const omen_ranker *r, const uint8_t *rows, uint32_t c
 }
 
 void omen_rank_rows(const omen_ranker *r, const void *rows, const float *norms, uint32_t count, float *out) {
+    if (r->best != NULL) {
+        omen_recommend_rows(r->best, rows, norms, count, out);
+        return;
+    }
     switch (r->metric) {
         case OMEN_METRIC_L2: squared_distances(r, rows, count, out); return;
         case OMEN_METRIC_HAMMING: differing_bits(r, rows, count, out); return;

@@ -21,6 +21,7 @@ typedef struct omen_ranker {
     uint32_t dimensions;
     const void *query; /* borrowed: as callers give vectors (floats; I8: int8_t; BIT: bytes) */
     float query_norm;  /* cosine: the query's, 0 when it has no direction and must be refused */
+    const struct omen_recommend_best *best; /* borrowed: rows are held against these examples (recommend.h), and not against the query; NULL: none */
 } omen_ranker;
 
 omen_ranker omen_ranker_of(omen_metric metric, omen_element element, uint32_t dimensions, const void *query);

@@ -9,7 +9,8 @@
  *              2p - n       where p > n            and farther by as much as it is nearer to what is not wanted
  *
  *          which never falls when n does. Without positive examples it is -n: the farther from all of them, the better; without negative ones p. It follows several interests at once where the
- *          average lies between them; candidates come from searching each positive example by itself.
+ *          average lies between them. Every row that the filter selects is compared (omen_ranker.best). What is reported is made of that value as of any other, so a row that is nearer to what
+ *          is not wanted has a distance greater, and a score less, than the metric has for two vectors.
  *
  * Sums are f64 in the order of examples, rounded once: the same bits on every host.
  */

@@ -126,6 +126,9 @@ test("facets, groups, examples, limits", { skip }, (t) => {
   assert.deepEqual(found(["search", db, "--positive", "a"]), [7, "b"]);
   assert.deepEqual(found(["search", db, "--positive", "a", "--positive", "7", "--negative", "b"]), []);
   assert.deepEqual(found(["search", db, "--positive", "a", "--field", "vector"]), [7, "b"]);
+  assert.deepEqual(found(["search", db, "--positive", "a", "--positive", "7", "--like-by", "best"]), ["b"]);
+  assert.match(fails(10, ["search", db, "--positive", "a", "--like-by", "worst"]).message, /"average" or "best"/);
+  assert.match(fails(10, ["search", db, ...V, "--like-by", "best"]).message, /--positive/);
   assert.deepEqual(found(["search", db, ...V, "--plan", "scan"]), ["a", 7, "b"]);
   assert.equal(found(["search", db, ...V, "--deadline-ms", "60000"]).length, 3);
   assert.match(fails(10, ["search", db, ...V, "--group-size", "2"]).message, /--group-by/);

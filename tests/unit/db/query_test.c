@@ -121,6 +121,8 @@ static const struct { const char *filter, *options; bool v, w; } queries[] = {
     {"", "{\"text\":\"tea garden\",\"highlight\":true}", false, false},
     {"", "{\"text\":\"tea garden\",\"highlight\":{\"fields\":[\"body\"],\"pre\":\"<b>\",\"post\":\"</b>\",\"length\":20}}", true, false},
     {"", "{\"recommend\":{\"positive\":[1,2],\"negative\":[3],\"field\":\"v\"}}", false, false},
+    {"", "{\"recommend\":{\"positive\":[1,2],\"negative\":[3,4],\"field\":\"v\",\"strategy\":\"best\"}}", false, false},
+    {"year >= 2008", "{\"recommend\":{\"positive\":[5,6],\"field\":\"w\",\"strategy\":\"best\"},\"text\":\"tea\"}", false, false},
     {"", "{\"maxDistance\":0.6}", true, false},
     {"", "{\"minScore\":0.5}", true, false},
     {"year >= 2001", "{\"plan\":\"index\"}", true, false},
@@ -307,6 +309,46 @@ static void by_year(void *arg, const omen_results *candidates, float *scores) {
     for (size_t i = 0; i < reranked; i++) scores[i] = *(const float *)arg * (float)records[omen_results_id(candidates, i).number].year;
 }
 
+static double cosine(size_t a, size_t b) {
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t d = 0; d < DIMS; d++) {
+        ab += (double)records[a].v[d] * (double)records[b].v[d];
+        aa += (double)records[a].v[d] * (double)records[a].v[d];
+        bb += (double)records[b].v[d] * (double)records[b].v[d];
+    }
+    return ab / __builtin_sqrt(aa * bb);
+}
+
+static double smaller(double a, double b) { return a < b ? a : b; }
+
+/* Every record that is no example, by the example that it is nearest to. */
+TEST(the_best_example_counts) {
+    static const size_t liked[] = {1, 40, 200}, unwanted[] = {3, 90};
+    world x;
+    open_world(&x);
+    make();
+    write(&x, 0, 200);
+    CHECK_OK(omen_flush(x.db));
+    write(&x, 200, IDS);
+    omen_results *r = ask(&x, NULL, NULL, IDS, "", "{\"recommend\":{\"positive\":[1,40,200],\"negative\":[3,90],\"field\":\"v\",\"strategy\":\"best\"}}");
+    REQUIRE(r != NULL);
+    CHECK_EQ_UINT(omen_results_count(r), IDS - 5);
+    bool farther = false;
+    for (size_t i = 0; i < omen_results_count(r); i++) {
+        size_t id = (size_t)omen_results_id(r, i).number;
+        double p = 9, n = 9;
+        for (size_t e = 0; e < 3; e++) p = smaller(p, 1 - cosine(id, liked[e]));
+        for (size_t e = 0; e < 2; e++) n = smaller(n, 1 - cosine(id, unwanted[e]));
+        double want = p <= n ? p : 2 * p - n, off = (double)omen_results_distance(r, i) - want;
+        farther = farther || p > n;
+        CHECK(off < 1e-5 && off > -1e-5);
+        if (i != 0) CHECK(omen_results_distance(r, i) >= omen_results_distance(r, i - 1));
+    }
+    CHECK(farther);
+    omen_results_free(r);
+    close_world(&x);
+}
+
 TEST(callers_rerank_and_ask_many_at_once) {
     world x;
     float sign = 1.0f;
@@ -365,6 +407,7 @@ TEST(what_is_wrong_is_said) {
         {"{\"text\":\"tea\",\"mmr\":true}", OMEN_ERR_INVALID, "mmr"},
         {"{\"text\":\"tea\",\"facets\":{\"a\":{\"no\":1}}}", OMEN_ERR_INVALID, "no"},
         {"{\"recommend\":{\"positive\":[]}}", OMEN_ERR_INVALID, "positive"},
+        {"{\"recommend\":{\"positive\":[1],\"field\":\"v\",\"strategy\":\"nearest\"}}", OMEN_ERR_INVALID, "\"average\" or \"best\""},
         {"{\"recommend\":{\"positive\":[99999],\"field\":\"v\"}}", OMEN_ERR_NOT_FOUND, "99999"},
         {"{\"sparse\":{\"indices\":[1],\"values\":[]}}", OMEN_ERR_INVALID, "values"},
         {"{\"highlight\":true,\"recommend\":{\"positive\":[1],\"field\":\"v\"}}", OMEN_ERR_INVALID, "words"},
