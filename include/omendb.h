@@ -353,6 +353,25 @@ OMEN_API omen_status omen_db_maintain(omen_db *db, uint64_t budget_us, int *more
 /* Reads everything and verifies every checksum and invariant. OMEN_ERR_CORRUPT with the first place. */
 OMEN_API omen_status omen_check(omen_db *db);
 
+/* ---- checks that tell everything, and repair (docs/DURABILITY.md) ---- */
+
+/* What was found, as JSON: {"ok", "written", "damage": [{"file", "kind", "section", "block", "offset", "bytes", "holds", "loses", "message", ...}],
+ * "lost": {"records", "unnamed", "ids", "log", "segments"}, "notes", "checked"}. Belongs to the caller; outlives the database. */
+typedef struct omen_report omen_report;
+OMEN_API omen_str omen_report_json(const omen_report *r);     /* borrowed until the report is freed */
+OMEN_API uint64_t omen_report_damage(const omen_report *r);   /* places that are damaged; 0: all is in order */
+OMEN_API void omen_report_free(omen_report *r);               /* NULL is fine */
+/* Goes on past the first damage and tells all of it. OMEN_OK also when there is some. OMEN_ERR_IO, _MEMORY. */
+OMEN_API omen_status omen_check_report(omen_db *db, omen_report **out);
+/* The same of a database that is not open, and may not open any more: its manifest and log are checked, too. Changes nothing. The options are those of
+ * omen_open; memory is not limited. OMEN_ERR_CORRUPT when so much is lost that nobody knows what is left; else as omen_open. */
+OMEN_API omen_status omen_check_path(const char *path, const omen_options *options, omen_report **out);
+/* WRITE: what is damaged is written anew without what is lost, and opens again; otherwise only the report is made, of what that would lose. CUT: where the log is damaged, what
+ * follows the damage is given up, so that the database is as it once was; otherwise whole writes behind the damage are kept.
+ * All that is derived (ids' index, text, columns, vector indexes) is made again from ids, documents and vectors. Errors as omen_check_path. */
+enum { OMEN_REPAIR_WRITE = 1, OMEN_REPAIR_CUT = 2 };
+OMEN_API omen_status omen_repair(const char *path, const omen_options *options, uint32_t flags, omen_report **out);
+
 /* ---- backups, clones (docs/BACKUP.md) ---- */
 
 /* A place of backups is a folder (or a storage) of their own. It holds the backups of one database; what they have in common is there once. */

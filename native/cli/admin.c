@@ -29,7 +29,6 @@ static omen_status whole(cli_access access, omen_status (*work)(omen_db *), cons
 
 omen_status cli_run_flush(void) { return whole(CLI_WRITE, omen_flush, "flushed"); }
 omen_status cli_run_compact(void) { return whole(CLI_WRITE, omen_compact, "compacted"); }
-omen_status cli_run_check(void) { return whole(CLI_READ, omen_check, "everything is in order"); }
 
 static uint64_t number(yyjson_val *object, const char *key) { return yyjson_get_uint(yyjson_obj_get(object, key)); }
 

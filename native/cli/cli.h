@@ -81,6 +81,8 @@ void cli_print_options(FILE *to, const char *names);
 
 /* MAINTAIN: to write, and maintenance happens only when the command does it. */
 typedef enum cli_access { CLI_READ, CLI_WRITE, CLI_CREATE, CLI_MAINTAIN } cli_access;
+/* Does `work` with what options and environment say, keys included; its failure is told as the core tells it. */
+omen_status cli_database_with(cli_access access, omen_status (*work)(void *arg, const omen_options *o), void *arg);
 /* Opens the database of the first argument as options and environment say. */
 omen_status cli_database_open(cli_access access, omen_db **out);
 /* Closes it; the first failure counts. */
@@ -338,6 +340,7 @@ omen_status cli_run_index(void);
 omen_status cli_run_flush(void);
 omen_status cli_run_compact(void);
 omen_status cli_run_check(void);
+omen_status cli_run_repair(void);
 omen_status cli_run_rotate_key(void);
 
 /* ---- keys (key.c) ---- */

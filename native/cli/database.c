@@ -36,7 +36,7 @@ static omen_status read_database_id(omen_options *o, uint8_t id[16]) {
     return OMEN_OK;
 }
 
-omen_status cli_database_open(cli_access access, omen_db **out) {
+omen_status cli_database_with(cli_access access, omen_status (*work)(void *arg, const omen_options *o), void *arg) {
     static const char sizes[] = "a number of bytes, or text such as 64MiB";
     omen_options o;
     uint8_t id[16] = {0};
@@ -59,7 +59,7 @@ omen_status cli_database_open(cli_access access, omen_db **out) {
     omen_status s = cli_key(&keys, &encrypted);
     if (s == OMEN_OK) {
         o.encryption = encrypted ? &keys : NULL;
-        s = cli_core(omen_open(cli_positional(0), &o, out));
+        s = cli_core(work(arg, &o));
     }
     omen_wipe(&keys, sizeof keys);
     if (s == OMEN_ERR_KEY) cli_after(" (--key-file FILE, or the variable OMENDB_KEY)");
@@ -68,6 +68,10 @@ omen_status cli_database_open(cli_access access, omen_db **out) {
     if (s == OMEN_ERR_INVALID && o.memory_bytes != 0) cli_after(" (--memory-bytes, --pool-bytes and --memtable-bytes, or their variables OMENDB_MEMORY_BYTES, ...)");
     return s;
 }
+
+static omen_status open_it(void *arg, const omen_options *o) { return omen_open(cli_positional(0), o, arg); }
+
+omen_status cli_database_open(cli_access access, omen_db **out) { return cli_database_with(access, open_it, out); }
 
 omen_status cli_database_close(omen_db *db, omen_status s) {
     omen_status closed = omen_close(db);

@@ -103,7 +103,14 @@ const cli_command cli_commands[] = {
     {"flush", cli_run_flush, "DATABASE", 1, 1, "write what is in memory to segments", "", ""},
     {"compact", cli_run_compact, "DATABASE", 1, 1, "merge segments and drop deleted records", "", ""},
     {"check", cli_run_check, "DATABASE", 1, 1, "read everything and verify every checksum", "",
-     "The exit code is 50 when something is damaged, and the message names the first place. Nothing is changed."},
+     "Shows every place that is damaged, and what is lost with it, also of a database that cannot be opened any more. The exit code is\n"
+     "50 when something is damaged. Nothing is changed."},
+    {"repair", cli_run_repair, "DATABASE", 1, 1, "keep what can be kept of a damaged database", "write cut ",
+     "Shows what is damaged, and what repairing loses; the exit code is 50 then. With --write it is done: what can be read is written\n"
+     "anew, without the records that cannot, and all that is derived from them is made again. Copy the folder before. Of a damaged\n"
+     "log whole writes behind the damage are kept, too, unless --cut is given: then the database is as it once was.\n\n"
+     "  omendb repair notes\n"
+     "  omendb repair notes --write"},
     {"rotate-key", cli_run_rotate_key, "DATABASE", 1, 1, "put an encrypted database under another key", "new-key-file new-key-id ",
      "The present key comes from --key-file or the variable OMENDB_KEY, the new one from --new-key-file or OMENDB_NEW_KEY. Only the headers\n"
      "of the files are written, and nothing is lost if that is cut off: ask again to finish it. docs/ENCRYPTION.md tells all of it.\n\n"

@@ -45,30 +45,34 @@ static omen_status read_meta(omen_part *p, const omen_part_field *fields, uint32
     return OMEN_OK;
 }
 
+/* A section of derived content may be missing from a bare part. */
+static omen_status derived(const omen_part *p, omen_status s) { return p->bare && s == OMEN_ERR_CORRUPT ? OMEN_OK : s; }
+
 static omen_status find_sections(omen_part *p, omen_error *err) {
     uint64_t rows = p->rows;
     OMEN_TRY(section(p, OMEN_SECTION_KEY_OFFSETS, 0, 0, OMEN_BLOCK_BYTES, (rows + 1) * 4, &p->key_offsets, err));
     OMEN_TRY(section(p, OMEN_SECTION_KEY_BYTES, 0, 0, OMEN_BLOCK_BYTES, UINT64_MAX, &p->key_bytes, err));
     if (p->key_bytes->raw_len > OMEN_PART_MAX_KEY_BYTES) return damaged(p, err, "too many bytes of ids");
-    OMEN_TRY(section(p, OMEN_SECTION_KEY_ORDER, 0, 0, OMEN_BLOCK_BYTES, rows * 4, &p->key_order, err));
+    OMEN_TRY(derived(p, section(p, OMEN_SECTION_KEY_ORDER, 0, 0, OMEN_BLOCK_BYTES, rows * 4, &p->key_order, err)));
     OMEN_TRY(section(p, OMEN_SECTION_DOC_OFFSETS, 0, 0, OMEN_BLOCK_BYTES, (rows + 1) * 8, &p->doc_offsets, err));
     OMEN_TRY(section(p, OMEN_SECTION_DOC_BYTES, 0, OMEN_SECTION_ZSTD, OMEN_BLOCK_BYTES, UINT64_MAX, &p->doc_bytes, err));
     for (uint32_t f = 0; f < p->field_count; f++) {
         uint32_t row = row_bytes(&p->fields[f]);
         OMEN_TRY(section(p, OMEN_SECTION_VECTORS, f, 0, omen_part_rows_per_block(&p->fields[f]) * row, rows * row, &p->vectors[f], err));
         if (p->fields[f].metric == OMEN_METRIC_COSINE)
-            OMEN_TRY(section(p, OMEN_SECTION_NORMS, f, 0, OMEN_BLOCK_BYTES, rows * 4, &p->norms[f], err));
+            OMEN_TRY(derived(p, section(p, OMEN_SECTION_NORMS, f, 0, OMEN_BLOCK_BYTES, rows * 4, &p->norms[f], err)));
     }
     p->tombstones = omen_segment_section(p->segment, OMEN_SECTION_TOMBSTONES, 0);
     return OMEN_OK;
 }
 
-omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const omen_part_field *fields, uint32_t field_count,
-                           omen_part **out, omen_error *err) {
+static omen_status open_part(omen_store *st, const omen_segment_info *info, const omen_part_field *fields, uint32_t field_count,
+                             bool bare, omen_part **out, omen_error *err) {
     omen_part *p = *out;
     if (p == NULL) {
         p = omen_alloc_zero(st->mem, sizeof *p);
         if (p == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory opening a segment");
+        p->bare = bare;
         p->store = st;
         atomic_init(&p->refs, 1);
         *out = p;
@@ -78,8 +82,8 @@ omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const 
     if (s == OMEN_OK) p->opened = true;
     if (s == OMEN_OK) s = read_meta(p, fields, field_count, err);
     if (s == OMEN_OK) s = find_sections(p, err);
-    if (s == OMEN_OK) s = omen_part_open_keys(p, err);
-    if (s == OMEN_OK) s = omen_columns_open(st, p->segment, p->rows, &p->columns, err);
+    if (s == OMEN_OK && !bare) s = omen_part_open_keys(p, err);
+    if (s == OMEN_OK && !bare) s = omen_columns_open(st, p->segment, p->rows, &p->columns, err);
     if (s != OMEN_OK && s != OMEN_PENDING) {
         omen_columns_free(p->columns);
         omen_part_close_keys(p);
@@ -89,6 +93,16 @@ omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const 
     }
     if (s == OMEN_OK) p->complete = true;
     return s;
+}
+
+omen_status omen_part_open(omen_store *st, const omen_segment_info *info, const omen_part_field *fields, uint32_t field_count,
+                           omen_part **out, omen_error *err) {
+    return open_part(st, info, fields, field_count, false, out, err);
+}
+
+omen_status omen_part_open_bare(omen_store *st, const omen_segment_info *info, const omen_part_field *fields, uint32_t field_count,
+                                omen_part **out, omen_error *err) {
+    return open_part(st, info, fields, field_count, true, out, err);
 }
 
 omen_part *omen_part_ref(omen_part *p) {

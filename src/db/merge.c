@@ -18,6 +18,8 @@ typedef struct omen_merge_place {
     uint32_t multi_count;
     size_t multi_done;
     omen_buf multi_bytes;
+    omen_part_doc_place multi_doc; /* of a bare part */
+    omen_arena multi_arena;
     const omen_block *block; /* of vectors, held over its rows */
     omen_part *block_part;
     uint32_t block_field, block_first, block_count;
@@ -44,6 +46,21 @@ static omen_status carry(void *arg, const omen_hash128 *target, const uint32_t *
     return OMEN_OK;
 }
 
+/* A damaged part's own list of what it replaced may not be there: what is dead in the parts before it is then told again, whoever said so first. */
+static omen_status carry_all(omen_job_coll *c, omen_error *err) {
+    carried arg = {c};
+    for (uint32_t p = 0; p < c->from; p++) {
+        const omen_bits *dead = c->v->parts[p].dead;
+        if (dead == NULL || dead->ones == 0) continue;
+        uint32_t *rows = omen_arena_alloc(&c->arena, dead->ones * sizeof *rows, 8), n = 0;
+        if (rows == NULL) return out_of_memory(err);
+        for (uint32_t r = 0; r < dead->count; r++)
+            if (omen_bits_test(dead, r)) rows[n++] = r;
+        OMEN_TRY(carry(&arg, &omen_segment_info_of(c->v->parts[p].part->segment)->hash, rows, n, err));
+    }
+    return OMEN_OK;
+}
+
 omen_status omen_merge_select(omen_job *job, omen_job_coll *c, omen_error *err) {
     if (c->row_cap == 0) {
         for (uint32_t p = c->from; p < c->to; p++) {
@@ -55,6 +72,10 @@ omen_status omen_merge_select(omen_job *job, omen_job_coll *c, omen_error *err) 
     }
     for (; job->part < c->to; job->part++) {
         carried arg = {c};
+        if (c->v->parts[job->part].part->bare) {
+            OMEN_TRY(carry_all(c, err));
+            continue;
+        }
         OMEN_TRY(omen_part_tombstones(c->v->parts[job->part].part, &job->tombstones, carry, &arg, err));
         job->tombstones.bytes.len = 0;
         job->tombstones.done = 0;
@@ -121,11 +142,45 @@ static omen_status source_vector(void *ctx, uint32_t row, uint32_t field, const 
     return OMEN_OK;
 }
 
+/* From its vector, as when it was written. */
+static omen_status norm_again(omen_part *p, uint32_t row, uint32_t field, float *out, omen_error *err) {
+    const omen_block *block;
+    uint32_t first, count;
+    const omen_part_field *f = &p->fields[field];
+    OMEN_TRY(omen_part_vector_block(p, field, row, &block, &first, &count, err));
+    *out = omen_element_norm(f->element, block->data + (row - first) * omen_element_bytes(f->element, f->dimensions), f->dimensions);
+    omen_block_release(p->store->pool, block);
+    return OMEN_OK;
+}
+
 static omen_status source_norm(void *ctx, uint32_t row, uint32_t field, float *out, omen_error *err) {
     omen_merge_place *m = ctx;
     const omen_part_state *s = seek(m->c, &m->norm, row);
     size_t done = 0;
+    if (s->part->bare) return norm_again(s->part, m->norm.at, field, out, err);
     return omen_part_norms(s->part, field, m->norm.at, 1, out, &done, err);
+}
+
+/* From its document, as when it was written. */
+static omen_status multi_again(omen_merge_place *m, omen_part *p, uint32_t row, uint32_t field, omen_multi *out, omen_error *err) {
+    const omen_multi_field *f = &m->c->v->coll->schema.schema.multis[field];
+    const omen_part_field type = {f->dimensions, (uint32_t)f->metric, (uint32_t)f->element};
+    *out = (omen_multi){NULL, 0};
+    if (!m->multi_found) {
+        if (!m->multi_doc.known) m->multi_bytes.len = 0;
+        OMEN_TRY(omen_part_doc(p, row, &m->multi_doc, &m->multi_bytes, err));
+        memset(&m->multi_doc, 0, sizeof m->multi_doc);
+        m->multi_found = true;
+    }
+    if (m->multi_bytes.len == 0) return OMEN_OK;
+    omen_json *parsed;
+    OMEN_TRY(omen_json_parse(m->multi_bytes.mem, (omen_str){(const char *)m->multi_bytes.data, m->multi_bytes.len}, &parsed, err));
+    const omen_json_val *value = omen_text_reach(omen_json_root(parsed), f->name);
+    omen_arena_deinit(&m->multi_arena);
+    omen_arena_init(&m->multi_arena, m->multi_bytes.mem, 1u << 14);
+    omen_status s = value == NULL ? OMEN_OK : omen_multi_read(value, &type, OMEN_MAX_MULTI_VECTORS, "a field of several vectors", &m->multi_arena, out, err);
+    omen_json_free(parsed);
+    return s;
 }
 
 static omen_status source_multi(void *ctx, uint32_t row, uint32_t field, omen_multi *out, omen_error *err) {
@@ -134,6 +189,7 @@ static omen_status source_multi(void *ctx, uint32_t row, uint32_t field, omen_mu
     if (m->multi_field != field || row + 1 != m->multi.next) m->multi_found = false;
     m->multi_field = field;
     const omen_part_state *s = seek(m->c, &m->multi, row);
+    if (s->part->bare) return multi_again(m, s->part, m->multi.at, field, out, err);
     if (!m->multi_found) {
         OMEN_TRY(omen_part_multi_find(s->part, field, m->multi.at, &m->multi_first, &m->multi_count, err));
         const omen_part_field *f = &s->part->multi[field].of;
@@ -154,6 +210,7 @@ omen_status omen_merge_source(omen_job *job, omen_job_coll *c, omen_error *err) 
     m->multi_field = UINT32_MAX;
     omen_buf_init(&m->doc_bytes, &job->db->mem);
     omen_buf_init(&m->multi_bytes, &job->db->mem);
+    omen_arena_init(&m->multi_arena, &job->db->mem, 1u << 14);
     job->merge = m;
     job->source = (omen_row_source){m, c->row_count, source_key, source_doc, source_vector, source_norm, source_multi};
     return OMEN_OK;
@@ -165,6 +222,7 @@ void omen_merge_place_free(omen_job *job) {
     release_block(m);
     omen_buf_deinit(&m->doc_bytes);
     omen_buf_deinit(&m->multi_bytes);
+    omen_arena_deinit(&m->multi_arena);
     omen_free(&job->db->mem, m, sizeof *m);
     job->merge = NULL;
 }

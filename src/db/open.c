@@ -40,7 +40,7 @@ struct omen_open_op {
     uint32_t file;
     uint64_t replay_epoch;
     omen_salvage *salvage; /* NULL: damage ends the open */
-    bool manifest_lost, part_lost, tombstones_lost; /* being salvaged, because of */
+    bool judged, manifest_lost, part_lost, tombstones_lost; /* being salvaged, because of */
     omen_error why;
     bool relieving, starved; /* tables are being flushed while the log is read; starved: for want of memory */
     omen_buf payload;
@@ -301,6 +301,23 @@ static omen_status open_part(omen_open_op *op, const omen_manifest_coll *c, omen
     return OMEN_OK;
 }
 
+/* A part that is left out: the next one takes its place. */
+static omen_status without_part(omen_open_op *op, omen_manifest_coll *c, omen_error *err) {
+    omen_coll_version *old = op->version->colls[op->coll], *v = omen_coll_version_new(&op->db->mem, c->coll, c->part_count - 1);
+    if (v == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    memcpy(v->parts, old->parts, op->part * sizeof *v->parts);
+    memset(old->parts, 0, op->part * sizeof *old->parts);
+    v->tables[0] = old->tables[0];
+    v->table_count = 1;
+    old->table_count = 0;
+    omen_coll_version_unref(old, NULL);
+    op->version->colls[op->coll] = v;
+    c->part_count--;
+    memmove(&c->parts[op->part], &c->parts[op->part + 1], (c->part_count - op->part) * sizeof *c->parts);
+    op->part--;
+    return OMEN_OK;
+}
+
 static omen_status open_parts(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
     if (op->version == NULL) {
@@ -324,11 +341,8 @@ static omen_status open_parts(omen_open_op *op, omen_error *err) {
                 state->part = op->opening;
                 op->opening = NULL;
             }
-            if (state->part == NULL) { /* left out: the next one takes its place */
-                c->part_count--;
-                memmove(&c->parts[op->part], &c->parts[op->part + 1], (c->part_count - op->part) * sizeof *c->parts);
-                op->version->colls[op->coll]->part_count = c->part_count;
-                op->part--;
+            if (state->part == NULL) {
+                OMEN_TRY(without_part(op, c, err));
                 continue;
             }
             if (state->part->bare) continue;
@@ -466,6 +480,15 @@ static omen_status replay_frame(omen_db *db, const omen_recovered_frame *f, omen
     return OMEN_OK;
 }
 
+/* Salvage: a frame that is whole, but makes no sense without one that is lost. */
+static omen_status pass_over(omen_open_op *op, const omen_recovered_frame *f, const omen_error *why) {
+    omen_file_name name = omen_log_file_name(f->epoch);
+    const omen_log_gap lost = {f->epoch, 0, 0, f->first_lsn, f->first_lsn + f->count - 1};
+    if (f->count != 0) omen_findings_lose_log(op->salvage->findings, &lost);
+    omen_findings_add(op->salvage->findings, &(omen_damage){.file = name.text, .kind = "log", .loses = f->count != 0, .holds = "a batch that needs what is lost", .message = why->text});
+    return OMEN_OK;
+}
+
 static omen_status no_memory(const omen_open_op *op, omen_error *err) {
     const char *advice = op->db->options.read_only ? "open it once for writing, so that its log is flushed, or raise memory_bytes" : "raise memory_bytes";
     omen_error why = err == NULL ? (omen_error){0} : *err;
@@ -484,6 +507,7 @@ static omen_status replay(void *arg, const omen_recovered_frame *f, omen_error *
         op->replay_epoch = f->epoch;
         bool again = op->starved;
         if (s == OMEN_OK) s = replay_frame(db, f, err);
+        if (s == OMEN_ERR_CORRUPT && op->salvage != NULL && op->salvage->log_damaged) s = pass_over(op, f, err);
         if (s == OMEN_ERR_MEMORY && !again && !db->options.read_only && op->salvage == NULL && (db->active_records != 0 || omen_frozen_count(db) != 0)) {
             op->starved = true;
             continue;
@@ -521,11 +545,18 @@ static void tell_gap(void *arg, const omen_log_gap *gap) {
                                         .message = gap->bytes == 0 ? "the file ends early, or is missing" : "no valid frame of the log"});
 }
 
+static uint64_t after_all_files(const omen_open_op *op) {
+    const omen_file_name *names = (const omen_file_name *)(const void *)op->files.names.data;
+    uint64_t n, next = 0;
+    for (size_t i = 0; i < op->files.names.len / sizeof *names; i++)
+        if (omen_segment_file_parse(names[i].text, &n) && n < UINT64_C(1) << 40) next = OMEN_MAX(next, n + 1); /* indexes have numbers of their own, above */
+    return next;
+}
+
 static omen_status recover(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
-    if (op->salvage != NULL && db->log_first_epoch != 0) OMEN_TRY(omen_salvage_judge(op->salvage, db, err));
     if (op->recovery == NULL) {
-        db->next_file = op->body.next_file;
+        db->next_file = op->salvage == NULL ? op->body.next_file : OMEN_MAX(op->body.next_file, after_all_files(op)); /* nothing is removed first */
         db->log_first_epoch = op->body.log_first_epoch;
         db->flushed_lsn = op->body.flushed_lsn;
         db->next_collection_id = op->body.next_collection_id;
@@ -535,16 +566,19 @@ static omen_status recover(omen_open_op *op, omen_error *err) {
         if (s != OMEN_OK) return omen_fail(err, s, "out of memory recovering the log");
         db->proven_lsn = OMEN_MAX(op->body.durable_lsn, op->body.flushed_lsn);
         omen_recovery_prove(op->recovery, db->proven_lsn);
-        if (op->salvage != NULL) {
-            OMEN_TRY(omen_salvage_judge(op->salvage, db, err));
-            const omen_log_salvage salvage = {op->salvage->later, tell_gap, op};
-            if (op->salvage->log_damaged) omen_recovery_salvage(op->recovery, &salvage);
-        }
+    }
+    if (op->salvage != NULL && !op->judged) {
+        OMEN_TRY(omen_salvage_judge(op->salvage, db, err));
+        const omen_log_salvage salvage = {op->salvage->later, tell_gap, op};
+        if (op->salvage->log_damaged) omen_recovery_salvage(op->recovery, &salvage);
+        op->judged = true;
     }
     OMEN_TRY(omen_recovery_step(op->recovery, err));
     op->recovered = *omen_recovery_result_of(op->recovery);
     tell_torn(db, op->recovered.torn_bytes);
     db->next_lsn = OMEN_MAX(op->recovered.next_lsn, db->next_lsn);
+    /* LSNs that were durable once are not given again, although their records are lost. */
+    if (op->salvage != NULL) db->next_lsn = OMEN_MAX(db->next_lsn, db->proven_lsn + 1);
     db->visible_lsn = db->next_lsn - 1;
     atomic_store(&db->durable_lsn, db->visible_lsn);
     db->epoch = OMEN_MAX(OMEN_MAX(op->recovered.last_epoch, op->body.last_epoch), db->log_first_epoch - 1);
@@ -627,6 +661,7 @@ omen_status omen_open_op_step(omen_open_op *op, omen_db **out, omen_error *err) 
                                   [TOMBSTONES] = read_tombstones, [RECOVER] = recover, [CLEAN] = clean, [FOUND] = found, [BEGIN] = begin};
     for (; op->stage < OPENED; op->stage++) {
         if (op->db->options.read_only && op->stage >= CLEAN) continue;
+        if (op->salvage != NULL && op->stage == CLEAN) continue;
         OMEN_TRY(steps[op->stage](op, err));
     }
     *out = op->db;

@@ -73,6 +73,7 @@ typedef struct omen_recovery_result {
     uint32_t last_crc;       /* CRC of the last frame kept, for the next epoch's opening frame */
     uint64_t frames, bytes;  /* kept */
     uint64_t torn_bytes;     /* cut off: never acknowledged */
+    uint64_t dropped_frames; /* salvage alone: valid, and not kept */
 } omen_recovery_result;
 
 /* Replays the log files of epochs >= first_epoch, in order, calling `each` for every frame of committed batches only (the frames of
@@ -91,6 +92,14 @@ omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t flo
                               omen_recovery **out);
 /* Says, before the first step, that every record up to `lsn` was durable: those after floor_lsn must be in the logs. */
 void omen_recovery_prove(omen_recovery *r, uint64_t lsn);
+/* A place of the logs that is damaged, although what lay there was durable or other frames follow. LSNs from_lsn to to_lsn were there; none when to_lsn is less. */
+typedef struct omen_log_gap { uint64_t epoch, offset, bytes, from_lsn, to_lsn; } omen_log_gap;
+/* Before the first step: damage is told to `each` and does not end recovery. With `later`, reading goes on behind it at the next valid frame: LSNs are missing
+ * then, and of a batch that had several frames only the last ones may be there. Without it, what was kept before the damage is all; what valid frames there
+ * were after it is counted in dropped_frames. The files are left as they are, and nothing is made durable: the caller keeps what it was handed elsewhere,
+ * and then begins an epoch after last_epoch. */
+typedef struct omen_log_salvage { bool later; void (*each)(void *arg, const omen_log_gap *gap); void *arg; } omen_log_salvage;
+void omen_recovery_salvage(omen_recovery *r, const omen_log_salvage *s);
 /* For `each`, which may keep in files of its own what it was handed, and say so in the manifest before recovery ends: makes durable all that the log holds up to the
  * frame that is being handed on, so that nothing outruns its log. Step: repeat on PENDING, which `each` passes on. Not when read_only. */
 omen_status omen_recovery_settle(omen_recovery *r, omen_error *err);

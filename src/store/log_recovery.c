@@ -54,6 +54,8 @@ struct omen_recovery {
     uint64_t lost_epoch, lost_at;
     size_t settled;         /* files before it are durable as they are; the current one, too, once it is counted */
     omen_file *settling;
+    const omen_log_salvage *salvage; /* NULL: damage ends recovery */
+    omen_log_salvage salvaging;
     uint64_t forgotten;     /* epochs before it are not ours any more */
 };
 
@@ -85,6 +87,11 @@ omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t flo
 }
 
 void omen_recovery_prove(omen_recovery *r, uint64_t lsn) { r->proven_lsn = OMEN_MAX(r->floor_lsn, lsn); }
+
+void omen_recovery_salvage(omen_recovery *r, const omen_log_salvage *s) {
+    r->salvaging = *s;
+    r->salvage = &r->salvaging;
+}
 
 static void close_file(omen_recovery *r) {
     if (r->file != NULL) r->st->storage.ops->close(r->st->storage.ctx, r->file);
@@ -159,6 +166,35 @@ static void lose(omen_recovery *r, uint64_t at) {
     r->lost = true;
     r->lost_epoch = part_at(r, r->current)->epoch;
     r->lost_at = at;
+}
+
+/* Salvage: what is missing before LSN `next`, up to `end` of the file in which it was missed first. */
+static void tell_gap(omen_recovery *r, uint64_t end, uint64_t next) {
+    const omen_log_gap gap = {r->lost_epoch, r->lost_at, end > r->lost_at ? end - r->lost_at : 0, r->result.next_lsn, next - 1};
+    r->salvage->each(r->salvage->arg, &gap);
+}
+
+static uint64_t size_of(omen_recovery *r, uint64_t epoch) {
+    for (size_t i = 0; i < part_count(r); i++)
+        if (part_at(r, i)->epoch == epoch) return part_at(r, i)->size;
+    return 0;
+}
+
+/* Salvage: goes on at a valid frame behind a gap. */
+static bool resume(omen_recovery *r, const omen_log_header *h) {
+    if (r->salvage == NULL || !r->salvage->later || h->first_lsn < r->result.next_lsn) return false;
+    part *p = part_at(r, r->current);
+    if (!r->lost) {
+        r->lost_epoch = r->first_epoch;
+        r->lost_at = 0;
+    }
+    /* A tail that was cut off before another epoch began lost nothing. */
+    if (h->first_lsn > r->result.next_lsn || r->lost_epoch == p->epoch) tell_gap(r, r->lost_epoch == p->epoch ? r->at : size_of(r, r->lost_epoch), h->first_lsn);
+    r->lost = false;
+    r->result.next_lsn = r->batch_lsn = h->first_lsn;
+    r->batch_crc = h->previous_crc;
+    p->kept = r->at;
+    return true;
 }
 
 /* Whether the valid frame at the start of the current file goes on where the last kept frame ended. */
@@ -238,7 +274,7 @@ static omen_status replay(omen_recovery *r, omen_error *err) {
             return omen_fail(err, OMEN_ERR_VERSION, "%s was written by a newer OmenDB (log version %u, this one knows %u); upgrade this one",
                              r->scan.name.text, r->scan.header.version, OMEN_LOG_VERSION);
         if (found == OMEN_LOG_BAD) break;
-        if (r->at == 0 ? !links(r, &r->scan.header) : !follows(r, &r->scan.header)) break;
+        if (r->at == 0 ? !links(r, &r->scan.header) && !resume(r, &r->scan.header) : !follows(r, &r->scan.header)) break;
         if (r->at == 0) r->lost = false;
         OMEN_TRY(take(r, payload_at, err));
     }
@@ -263,13 +299,21 @@ static omen_status search(omen_recovery *r, omen_error *err) {
         omen_log_found found;
         OMEN_TRY(omen_log_scan_frame(&r->scan, r->at, NULL, &found, err));
         if (found == OMEN_LOG_BAD) {
-            if (r->scan.checked / 4 > p->size + OMEN_LOG_WINDOW)
+            if (r->scan.checked / 4 > p->size + OMEN_LOG_WINDOW && r->salvage == NULL)
                 return omen_fail(err, OMEN_ERR_CORRUPT, "%s is damaged at %llu: what follows is not a log", r->scan.name.text,
                                  (unsigned long long)r->lost_at);
             r->at += OMEN_LOG_ALIGN;
             continue;
         }
-        if (r->scan.header.durable_lsn >= r->result.next_lsn && OMEN_CONTROL(log_proof)) return missing(r, r->scan.header.durable_lsn, err);
+        if (found == OMEN_LOG_FRAME && resume(r, &r->scan.header)) {
+            r->phase = READ;
+            return OMEN_OK;
+        }
+        if (r->scan.header.durable_lsn >= r->result.next_lsn && OMEN_CONTROL(log_proof)) {
+            if (r->salvage == NULL) return missing(r, r->scan.header.durable_lsn, err);
+            r->proven_lsn = OMEN_MAX(r->proven_lsn, r->scan.header.durable_lsn);
+        }
+        r->result.dropped_frames++;
         r->at += OMEN_LOG_HEADER + omen_log_body(r->scan.header.length);
     }
     r->phase = NEXT;
@@ -282,14 +326,17 @@ static omen_status conclude(omen_recovery *r, omen_error *err) {
         r->lost_epoch = part_count(r) > 0 ? r->result.last_epoch : r->first_epoch;
         r->lost_at = part_count(r) > 0 ? part_at(r, part_count(r) - 1)->size : 0;
     }
-    if (r->proven_lsn >= r->result.next_lsn && OMEN_CONTROL(manifest_proof)) return missing(r, r->proven_lsn, err);
-    if (part_count(r) > 0 && part_at(r, 0)->epoch != r->first_epoch && r->result.frames == 0) {
+    if (r->proven_lsn >= r->result.next_lsn && OMEN_CONTROL(manifest_proof)) {
+        if (r->salvage == NULL) return missing(r, r->proven_lsn, err);
+        tell_gap(r, size_of(r, r->lost_epoch), r->proven_lsn + 1);
+    }
+    if (r->salvage == NULL && part_count(r) > 0 && part_at(r, 0)->epoch != r->first_epoch && r->result.frames == 0) {
         omen_file_name name = omen_log_file_name(r->first_epoch);
         return omen_fail(err, OMEN_ERR_CORRUPT, "%s is missing, although the manifest names it and later logs are there", name.text);
     }
     for (size_t i = 0; i < part_count(r); i++) r->result.torn_bytes += part_at(r, i)->size - part_at(r, i)->kept;
     r->current = 0;
-    r->phase = r->read_only ? DONE : FIX;
+    r->phase = r->read_only || r->salvage != NULL ? DONE : FIX;
     return OMEN_OK;
 }
 

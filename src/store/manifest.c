@@ -239,6 +239,23 @@ omen_status omen_manifest_open(omen_store *st, omen_manifest **out, omen_error *
     return s;
 }
 
+omen_status omen_manifest_anew(omen_store *st, const bool there[2], omen_manifest **out, omen_error *err) {
+    omen_manifest *m = omen_alloc_zero(st->mem, sizeof *m);
+    if (m == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for the manifest");
+    m->st = st;
+    m->reading = READ_DONE;
+    for (int i = 0; i < 2; i++) m->verdicts[i] = there[i] ? DAMAGED : ABSENT;
+    omen_buf_init(&m->payload, st->mem);
+    omen_buf_init(&m->bytes, st->mem);
+    *out = m;
+    return OMEN_OK;
+}
+
+const char *omen_manifest_slot(const omen_manifest *m, uint32_t slot) {
+    static const char *const names[] = {[ABSENT] = "absent", [TORN] = "torn", [DAMAGED] = "damaged", [FOREIGN] = "foreign", [NEWER] = "newer", [VALID] = "valid"};
+    return names[m->verdicts[slot]];
+}
+
 uint64_t omen_manifest_generation(const omen_manifest *m) { return m->generation; }
 
 void omen_manifest_payload(const omen_manifest *m, const uint8_t **data, size_t *len) {

@@ -88,6 +88,10 @@ omen_status omen_segment_raw(omen_segment *s, uint64_t offset, void *into, size_
 /* Verifies every block and the whole file's hash. Step: repeat on PENDING with the same *place (zero-initialised). */
 typedef struct omen_segment_check { uint32_t section, block; uint64_t hashed; omen_hasher *hasher; uint8_t *buf; } omen_segment_check;
 omen_status omen_segment_verify(omen_segment *s, omen_segment_check *place, omen_error *err);
+/* The same of every block, going on past those that are damaged: each is told to `bad`, with where it is stored. The hash is not looked at: OMEN_OK when all
+ * blocks were read. OMEN_ERR_IO, _MEMORY. Step as above; the place is for this alone. */
+typedef struct omen_segment_bad { void (*each)(void *arg, const omen_section *sec, uint32_t block, uint64_t offset, uint32_t len, const omen_error *why); void *arg; } omen_segment_bad;
+omen_status omen_segment_survey(omen_segment *s, omen_segment_check *place, const omen_segment_bad *bad, omen_error *err);
 void omen_segment_check_deinit(omen_segment *s, omen_segment_check *place);
 
 #endif

@@ -534,6 +534,30 @@ omen_status omen_segment_verify(omen_segment *s, omen_segment_check *place, omen
     return OMEN_OK;
 }
 
+omen_status omen_segment_survey(omen_segment *s, omen_segment_check *place, const omen_segment_bad *bad, omen_error *err) {
+    size_t half = check_half(s);
+    if (place->buf == NULL) place->buf = omen_alloc(s->st->mem, 2 * half);
+    if (place->buf == NULL) return no_memory(s, err);
+    for (; place->section < s->count; place->section++, place->block = 0) {
+        const omen_section *sec = &s->sections[place->section];
+        for (; place->block < sec->block_count; place->block++) {
+            loading l = {s, sec, place->block};
+            omen_error why = {0};
+            uint64_t offset;
+            uint32_t len;
+            omen_status status = read_block(&l, place->buf, place->buf + half, &why);
+            if (status == OMEN_OK) continue;
+            if (status != OMEN_ERR_CORRUPT) {
+                if (status != OMEN_PENDING && err != NULL) *err = why;
+                return status;
+            }
+            place_of(s, sec, place->block, &offset, &len);
+            bad->each(bad->arg, sec, place->block, offset, len, &why);
+        }
+    }
+    return OMEN_OK;
+}
+
 void omen_segment_check_deinit(omen_segment *s, omen_segment_check *place) {
     omen_hasher_free(place->hasher);
     omen_free(s->st->mem, place->buf, 2 * check_half(s));

@@ -31,7 +31,7 @@ test("version and help", { skip }, () => {
   const overview = ok(["help"]);
   assert.equal(ok(["--help"]), overview);
   const commands = [...overview.matchAll(/^  (\w+) {2,}\w/gm)].map(([, name]) => name);
-  for (const name of ["create", "import", "upsert", "search", "explain", "index", "get", "delete", "count", "stats", "metrics", "check", "compact", "export", "flush", "drop", "collections"]) {
+  for (const name of ["create", "import", "upsert", "search", "explain", "index", "get", "delete", "count", "stats", "metrics", "check", "repair", "compact", "export", "flush", "drop", "collections"]) {
     assert.ok(commands.includes(name), name);
     const text = ok(["help", name]);
     assert.match(text, new RegExp(`^usage: omendb ${name} DATABASE`));
@@ -175,7 +175,8 @@ test("flush, compact, check, stats", { skip }, (t) => {
   const [segment, ...more] = json(["stats", db]).collections[0].segments;
   assert.deepEqual([segment.rows, segment.deletedRows, more.length], [2, 0, 0]);
   assert.equal(ok(["check", db]), "everything is in order\n");
-  assert.deepEqual(json(["check", db]), { ok: true });
+  const { ok: fine, damage, lost } = json(["check", db]);
+  assert.deepEqual({ fine, damage, records: lost.records }, { fine: true, damage: [], records: 0 });
   const text = ok(["stats", db]);
   assert.match(text, /collection "notes"\n {2}vector +vector, 2 dimensions, cosine, f32, index auto\n {2}records +2\n/);
   assert.deepEqual(json(["get", db, "b", "--include-vector"]).records[0].vectors, { vector: [0, 3] });

@@ -1,0 +1,91 @@
+/* report.c - checks and repairs that tell everything, blocking. */
+#include "api/api.h"
+#include "db/inspect.h"
+#include "db/repair.h"
+
+struct omen_report {
+    const omen_host *host;
+    omen_mem mem; /* its own: it outlives the database */
+    omen_buf text;
+    uint64_t damage;
+};
+
+static omen_report *report_new(const omen_host *host) {
+    omen_report *r = host->alloc(host->ctx, sizeof *r);
+    if (r == NULL) return NULL;
+    memset(r, 0, sizeof *r);
+    r->host = host;
+    omen_mem_init(&r->mem, host, 0);
+    omen_buf_init(&r->text, &r->mem);
+    return r;
+}
+
+void omen_report_free(omen_report *r) {
+    if (r == NULL) return;
+    const omen_host *host = r->host;
+    omen_buf_deinit(&r->text);
+    host->free(host->ctx, r, sizeof *r);
+}
+
+omen_str omen_report_json(const omen_report *r) { return r == NULL ? (omen_str){"", 0} : (omen_str){(const char *)r->text.data, r->text.len}; }
+uint64_t omen_report_damage(const omen_report *r) { return r == NULL ? 0 : r->damage; }
+
+static omen_status wait_for(const omen_host *host, omen_error *err) {
+    if (host->wait != NULL) return host->wait(host->ctx);
+    return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host's reads may be pending and it cannot wait; use omen_call");
+}
+
+omen_status omen_check_report(omen_db *db, omen_report **out) {
+    omen_error err = {0};
+    omen_inspect_op *op;
+    if (db == NULL || out == NULL) return omen_told(OMEN_ERR_INVALID, NULL);
+    *out = NULL;
+    omen_report *r = report_new(db->host);
+    if (r == NULL) return omen_told(OMEN_ERR_MEMORY, NULL);
+    omen_status s = omen_inspect_op_new(db, &op, &err), waited = OMEN_OK;
+    if (s == OMEN_OK) {
+        while (waited == OMEN_OK && (s = omen_inspect_op_step(op, &err)) == OMEN_PENDING) waited = wait_for(db->host, &err);
+        if (waited != OMEN_OK) s = waited;
+        if (s == OMEN_OK && omen_inspect_op_report(op, &r->text) != OMEN_OK) s = omen_fail(&err, OMEN_ERR_MEMORY, "out of memory for the report");
+        r->damage = omen_inspect_op_damage(op);
+        omen_inspect_op_free(op);
+    }
+    if (s == OMEN_OK) *out = r;
+    else omen_report_free(r);
+    return omen_told(s, &err);
+}
+
+static omen_status at_path(const char *path, const omen_options *given, bool write, bool later, omen_report **out) {
+    omen_error err = {0};
+    omen_options options;
+    omen_repair_op *op = NULL;
+    if (out == NULL) return omen_told(omen_fail(&err, OMEN_ERR_INVALID, "out is NULL"), &err);
+    *out = NULL;
+    omen_status s = omen_options_resolve(given, &options, &err), waited = OMEN_OK;
+    if (s == OMEN_OK && path == NULL && options.storage == NULL) s = omen_fail(&err, OMEN_ERR_INVALID, "path is NULL and options.storage is not given");
+    if (s != OMEN_OK) return omen_told(s, &err);
+    omen_report *r = report_new(options.host);
+    s = omen_repair_op_new(path, &options, write, later, &op, &err);
+    if (s == OMEN_OK) {
+        while (waited == OMEN_OK && (s = omen_repair_op_step(op, &err)) == OMEN_PENDING) waited = wait_for(options.host, &err);
+        if (waited != OMEN_OK) s = waited;
+    }
+    if (op != NULL && (r == NULL || omen_repair_op_report(op, &r->text) != OMEN_OK) && s == OMEN_OK) s = omen_fail(&err, OMEN_ERR_MEMORY, "out of memory for the report");
+    if (op != NULL && r != NULL) r->damage = omen_repair_op_damage(op);
+    omen_repair_op_free(op);
+    if (s == OMEN_OK) *out = r;
+    else omen_report_free(r);
+    return omen_told(s, &err);
+}
+
+omen_status omen_check_path(const char *path, const omen_options *options, omen_report **out) { return at_path(path, options, false, true, out); }
+
+omen_status omen_repair(const char *path, const omen_options *options, uint32_t flags, omen_report **out) {
+    omen_error err = {0};
+    if ((flags & ~(uint32_t)(OMEN_REPAIR_WRITE | OMEN_REPAIR_CUT)) != 0) {
+        if (out != NULL) *out = NULL;
+        if (options != NULL && options->storage != NULL) options->storage->ops->release(options->storage->ctx);
+        return omen_told(omen_fail(&err, OMEN_ERR_INVALID, "flags of omen_repair are unknown"), &err);
+    }
+    return at_path(path, options, (flags & OMEN_REPAIR_WRITE) != 0, (flags & OMEN_REPAIR_CUT) == 0, out);
+}

@@ -1,0 +1,345 @@
+/* Checks that tell every damage, and repair: a database with segments and a log, damaged in every section and file, is read whole, written anew, and then
+ * holds every record but those that the report said were lost - with ids' index, text, columns, norms, fields of several vectors and indexes made again. */
+#include "test.h"
+
+#include "fault_host.h"
+#include "omendb.h"
+#include "store/segment_format.h"
+
+enum { DIMS = 24, SEGMENTS = 3, ROWS = 60, LOGGED = 30, ALL = SEGMENTS * ROWS + LOGGED };
+
+static omen_options options_of(fault_host *h) {
+    omen_options o;
+    omen_options_init(&o);
+    o.host = &h->host;
+    o.pool_bytes = 1 << 20;
+    o.create = 1;
+    o.manual_maintenance = 1;
+    return o;
+}
+
+static omen_status open_things(fault_host *h, omen_db **db, omen_collection **c) {
+    omen_options o = options_of(h);
+    const omen_vector_field field = {.name = {"", 0}, .dimensions = DIMS, .metric = OMEN_METRIC_COSINE, .index = {.kind = OMEN_INDEX_HNSW}};
+    const omen_text_field words = {.name = OMEN_STR("t")};
+    const omen_multi_field tokens = {.name = OMEN_STR("m"), .dimensions = 3};
+    const omen_str sparse = OMEN_STR("s");
+    omen_schema s;
+    omen_schema_init(&s);
+    s.vector_count = s.text_count = s.sparse_count = s.multi_count = 1;
+    s.vectors = &field;
+    s.texts = &words;
+    s.sparse = &sparse;
+    s.multis = &tokens;
+    *db = NULL;
+    *c = NULL;
+    omen_status st = omen_open("db", &o, db);
+    return st != OMEN_OK ? st : omen_collection_open(*db, OMEN_STR("things"), &s, c);
+}
+
+static float coordinate(int id, int d) { return (float)((id * 13 + d * 5) % 19 - 9) + 0.5f; }
+
+static void put(omen_collection *c, int from, int count) {
+    static float rows[ROWS][DIMS];
+    static char text[ROWS][400];
+    omen_id ids[ROWS];
+    omen_str docs[ROWS];
+    for (int i = 0; i < count; i++) {
+        int id = from + i;
+        ids[i] = OMEN_ID_INT(id);
+        for (int d = 0; d < DIMS; d++) rows[i][d] = coordinate(id, d);
+        int len = snprintf(text[i], sizeof text[i], "{\"n\":%d,\"t\":\"word w%d\",\"s\":{\"indices\":[7,%d],\"values\":[1,2]},\"kind\":\"k%d\",\"m\":[[1,0,%d],[0,1,0.5]]}", id, id, 8 + id, id % 3,
+                           id % 5);
+        docs[i] = (omen_str){text[i], (size_t)len};
+    }
+    const void *vectors[] = {rows};
+    CHECK_OK(omen_upsert(c, &(omen_batch){.count = (size_t)count, .ids = ids, .vectors = vectors, .documents = docs}));
+}
+
+/* Three segments, the third with replaced and deleted rows of the first, indexes, and records that are only in the log. */
+static fault_storage *build(void) {
+    fault_host *h = fault_host_new(1);
+    omen_db *db;
+    omen_collection *c;
+    CHECK_OK(open_things(h, &db, &c));
+    for (int s = 0; s < SEGMENTS; s++) {
+        if (s == SEGMENTS - 1) {
+            const omen_id gone[] = {OMEN_ID_INT(5), OMEN_ID_INT(6)};
+            put(c, 0, 4);
+            CHECK_OK(omen_delete(c, gone, 2, NULL));
+            put(c, 5, 2);
+        }
+        put(c, s * ROWS, ROWS);
+        CHECK_OK(omen_flush(db));
+    }
+    CHECK_OK(omen_build_indexes(db));
+    for (int i = 0; i < LOGGED; i += 5) put(c, SEGMENTS * ROWS + i, 5);
+    omen_collection_close(c);
+    CHECK_OK(omen_close(db));
+    fault_storage *image = fault_storage_clone(fault_host_image(h, "db"));
+    fault_host_free(h);
+    return image;
+}
+
+static bool holds(omen_str where, const char *what) {
+    size_t len = strlen(what);
+    for (size_t i = 0; i + len <= where.len; i++)
+        if (memcmp(where.data + i, what, len) == 0) return true;
+    return false;
+}
+
+static uint64_t number_of(omen_str json, const char *key) {
+    size_t len = strlen(key);
+    for (size_t i = 0; i + len <= json.len; i++)
+        if (memcmp(json.data + i, key, len) == 0) return strtoull(json.data + i + len, NULL, 10);
+    return UINT64_MAX;
+}
+
+static uint64_t found_by(omen_collection *c, const char *options) {
+    omen_query q;
+    omen_results *r = NULL;
+    omen_query_init(&q);
+    q.k = 2 * ALL;
+    q.options = (omen_str){options, strlen(options)};
+    omen_status s = omen_search(c, &q, &r);
+    CHECK_OK(s);
+    uint64_t n = s == OMEN_OK ? omen_results_count(r) : 0;
+    omen_results_free(r);
+    return n;
+}
+
+/* What the database answers by every way agrees; how many records there are. */
+static uint64_t agree(omen_collection *c, const char *what) {
+    uint64_t live = 0, kinds = 0;
+    CHECK_OK(omen_count(c, &live));
+    for (int id = 0; id < ALL; id++) {
+        omen_results *r = NULL;
+        omen_id one = OMEN_ID_INT(id);
+        char want[24];
+        snprintf(want, sizeof want, "{\"n\":%d,", id);
+        CHECK_OK(omen_get(c, &one, 1, OMEN_INCLUDE_DOCUMENT | OMEN_INCLUDE_VECTOR, &r));
+        if (r != NULL && omen_results_found(r, 0)) {
+            kinds++;
+            CHECK(strncmp(omen_results_document(r, 0).data, want, strlen(want)) == 0);
+            const float *v = omen_results_vector(r, 0, 0);
+            CHECK(v != NULL && v[3] > coordinate(id, 3) - 1e-3f && v[3] < coordinate(id, 3) + 1e-3f);
+        }
+        omen_results_free(r);
+    }
+    bool good = kinds == live && found_by(c, "{\"text\":\"word\"}") == live && found_by(c, "{\"sparse\":{\"indices\":[7],\"values\":[1]}}") == live &&
+                found_by(c, "{\"multi\":{\"field\":\"m\",\"vectors\":[[0,1,0]]}}") == live;
+    uint64_t sum = 0, some = 0;
+    for (int k = 0; k < 3; k++) {
+        char filter[40];
+        snprintf(filter, sizeof filter, "kind = 'k%d'", k);
+        CHECK_OK(omen_count_where(c, (omen_str){filter, strlen(filter)}, &some));
+        sum += some;
+    }
+    if (!good || sum != live) test_fail(__FILE__, __LINE__, what);
+    return live;
+}
+
+typedef struct outcome { uint64_t damage, lost, segments; bool derived; } outcome;
+
+/* Checks, repairs and checks the image; takes it. */
+static outcome mend(fault_storage *image, unsigned pending, uint32_t flags, const char *what) {
+    fault_host *h = fault_host_new(1);
+    omen_options o = options_of(h);
+    omen_report *r = NULL;
+    omen_db *db;
+    omen_collection *c;
+    outcome result = {0};
+    fault_host_set_image(h, "db", image);
+    fault_storage_set_pending(image, pending);
+    uint64_t before = fault_storage_hash(image);
+    CHECK_OK(omen_check_path("db", &o, &r));
+    result.damage = omen_report_damage(r);
+    if (result.damage == 0) test_fail(__FILE__, __LINE__, what);
+    CHECK(holds(omen_report_json(r), "\"ok\":false"));
+    uint64_t said = number_of(omen_report_json(r), "\"lost\":{\"records\":");
+    omen_report_free(r);
+    CHECK_OK(omen_repair("db", &o, flags & ~(uint32_t)OMEN_REPAIR_WRITE, &r));
+    omen_report_free(r);
+    CHECK(fault_storage_hash(image) == before); /* looking changes nothing */
+    omen_status s = omen_repair("db", &o, flags | OMEN_REPAIR_WRITE, &r);
+    if (s != OMEN_OK) test_fail(__FILE__, __LINE__, what), printf("     %s\n", omen_last_error());
+    CHECK(holds(omen_report_json(r), "\"written\":true"));
+    result.lost = number_of(omen_report_json(r), "\"lost\":{\"records\":");
+    if ((flags & OMEN_REPAIR_CUT) == 0) CHECK_EQ_UINT(result.lost, said);
+    result.segments = holds(omen_report_json(r), "\"segments\":[{");
+    omen_report_free(r);
+    r = NULL;
+    s = open_things(h, &db, &c);
+    if (s != OMEN_OK) test_fail(__FILE__, __LINE__, what), printf("     %s\n", omen_last_error());
+    if (s == OMEN_OK) {
+        uint64_t live = agree(c, what);
+        if (result.segments == 0 && (flags & OMEN_REPAIR_CUT) == 0 && live + result.lost < ALL) test_fail(__FILE__, __LINE__, what), printf("     %s: %llu live, %llu lost\n", what, (unsigned long long)live, (unsigned long long)result.lost);
+        CHECK_OK(omen_build_indexes(db));
+        CHECK_OK(omen_check_report(db, &r));
+        if (omen_report_damage(r) != 0) test_fail(__FILE__, __LINE__, what), printf("     %.*s\n", (int)omen_report_json(r).len, omen_report_json(r).data);
+        omen_report_free(r);
+        CHECK_EQ_UINT(agree(c, what), live);
+    }
+    omen_collection_close(c);
+    CHECK_OK(omen_close(db));
+    CHECK_STORAGE(image);
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+    return result;
+}
+
+/* Of every segment every section: one byte of its first block. Sections that are derived lose nothing. */
+TEST(every_section_of_every_segment) {
+    fault_storage *image = build();
+    unsigned sections = 0, derived = 0;
+    for (size_t i = 0; i < fault_storage_count(image); i++) {
+        const char *name = fault_storage_name(image, i);
+        size_t len;
+        const uint8_t *bytes = fault_storage_data(image, name, &len);
+        if (bytes == NULL || strncmp(name, "seg-", 4) != 0) continue;
+        const uint8_t *footer = bytes + omen_get64(bytes + len - OMEN_SEGMENT_TRAILER);
+        for (uint32_t n = 0; n < omen_get32(footer); n++) {
+            omen_segment_entry e;
+            char what[80];
+            memcpy(&e, footer + OMEN_SEGMENT_FOOTER + n * sizeof e, sizeof e);
+            if (e.stored_len == 0) continue;
+            fault_storage *copy = fault_storage_clone(image);
+            fault_storage_xor(copy, name, (size_t)e.offset + (size_t)(e.stored_len / 2), 0x20);
+            snprintf(what, sizeof what, "%s, section %u of field %u", name, e.kind, e.field);
+            outcome o = mend(copy, sections % 3 == 0 ? 30 : 0, 0, what);
+            sections++;
+            bool data = e.kind == 1 || e.kind == 2 || e.kind == 3 || e.kind == 7 || e.kind == 8 || e.kind == 9; /* part.h */
+            if (!data) {
+                derived++;
+                if (o.lost != 0 || o.segments != 0) test_fail(__FILE__, __LINE__, what);
+            } else if (o.lost == 0 && o.segments == 0) {
+                test_fail(__FILE__, __LINE__, what);
+            }
+        }
+        /* Header, footer, trailer: the whole segment; of an index nothing. */
+        for (int k = 0; k < 3; k++) {
+            fault_storage *copy = fault_storage_clone(image);
+            fault_storage_xor(copy, name, k == 0 ? 3 : k == 1 ? len - OMEN_SEGMENT_TRAILER - 4 : len - 5, 1);
+            (void)mend(copy, 0, 0, name);
+        }
+        fault_storage *copy = fault_storage_clone(image);
+        fault_storage_delete(copy, name);
+        (void)mend(copy, 0, 0, name);
+    }
+    printf("     %u sections, %u of them derived\n", sections, derived);
+    CHECK(derived > 20 && sections > derived);
+    fault_storage_free(image);
+}
+
+TEST(logs_and_manifests) {
+    fault_storage *image = build();
+    const char *log = NULL;
+    size_t len = 0;
+    for (size_t i = 0; i < fault_storage_count(image); i++) {
+        size_t n;
+        if (strncmp(fault_storage_name(image, i), "log-", 4) == 0 && fault_storage_data(image, fault_storage_name(image, i), &n) != NULL) log = fault_storage_name(image, i), len = n;
+    }
+    REQUIRE(CHECK(log != NULL && len > 4000));
+    /* In the middle: the writes behind it are kept, or given up. */
+    fault_storage *copy = fault_storage_clone(image);
+    fault_storage_xor(copy, log, len / 2, 4);
+    CHECK_EQ_UINT(mend(copy, 30, 0, "log, middle").lost, 5);
+    copy = fault_storage_clone(image);
+    fault_storage_xor(copy, log, len / 2, 4);
+    CHECK(mend(copy, 0, OMEN_REPAIR_CUT, "log, middle, cut").lost > 5);
+    /* The first frame, the last, half of it, all of it. */
+    copy = fault_storage_clone(image);
+    fault_storage_xor(copy, log, 20, 4);
+    CHECK_EQ_UINT(mend(copy, 0, 0, "log, first frame").lost, 0);
+    copy = fault_storage_clone(image);
+    fault_storage_xor(copy, log, len - 40, 4);
+    CHECK_EQ_UINT(mend(copy, 0, 0, "log, last frame").lost, 5);
+    copy = fault_storage_clone(image);
+    fault_storage_cut(copy, log, len / 2);
+    CHECK(mend(copy, 0, 0, "log, cut").lost >= 15);
+    copy = fault_storage_clone(image);
+    fault_storage_delete(copy, log);
+    CHECK_EQ_UINT(mend(copy, 0, 0, "log, removed").lost, LOGGED);
+    /* One slot of the manifest: the other one may be older, and name files that are gone. Nothing of it is silent. */
+    fault_host *h = fault_host_new(1);
+    omen_options o = options_of(h);
+    omen_report *r = NULL;
+    fault_host_set_image(h, "db", fault_storage_clone(image));
+    fault_storage_xor(fault_host_image(h, "db"), "manifest-0", 30, 1);
+    fault_storage_xor(fault_host_image(h, "db"), "manifest-1", 30, 1);
+    CHECK_STATUS(omen_check_path("db", &o, &r), OMEN_ERR_CORRUPT);
+    CHECK(r == NULL && strstr(omen_last_error(), "backup") != NULL);
+    CHECK_STATUS(omen_repair("db", &o, 128, &r), OMEN_ERR_INVALID);
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+    fault_storage_free(image);
+}
+
+TEST(a_lost_manifest_is_made_again_from_the_first_logs) {
+    fault_host *h = fault_host_new(1);
+    omen_options o = options_of(h);
+    omen_report *r = NULL;
+    omen_db *db;
+    omen_collection *c;
+    CHECK_OK(open_things(h, &db, &c));
+    put(c, 0, ROWS);
+    omen_collection_close(c);
+    CHECK_OK(omen_close(db));
+    CHECK_OK(omen_check_path("db", &o, &r));
+    CHECK_EQ_UINT(omen_report_damage(r), 0);
+    omen_report_free(r);
+    fault_storage_xor(fault_host_image(h, "db"), "manifest-0", 30, 1);
+    fault_storage_xor(fault_host_image(h, "db"), "manifest-1", 30, 1);
+    CHECK_STATUS(open_things(h, &db, &c), OMEN_ERR_CORRUPT);
+    CHECK_OK(omen_repair("db", &o, OMEN_REPAIR_WRITE, &r));
+    CHECK_EQ_UINT(number_of(omen_report_json(r), "\"lost\":{\"records\":"), 0);
+    omen_report_free(r);
+    CHECK_OK(open_things(h, &db, &c));
+    CHECK_EQ_UINT(agree(c, "manifest"), ROWS);
+    omen_collection_close(c);
+    CHECK_OK(omen_close(db));
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+}
+
+/* Repairing may be broken off anywhere, and begun anew. */
+TEST(power_may_fail_while_it_repairs) {
+    fault_storage *image = build();
+    const char *name = NULL;
+    size_t len = 0;
+    for (size_t i = 0; i < fault_storage_count(image) && name == NULL; i++)
+        if (strncmp(fault_storage_name(image, i), "seg-", 4) == 0 && fault_storage_data(image, fault_storage_name(image, i), &len) != NULL) name = fault_storage_name(image, i);
+    fault_storage_xor(image, name, 200, 1);
+    for (uint64_t at = 1;; at += TEST_PICK(7, 31)) {
+        fault_host *h = fault_host_new(1);
+        omen_options o = options_of(h);
+        omen_report *r = NULL;
+        fault_storage *copy = fault_storage_clone(image);
+        fault_host_set_image(h, "db", copy);
+        fault_storage_power_off_at(copy, at);
+        bool over = omen_repair("db", &o, OMEN_REPAIR_WRITE, &r) == OMEN_OK;
+        omen_report_free(r);
+        fault_storage *left = fault_storage_crash(copy, FAULT_CRASH_RANDOM, at);
+        fault_host_free(h);
+        if (over) {
+            fault_storage_free(left);
+            break;
+        }
+        fault_host *again = fault_host_new(1);
+        omen_options p = options_of(again);
+        omen_db *db;
+        omen_collection *c;
+        fault_host_set_image(again, "db", left);
+        CHECK_OK(omen_repair("db", &p, OMEN_REPAIR_WRITE, &r));
+        omen_report_free(r);
+        CHECK_OK(open_things(again, &db, &c));
+        CHECK(c != NULL && agree(c, "broken off") >= ALL - ROWS);
+        omen_collection_close(c);
+        CHECK_OK(omen_close(db));
+        CHECK_EQ_UINT(fault_host_bytes(again), 0);
+        fault_host_free(again);
+    }
+    fault_storage_free(image);
+}
+
+TEST_MAIN()
