@@ -95,7 +95,8 @@ class OpfsFile implements StorageFile {
   }
 
   close(): void {
-    this.#handle.close();
+    // Chromium never comes back from closing a handle whose file was cleared away; there is nothing to let go of.
+    if (this.#storage.lost() === undefined) this.#handle.close();
   }
 }
 
@@ -194,11 +195,16 @@ class OpfsAdapter implements StorageAdapter {
       const folder = await parent.getDirectoryHandle(encodeURIComponent(name), { create: create && !readOnly });
       if (readOnly) return new OpfsStorage(folder, name, release, true);
       const lock = await ((await folder.getFileHandle(LOCK, { create: true })) as WorkerFileHandle).createSyncAccessHandle();
-      const letGo = async (): Promise<void> => {
-        lock.close();
-        await release();
-      };
-      return new OpfsStorage(folder, name, letGo, false);
+      const storage: OpfsStorage = new OpfsStorage(
+        folder,
+        name,
+        async () => {
+          if (storage.lost() === undefined) lock.close();
+          await release();
+        },
+        false,
+      );
+      return storage;
     } catch (error) {
       await release();
       if (nameOf(error) === "NotFoundError") throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database "${name}" in this origin's file system`, { cause: error });

@@ -20,16 +20,6 @@ export async function write(name, storage, batches, { from = 0, progress, close 
   return batches;
 }
 
-/** Writes until the page is gone, and tells of each batch. */
-export async function writeOn(name, storage, tell) {
-  const db = await open(name, { storage });
-  const things = await db.collection("things", SCHEMA);
-  for (let b = 0; ; b++) {
-    await things.upsert(records(b * 20, 20));
-    await tell(b + 1);
-  }
-}
-
 /** Counts and searches. */
 export async function look(name, storage) {
   const db = await open(name, { storage });

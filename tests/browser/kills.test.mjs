@@ -1,0 +1,90 @@
+// Browsers killed with SIGKILL in the middle of commits, again and again over one profile: what was acknowledged, in the owner's tab or in another one, is there
+// after the next start, of every other batch all or nothing, and the database passes its check.
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { random } from "../js/random.mjs";
+import { deep, report } from "../support/report.mjs";
+import { blankPage, browserNames, callModule, launch, missing, serve } from "./harness.mjs";
+
+const PAGE = "/tests/browser/pages/tabs.mjs";
+const STORAGES = ["opfs", "indexeddb"];
+const KILLS = { chromium: deep ? 100 : 10, firefox: deep ? 30 : 5 };
+const SIZE = 5;
+const call = (page, name, ...args) => callModule(page, PAGE, { name, args });
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Starts a browser on a profile that a killed one has left: the driver may still be tidying its own files in there. */
+async function restart(name, profile) {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await launch(name, { profile });
+    } catch (error) {
+      if (error.code !== "ENOENT" || attempt === 20) throw error;
+      await pause(200);
+    }
+  }
+}
+
+for (const name of browserNames) {
+  test(`${name} killed in the middle of commits loses nothing acknowledged`, { skip: missing(name) }, async (t) => {
+    const next = random(t);
+    const profile = mkdtempSync(path.join(tmpdir(), `omendb-kills-${name}-`));
+    const server = await serve();
+    /** What must be there: the first ids of acknowledged batches, by storage. And what may be, whole. */
+    const expected = new Map(STORAGES.map((storage) => [storage, new Set()]));
+    const begun = new Map(STORAGES.map((storage) => [storage, new Set()]));
+    let first = 0;
+    let kills = 0;
+    let session;
+    try {
+      for (;;) {
+        session = await restart(name, profile);
+        const storage = STORAGES[kills % 2];
+        // What the rounds before left.
+        for (const one of kills === KILLS[name] ? STORAGES : [storage]) {
+          const page = await blankPage(session, server.origin);
+          await call(page, "openIt", "kills", one);
+          const acknowledged = [...expected.get(one)];
+          const fates = await call(page, "there", acknowledged, SIZE);
+          assert.deepEqual(acknowledged.filter((_, i) => fates[i] !== "all"), [], `${one}, after ${kills} kills: acknowledged and not there`);
+          const others = await call(page, "there", [...begun.get(one)], SIZE);
+          assert.ok(!others.includes("part"), `${one}, after ${kills} kills: a batch is there in part`);
+          await call(page, "check");
+          await call(page, "closeIt");
+          await page.close();
+        }
+        if (kills === KILLS[name]) break;
+        // Two tabs write, one through the other.
+        let count = 0;
+        const pages = [await blankPage(session, server.origin), await blankPage(session, server.origin)];
+        for (const page of pages) {
+          await page.exposeFunction("acknowledge", (batch) => {
+            count++;
+            expected.get(storage).add(batch);
+          });
+          await call(page, "openIt", "kills", storage);
+        }
+        for (const page of pages) {
+          await call(page, "begin", first, SIZE);
+          for (let i = 0; i < 400; i++) begun.get(storage).add(first + i * SIZE);
+          first += 100_000;
+        }
+        while (count < 4) await pause(5);
+        await pause(next(60));
+        await session.kill();
+        kills++;
+        // Those of which it was told remain to be looked for as whole or absent.
+        for (const batch of expected.get(storage)) begun.get(storage).delete(batch);
+        for (const batch of begun.get(storage)) if (batch < first - 400_000) begun.get(storage).delete(batch);
+      }
+    } finally {
+      await session?.close();
+      await server.close();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    }
+    report("browser_kills", kills);
+  });
+}
