@@ -251,6 +251,14 @@ class EncryptedStorage implements Storage {
     return this.#closing.size === 0 ? end() : Promise.allSettled(this.#closing.values()).then(end);
   }
 
+  lost(): OmenError | undefined {
+    return this.#inner.lost?.();
+  }
+
+  async verify(): Promise<void> {
+    await this.#inner.verify?.();
+  }
+
   /** Puts every file under the first key. */
   async rekey(): Promise<void> {
     for (const name of await this.#inner.list()) {
