@@ -194,8 +194,10 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   sparse?: SparseQuery;
   /** Several vectors, for a field of several vectors a record. Every record that the filter selects is compared. */
   multi?: MultiQuery<Metadata>;
-  /** Search for what is like these records, and unlike those, by the vectors of one field. They are left out of the answer. `"average"`,
-   * when left out, makes one query vector of them; by `"best"` a record counts by the example that it is nearest to, which follows several interests at once, and compares every record. */
+  /**
+   * Search for what is like these records, and unlike those, by the vectors of one field. They are left out of the answer. `"average"`, when left out, makes
+   * one query vector of them; by `"best"` a record counts by the example that it is nearest to, which follows several interests at once, and compares every record.
+   */
   recommend?: { readonly positive: readonly Id[]; readonly negative?: readonly Id[]; readonly field?: Field; readonly strategy?: "average" | "best" };
   /** Only records that this selects. */
   filter?: Filter<Metadata>;
@@ -219,6 +221,11 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
   mmr?: { readonly lambda?: number; readonly candidates?: number };
   /** The `topK` best groups: of each value of this path the best hits, `size` of them (1); `missing: "leave"` leaves records without a value out. */
   groupBy?: string | { readonly path: string; readonly size?: number; readonly missing?: "own" | "leave" };
+  /**
+   * Instead of vectors or words: the first records that the filter selects, by the value at a path: booleans, then numbers, then strings, or the other way round;
+   * records with anything else there, or nothing, come last. Of equal ones the ids decide. Scores are 0.
+   */
+  orderBy?: string | { readonly path: string; readonly direction?: "asc" | "desc" };
   /** Counts over the records that the filter and the text select, as `facets` of the answer: paths, or by name what is counted. */
   facets?: readonly string[] | { readonly [name: string]: FacetRequest };
   /** Shows where the words were found. */
@@ -255,9 +262,10 @@ export interface SearchOptions<Field extends string = "vector", Metadata extends
 
 /**
  * A search: by vectors, text, a sparse vector, several vectors or examples (its legs), alone or together. With several legs, what each of them found becomes one ranking.
+ * Without any, `orderBy` gives the first records of what the filter selects.
  */
 export type SearchQuery<Field extends string = "vector", Metadata extends object = AnyMetadata, Stored extends StoredVector = Float32Array> = SearchOptions<Field, Metadata, Stored> &
-  ({ vector: Vector } | { vectors: object } | { text: string | TextQuery<Metadata> } | { sparse: SparseQuery } | { multi: MultiQuery<Metadata> } | { recommend: object });
+  ({ vector: Vector } | { vectors: object } | { text: string | TextQuery<Metadata> } | { sparse: SparseQuery } | { multi: MultiQuery<Metadata> } | { recommend: object } | { orderBy: string | object });
 
 /** Which records a count or a deletion is about. */
 export interface Where<Metadata extends object = AnyMetadata> extends CallOptions {

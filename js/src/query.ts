@@ -11,7 +11,7 @@ const invalid = (message: string): OmenError => new OmenError("OMEN_ERR_INVALID"
 /** What a search of one vector may have besides: such a query takes the short way. */
 const PLAIN = new Set(["vector", "topK", "field", "include", "signal", "recall", "ef", "efSearch", "nprobe", "exact"]);
 /** Members that go into the request as they are. */
-const PASSED = ["text", "fusion", "alpha", "weights", "rrfK", "maxDistance", "minScore", "mmr", "groupBy", "highlight", "plan", "deadlineMs"] as const;
+const PASSED = ["text", "fusion", "alpha", "weights", "rrfK", "maxDistance", "minScore", "mmr", "groupBy", "orderBy", "highlight", "plan", "deadlineMs"] as const;
 const MORE = new Set<string>(["vectors", "sparse", "multi", "recommend", "filter", "facets", "rerank", ...PASSED]);
 
 /** A query as it comes: nothing of it has been checked. */
@@ -175,7 +175,7 @@ export function planQuery(query: Given, k: number, schema: CollectionSchema, col
     searched = fieldOf(schema, collection, field);
     request["field"] = searched.name;
     parts.push(queryPart(vector, searched, collection));
-  } else if (query.text === undefined && sparse === undefined && multi === undefined && recommend === undefined) {
+  } else if (query.text === undefined && sparse === undefined && multi === undefined && recommend === undefined && query.orderBy === undefined) {
     searched = fieldOf(schema, collection, field);
     checkVector(vector, searched, () => "the query's vector", collection);
   } else if (recommend === undefined && field !== undefined) {

@@ -97,6 +97,8 @@ static const option options[] = {
     {"group-by", 0, "PATH", "the best hits of each value of this path; -k counts groups", false},
     {"group-size", 0, "N", "hits of each group (1)", false},
     {"group-missing", 0, "NAME", "records without a value: own (default, a group each way) or leave", false},
+    {"order-by", 0, "PATH", "no vector or words: the first records by the value at this path", false},
+    {"descending", 0, NULL, "the greatest values first", false},
     {"facets", 0, "PATHS", "count values of these paths, by commas; or a JSON object", false},
     {"highlight", 0, NULL, "show where the words are", false},
     {"highlight-fields", 0, "NAMES", "of these fields, separated by commas", false},

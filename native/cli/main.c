@@ -18,7 +18,7 @@
 #define EFFORT "recall ef nprobe exact "
 #define QUERY                                                                                                                        \
     "vector vector-file row id k filter words text-fields operator typos no-typos prefix sparse-query multi-query positive negative like-field like-by " \
-    "rerank rerank-candidates fusion alpha weights rrf-k max-distance min-score mmr mmr-candidates group-by group-size group-missing facets highlight "              \
+    "rerank rerank-candidates fusion alpha weights rrf-k max-distance min-score mmr mmr-candidates group-by group-size group-missing order-by descending facets highlight "              \
     "highlight-fields highlight-length highlight-fragments plan deadline-ms "
 
 const cli_command cli_commands[] = {

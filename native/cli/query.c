@@ -220,6 +220,17 @@ static omen_status put_later(void) {
         put_text_option("group-missing", "missing");
         cli_json_object_end();
     }
+    CLI_TRY(needs("order-by", "descending"));
+    if (cli_given("order-by")) {
+        cli_json_key("orderBy");
+        cli_json_object();
+        put_text_option("order-by", "path");
+        if (cli_given("descending")) {
+            cli_json_key("direction");
+            cli_json_cstr("desc");
+        }
+        cli_json_object_end();
+    }
     const char *facets = cli_option("facets", NULL);
     if (facets != NULL) {
         cli_json_key("facets");
@@ -265,7 +276,7 @@ static omen_status put_all(void) {
     return put_later();
 }
 
-bool cli_query_has_leg(void) { return cli_given("text") || cli_given("sparse") || cli_given("multi") || cli_given("positive") || cli_given("negative"); }
+bool cli_query_has_leg(void) { return cli_given("text") || cli_given("sparse") || cli_given("multi") || cli_given("positive") || cli_given("negative") || cli_given("order-by"); }
 
 omen_status cli_query_options(char **text, size_t *len) {
     FILE *to = open_memstream(text, len);

@@ -51,6 +51,17 @@ static omen_status read_group(void *arg, omen_str key, const omen_json_val *v) {
     return omen_fail(r->err, OMEN_ERR_INVALID, "groupBy has no \"%.*s\"; there are path, size and missing", (int)OMEN_MIN(key.len, 60), key.data);
 }
 
+static omen_status read_order(void *arg, omen_str key, const omen_json_val *v) {
+    reader *r = arg;
+    omen_str text = {"", 0};
+    if (is(key, "path")) return omen_json_str(v, &r->ask->order) && r->ask->order.len != 0 ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "orderBy.path must be a path: names joined by dots");
+    if (is(key, "direction")) {
+        r->ask->order_descending = omen_json_str(v, &text) && is(text, "desc");
+        return r->ask->order_descending || is(text, "asc") ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "orderBy.direction must be \"asc\" or \"desc\"");
+    }
+    return omen_fail(r->err, OMEN_ERR_INVALID, "orderBy has no \"%.*s\"; there are path and direction", (int)OMEN_MIN(key.len, 60), key.data);
+}
+
 static omen_status read_fusion(reader *r, const omen_json_val *v) {
     omen_str text = {"", 0};
     bool rrf = omen_json_str(v, &text) && is(text, "rrf");
@@ -105,6 +116,12 @@ static omen_status read_member(void *arg, omen_str key, const omen_json_val *v) 
         if (!omen_json_is_object(v)) return omen_fail(r->err, OMEN_ERR_INVALID, "groupBy must be a path, or an object: {\"path\": ..., \"size\": 3}");
         OMEN_TRY(omen_json_each(v, read_group, r));
         return a->group.len != 0 ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "groupBy has no path");
+    }
+    if (is(key, "orderBy")) {
+        if (omen_json_str(v, &a->order) && a->order.len != 0) return OMEN_OK;
+        if (!omen_json_is_object(v)) return omen_fail(r->err, OMEN_ERR_INVALID, "orderBy must be a path, or an object: {\"path\": ..., \"direction\": \"desc\"}");
+        OMEN_TRY(omen_json_each(v, read_order, r));
+        return a->order.len != 0 ? OMEN_OK : omen_fail(r->err, OMEN_ERR_INVALID, "orderBy has no path");
     }
     if (is(key, "deadlineMs")) {
         if (!omen_json_u64(v, &ms) || ms == 0 || ms > UINT32_MAX) return omen_fail(r->err, OMEN_ERR_INVALID, "deadlineMs must be an integer of 1 to %u", UINT32_MAX);

@@ -21,6 +21,8 @@ typedef struct omen_ask {
     omen_str group;          /* a path; empty: no groups */
     uint32_t group_size;
     bool group_leave;        /* records without the value are left out */
+    omen_str order;          /* a path; empty: no order but that of scores */
+    bool order_descending;
     uint64_t deadline_ms;    /* 0: none */
     omen_vector_plan plan;
 } omen_ask;

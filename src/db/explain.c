@@ -167,7 +167,9 @@ void omen_explain_write(omen_read_op *op, omen_jw *w) {
     omen_jw_object(w);
     put(w, "k", s->k);
     if (op->select != NULL) write_filter(op->select, w);
-    if (s->leg_count == 1 && s->vector_count == 1) {
+    if (s->ordering != NULL) {
+        omen_search_order_explain(op, w);
+    } else if (s->leg_count == 1 && s->vector_count == 1) {
         omen_vector_leg_explain(&s->vector_legs[0], w);
     } else {
         put(w, "depth", s->depth);

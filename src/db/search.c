@@ -194,7 +194,8 @@ static omen_status read_ask(omen_read_op *op, const omen_query *q, const omen_js
         OMEN_TRY(add_vector(op, q, v->field, v->vector, v->dimensions, v->weight, err));
     }
     if (s->ask.recommend != NULL) OMEN_TRY(omen_search_examples_read(op, q, err));
-    if (s->vector_count == 0 && s->ask.text == NULL && s->ask.sparse == NULL && s->ask.multi == NULL) return add_vector(op, q, q->field, NULL, 0, 1.0f, err); /* says what is missing */
+    if (s->ask.order.len != 0) OMEN_TRY(omen_search_order_read(op, err));
+    else if (s->vector_count == 0 && s->ask.text == NULL && s->ask.sparse == NULL && s->ask.multi == NULL) return add_vector(op, q, q->field, NULL, 0, 1.0f, err); /* says what is missing */
     OMEN_TRY(read_text(op, err));
     OMEN_TRY(read_sparse(op, err));
     OMEN_TRY(read_multi(op, err));

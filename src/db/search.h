@@ -81,6 +81,12 @@ omen_search_leg omen_search_leg_of(const omen_search_op *s, uint32_t leg);
 static inline uint32_t omen_search_subs(const omen_search_op *s) { return s->leg_count > 1 || s->reranking != NULL ? s->leg_count + (s->reranking != NULL) : 0; }
 
 /* "rerank" (search_rerank.c): the best hits are ordered by their score of several vectors; one that has none there is left out. How many are compared; the name of its sub-score. */
+/* "orderBy" (search_order.c): no legs; the hits are the first records that the filter selects, by what they have at a path. */
+OMEN_LATER omen_status omen_search_order_read(omen_read_op *op, omen_error *err);
+OMEN_LATER omen_status omen_search_order_step(omen_read_op *op, omen_error *err);
+void omen_search_order_explain(const omen_read_op *op, omen_jw *w);
+OMEN_LATER void omen_search_order_free(omen_read_op *op);
+
 OMEN_LATER omen_status omen_search_rerank_read(omen_read_op *op, omen_error *err);
 uint32_t omen_search_rerank_candidates(const omen_read_op *op);
 OMEN_LATER omen_str omen_search_rerank_name(const omen_read_op *op);

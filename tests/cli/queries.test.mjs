@@ -129,6 +129,12 @@ test("facets, groups, examples, limits", { skip }, (t) => {
   assert.deepEqual(found(["search", db, "--positive", "a", "--positive", "7", "--like-by", "best"]), ["b"]);
   assert.match(fails(10, ["search", db, "--positive", "a", "--like-by", "worst"]).message, /"average" or "best"/);
   assert.match(fails(10, ["search", db, ...V, "--like-by", "best"]).message, /--positive/);
+  assert.deepEqual(found(["search", db, "--order-by", "year"]), ["a", "b", 7]);
+  assert.deepEqual(found(["search", db, "--order-by", "year", "--descending", "--filter", "lang = 'en'", "-k", "1"]), [7]);
+  assert.match(ok(["search", db, "--order-by", "price", "--descending"]), / 7 .*\n.* a .*\n.* b /s);
+  assert.match(fails(10, ["search", db, ...V, "--order-by", "year"]).message, /leave one out/);
+  assert.match(fails(10, ["search", db, ...V, "--descending"]).message, /--order-by/);
+  assert.match(ok(["explain", db, "--order-by", "year"]), /3 hits/);
   assert.deepEqual(found(["search", db, ...V, "--plan", "scan"]), ["a", 7, "b"]);
   assert.equal(found(["search", db, ...V, "--deadline-ms", "60000"]).length, 3);
   assert.match(fails(10, ["search", db, ...V, "--group-size", "2"]).message, /--group-by/);

@@ -105,6 +105,21 @@ both("several vectors order the hits of other legs anew", async (c) => {
   assert.equal(second.id, 0);
 });
 
+both("records come in order of a value", async (c) => {
+  const order = (records, of) => [...records].sort((a, b) => of(a) - of(b) || a.id - b.id).map(({ id }) => id);
+  const found = async (query) => (await c.search({ topK: 60, ...query })).map(({ id }) => id);
+  assert.deepEqual(await found({ orderBy: "year" }), order(records, ({ year }) => year));
+  assert.deepEqual(await found({ orderBy: { path: "year", direction: "desc" }, filter: { title: "tea" }, topK: 7 }), order(records.filter(({ title }) => title === "tea"), ({ year }) => -year).slice(0, 7));
+  assert.deepEqual(await found({ orderBy: "nothing.there", topK: 3 }), [0, 1, 2]);
+  const hits = await c.search({ orderBy: "year", facets: ["title"], topK: 1 });
+  assert.deepEqual(hits.facets.title.values, [{ value: "coffee", count: 40 }, { value: "tea", count: 20 }]);
+  assert.equal(hits[0].score, 0);
+  assert.ok(Number.isNaN(hits[0].distance));
+  assert.equal((await c.explain({ orderBy: "year" })).orderBy.path, "year");
+  await assert.rejects(c.search({ orderBy: "year", vector: [0, 0] }), { code: "OMEN_ERR_INVALID", message: /leave one out/ });
+  await assert.rejects(c.search({ orderBy: { path: "year", way: "up" } }), { code: "OMEN_ERR_INVALID", message: /path and direction/ });
+});
+
 both("schemas, updates and what is refused", async (c, db) => {
   assert.deepEqual(c.schema.multi, [
     { name: "tokens", dimensions: 4, metric: "cosine", type: "f32" },
