@@ -230,6 +230,7 @@ void omen_search_free(omen_read_op *op) {
     omen_search_op *s = op->search;
     if (s == NULL) return;
     if (s->examples != NULL) omen_search_examples_free(op);
+    if (s->ordering != NULL) omen_search_order_free(op);
     if (s->reranking != NULL) omen_search_rerank_free(op);
     if (s->mmr != NULL) omen_search_diversify_free(op);
     if (s->ask.group.len != 0) omen_search_group_free(op);
@@ -279,6 +280,10 @@ omen_status omen_read_op_search(omen_read_op *op, const omen_query *q, const ome
     op->results = omen_fetch_results(op->db, &op->coll->schema, vectors ? op->include : op->include & ~OMEN_INCLUDE_VECTOR, omen_search_fields(op));
     if (op->results == NULL) return out_of_memory(err);
     if (s->ask.recommend != NULL) return OMEN_OK; /* its vectors are read first */
+    if (s->ordering != NULL) {
+        s->stage = OMEN_SEARCH_ORDER;
+        return OMEN_OK;
+    }
     OMEN_TRY(begin_legs(op, err)); /* what is wrong with them is said now */
     s->stage = OMEN_SEARCH_LEGS_RUN;
     return OMEN_OK;
@@ -442,6 +447,10 @@ omen_status omen_search_step(omen_read_op *op, omen_error *err) {
             case OMEN_SEARCH_EXAMPLES:
                 OMEN_TRY(omen_search_examples_step(op, err));
                 s->stage = OMEN_SEARCH_BEGIN;
+                break;
+            case OMEN_SEARCH_ORDER:
+                OMEN_TRY(omen_search_order_step(op, err));
+                s->stage = OMEN_SEARCH_COUNT;
                 break;
             case OMEN_SEARCH_BEGIN:
                 OMEN_TRY(begin_legs(op, err));

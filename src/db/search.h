@@ -25,7 +25,7 @@ typedef struct omen_hit {
 typedef struct omen_search_vector { omen_vector_ask ask; float weight; } omen_search_vector;
 
 typedef enum omen_search_stage {
-    OMEN_SEARCH_EXAMPLES, OMEN_SEARCH_BEGIN, OMEN_SEARCH_LEGS_RUN, OMEN_SEARCH_RANK, OMEN_SEARCH_RERANK, OMEN_SEARCH_DIVERSIFY, OMEN_SEARCH_GROUP, OMEN_SEARCH_COUNT, OMEN_SEARCH_FETCH
+    OMEN_SEARCH_EXAMPLES, OMEN_SEARCH_ORDER, OMEN_SEARCH_BEGIN, OMEN_SEARCH_LEGS_RUN, OMEN_SEARCH_RANK, OMEN_SEARCH_RERANK, OMEN_SEARCH_DIVERSIFY, OMEN_SEARCH_GROUP, OMEN_SEARCH_COUNT, OMEN_SEARCH_FETCH
 } omen_search_stage;
 
 typedef struct omen_search_op {
@@ -52,6 +52,7 @@ typedef struct omen_search_op {
     /* examples */
     omen_rows positive, negative;
     struct omen_search_examples *examples;
+    struct omen_search_ordering *ordering; /* NULL: hits are ordered by their scores */
     /* what was found */
     omen_fused fused;
     omen_hit *hits;
@@ -80,13 +81,13 @@ omen_search_leg omen_search_leg_of(const omen_search_op *s, uint32_t leg);
 /* Sub-scores of each hit; 0: there is one leg, and no reranking. */
 static inline uint32_t omen_search_subs(const omen_search_op *s) { return s->leg_count > 1 || s->reranking != NULL ? s->leg_count + (s->reranking != NULL) : 0; }
 
-/* "rerank" (search_rerank.c): the best hits are ordered by their score of several vectors; one that has none there is left out. How many are compared; the name of its sub-score. */
 /* "orderBy" (search_order.c): no legs; the hits are the first records that the filter selects, by what they have at a path. */
 OMEN_LATER omen_status omen_search_order_read(omen_read_op *op, omen_error *err);
 OMEN_LATER omen_status omen_search_order_step(omen_read_op *op, omen_error *err);
 void omen_search_order_explain(const omen_read_op *op, omen_jw *w);
 OMEN_LATER void omen_search_order_free(omen_read_op *op);
 
+/* "rerank" (search_rerank.c): the best hits are ordered by their score of several vectors; one that has none there is left out. How many are compared; the name of its sub-score. */
 OMEN_LATER omen_status omen_search_rerank_read(omen_read_op *op, omen_error *err);
 uint32_t omen_search_rerank_candidates(const omen_read_op *op);
 OMEN_LATER omen_str omen_search_rerank_name(const omen_read_op *op);
