@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 
 const GROUPS = [
   ['src/store', /^src\/store\//],
-  ['parsers', /^src\/(column\/(filter|facets_request)|db\/(ask|schema|manifest_body)|api\/(call|arguments|options|message)|base\/(json\.|utf8)|text\/query)[^/]*\.[ch]$/],
+  ['parsers', /^src\/(column\/(filter|facets_request)|db\/(ask|schema|manifest_body)|api\/(call|arguments|options|message)|base\/(json|utf8)|text\/query)[^/]*\.[ch]$/],
 ];
 
 const [file] = process.argv.slice(2);

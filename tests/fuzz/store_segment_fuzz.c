@@ -2,35 +2,10 @@
  * right, so that what lies behind them is reached; with bit 1 the block checksums too. */
 #include <stdlib.h>
 
-#include "base/hash.h"
-#include "store/segment_format.h"
+#include "seal.h"
 #include "store_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void seal(uint8_t *p, size_t len, size_t footer, bool blocks) {
-    omen_segment_header(p);
-    uint8_t *t = p + len - 32;
-    if (blocks) {
-        /* The block table's checksums, for plain sections and stored blocks alike, as far as its entries make sense. */
-        uint32_t count = omen_get32(p + footer), done = 0;
-        size_t crcs = footer + 16 + (size_t)count * 48;
-        for (uint32_t i = 0; i < count && i < 64 && crcs < len - 32; i++) {
-            omen_segment_entry e;
-            if (footer + 16 + (size_t)i * 48 + 48 > len) break;
-            memcpy(&e, p + footer + 16 + (size_t)i * 48, sizeof e);
-            for (uint32_t b = 0; b < e.block_count && b < 64 && crcs + (done + 1) * 4 <= len - 32; b++, done++) {
-                uint64_t from = e.offset + (uint64_t)b * e.block_len, n = OMEN_MIN(e.block_len, e.stored_len - (uint64_t)b * e.block_len);
-                if (from <= len && n <= len - from) omen_put32(p + crcs + done * 4, omen_crc32c_portable(0, p + from, (size_t)n));
-            }
-        }
-    }
-    omen_put64(t, footer);
-    omen_put64(t + 8, len - 32 - footer);
-    memcpy(t + 24, "OMENEND1", 8);
-    uint32_t crc = omen_crc32c_portable(omen_crc32c_portable(0, p, 64), p + footer, len - 32 - footer);
-    omen_put32(t + 20, omen_crc32c_portable(crc, t, 20));
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 3 + 112) return 0;
@@ -38,7 +13,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *copy = malloc(len);
     memcpy(copy, data + 3, len);
     size_t footer = 64 + (size_t)(data[1] | data[2] << 8) % 1024 * 64;
-    if ((data[0] & 1) != 0 && footer + 16 + 32 <= len) seal(copy, len, footer, (data[0] & 2) != 0);
+    if ((data[0] & 1) != 0 && footer + 16 + 32 <= len) {
+        if ((data[0] & 2) != 0) seal_blocks(copy, len, footer);
+        seal_segment(copy, len, footer);
+    }
     fault_storage *fs = fault_storage_new(1);
     fixture x;
     omen_segment *seg = NULL;
