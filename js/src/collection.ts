@@ -6,6 +6,7 @@ import { asyncDispose } from "./dispose.js";
 import { OmenError } from "./errors.js";
 import { decodeAll, decodeHits, parseDocument } from "./hits.js";
 import type { Explanation, Hit, Hits, SearchOptions, SearchQuery, UpdateWhere, Where } from "./queries.js";
+import { checkTask, runTask, type PurgeReport } from "./transfer.js";
 import { checkOptions, checkTopK, effort, fieldOf, filterOfWrite, filterRequest, includes, isPlain, planQuery, rerankOf, reranked } from "./query.js";
 import { indexRequest, schemaAnswer } from "./schema.js";
 import type {
@@ -106,6 +107,22 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
     const parts = encodeIds(many.length, (i) => many[i]!);
     const { json } = await this.#connection.write({ op: "delete", collection: this.#handle, count: many.length }, parts, options?.signal);
     return Number(json["deleted"]);
+  }
+
+  /**
+   * Erases the records with these ids (at most 65,536) for good: deletes them, rewrites every segment and log that still has bytes of any version of
+   * them, removes the old files, and scans what is left. Ids that are not there are no error: what was deleted before is erased. Backups keep what
+   * they have: remove them. What a storage or a disk keeps of overwritten bytes is not in its power (docs/BACKUP.md).
+   * @throws OmenError `OMEN_ERR_BUSY` when a reader or a backup keeps an old file: the records are deleted; purge again when it is done
+   */
+  async purge(ids: Id | readonly Id[], options?: CallOptions): Promise<PurgeReport> {
+    checkOptions("purge", options, ["signal"]);
+    const many = Array.isArray(ids) ? (ids as readonly Id[]) : [ids as Id];
+    const parts = encodeIds(many.length, (i) => many[i]!);
+    checkTask(options);
+    const report = await runTask(this.#connection.engine, { op: "purge", collection: this.#handle, count: many.length }, parts, options);
+    this.#connection.wake();
+    return report as PurgeReport;
   }
 
   /** Deletes the records whose time to live (`ttl` of the schema) is over; resolves with how many they were. */

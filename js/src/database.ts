@@ -6,6 +6,8 @@ import { asyncDispose } from "./dispose.js";
 import type { DatabasePlace, Engine } from "./engine/engine.js";
 import { OmenError } from "./errors.js";
 import { schemaAnswer, schemaRequest } from "./schema.js";
+import { checkTask, namedPlace, runTransfer, type BackupOptions, type CloneOptions, type Place, type PlaceOpener, type TransferReport } from "./transfer.js";
+import { checkOptions } from "./query.js";
 import type { AnyMetadata, BuildOptions, CallOptions, CollectionSchema, Metrics, Schema, Stats, StoredVector } from "./types.js";
 
 const decoder = new TextDecoder();
@@ -29,10 +31,12 @@ export class Database {
   /** 32 hex digits, given to the database when it was created. */
   readonly id: string;
   #connection: Connection;
+  #places: { encrypted: boolean; open: PlaceOpener } | undefined;
   #closed: Promise<void> | undefined;
 
   /** @internal */
-  constructor(name: string, id: string, connection: Connection) {
+  constructor(name: string, id: string, connection: Connection, places?: { encrypted: boolean; open: PlaceOpener }) {
+    this.#places = places;
     this.name = name;
     this.id = id;
     this.#connection = connection;
@@ -105,6 +109,37 @@ export class Database {
       await turn();
       if (signal?.aborted) throw new OmenError("OMEN_ERR_CANCELLED", "building indexes was cancelled; what is built stays");
     }
+  }
+
+  /**
+   * Copies the database as it is at this moment, while it is read and written, and adds it to the backups at `target`, which is made when it is
+   * absent. Files that an earlier backup has are not copied again; each that is copied is read back and compared. When it fails or is cancelled,
+   * earlier backups are as they were, and the next one goes on where it stopped. `restore` makes a database of one, `backups` lists them.
+   * @throws OmenError `OMEN_ERR_FOREIGN` when the place holds something else, or another database's backups; `OMEN_ERR_BUSY`, `OMEN_ERR_CANCELLED`,
+   * `OMEN_ERR_FULL`; `OMEN_ERR_CORRUPT` when a file of the database is damaged
+   */
+  async backup(target: Place, options?: BackupOptions): Promise<TransferReport> {
+    checkOptions("backup", options, ["verify", "plain", "signal", "onProgress"]);
+    return this.#copy("backup", "backups", target, { verify: options?.verify === true, plain: options?.plain === true }, options);
+  }
+
+  /**
+   * Makes a database with an id of its own of this one as it is at this moment, at a place that is absent or empty.
+   * @throws OmenError `OMEN_ERR_EXISTS` or `OMEN_ERR_FOREIGN` when the place is neither: nothing is changed; and as {@link backup}
+   */
+  async clone(target: Place, options?: CloneOptions): Promise<TransferReport> {
+    checkOptions("clone", options, ["plain", "signal", "onProgress"]);
+    return this.#copy("clone", "place", target, { plain: options?.plain === true }, options);
+  }
+
+  async #copy(kind: string, role: "backups" | "place", target: Place, args: { plain: boolean; verify?: boolean }, options?: BackupOptions): Promise<TransferReport> {
+    const named = namedPlace(target, "the target");
+    checkTask(options);
+    if (this.#places === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", "this database copies nothing to other places");
+    if (this.#places.encrypted && named.encryption === undefined && !args.plain)
+      throw new OmenError("OMEN_ERR_INVALID", "the database is encrypted: give a key for the copy too ({ name, encryption }), or say that it is to be plain");
+    const place = await this.#places.open(named, { create: true, readOnly: false });
+    return (await runTransfer(this.#connection.engine, kind, { db: this.#connection.handle, ...args }, { [role]: place }, options)) as TransferReport;
   }
 
   /** Reads everything and verifies every checksum and invariant. @throws OmenError `OMEN_ERR_CORRUPT` with the first place */

@@ -7,6 +7,7 @@ import { coreOptions, resolveSettings, type Settings, type SettingsSource } from
 import { languageLoader, type LanguageLoader, type LanguageSource } from "./languages.js";
 import type { EncryptionOptions } from "./storage/encrypted.js";
 import type { StorageAdapter } from "./storage/storage.js";
+import { openPlace } from "./transfer.js";
 import type { CallOptions, LogLevel, OpenOptions } from "./types.js";
 import { decodeAnswer, encodeRequest } from "./wire.js";
 
@@ -122,7 +123,10 @@ export function createOpen(platform: Platform) {
       const connection = new Connection(engine, Number(json["db"]), driven && engine.maintains !== true && !readOnly && settings.manualMaintenance !== true);
       connection.wake(); // indexes that were not finished last time
       platform.opened?.(name, String(json["databaseId"]), engine);
-      return new Database(name, String(json["databaseId"]), connection);
+      return new Database(name, String(json["databaseId"]), connection, {
+        encrypted: options.encryption !== undefined,
+        open: (other, flags) => openPlace(platform, adapterOf, engine, other, flags),
+      });
     } catch (error) {
       await engine.close();
       throw error;

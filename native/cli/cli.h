@@ -343,6 +343,15 @@ omen_status cli_run_check(void);
 omen_status cli_run_repair(void);
 omen_status cli_run_rotate_key(void);
 
+omen_status cli_run_backup(void);
+omen_status cli_run_backups(void);
+omen_status cli_run_restore(void);
+omen_status cli_run_clone(void);
+omen_status cli_run_purge(void);
+
+/* The ids after the first argument; both are the caller's to free, also on failure (records.c). */
+omen_status cli_ids_read(omen_id **ids, char **text);
+
 /* ---- keys (key.c) ---- */
 
 /* The key of --key-file or OMENDB_KEY; whoever asked wipes it. */

@@ -102,6 +102,26 @@ const cli_command cli_commands[] = {
      "Asks before it does so when it runs in a terminal, unless --force is given; elsewhere --force is needed."},
     {"flush", cli_run_flush, "DATABASE", 1, 1, "write what is in memory to segments", "", ""},
     {"compact", cli_run_compact, "DATABASE", 1, 1, "merge segments and drop deleted records", "", ""},
+    {"backup", cli_run_backup, "DATABASE PLACE", 2, 2, "add a backup to a place of backups", "verify plain progress no-progress ",
+     "PLACE is a folder of its own; it is made when it is absent. Only what no earlier backup has is copied, and all that is copied is read back. Another\n"
+     "program may be writing the database. --verify reads what earlier backups put there too, and mends it. Backups of an encrypted database are encrypted\n"
+     "with its key, unless --plain is given.\n\n"
+     "  omendb backup notes /backups/notes"},
+    {"backups", cli_run_backups, "PLACE", 1, 1, "list the backups of a place, or remove one", "verify remove ",
+     "With --verify everything is read; the exit code is 50 when something is damaged.\n\n"
+     "  omendb backups /backups/notes --verify\n"
+     "  omendb backups /backups/notes --remove 3"},
+    {"restore", cli_run_restore, "PLACE DATABASE", 2, 2, "make a database of a backup", "backup plain progress no-progress ",
+     "The latest one, or that of --backup. DATABASE must be absent or empty: nothing is ever overwritten. Everything is verified.\n\n"
+     "  omendb restore /backups/notes notes\n"
+     "  omendb restore /backups/notes notes-of-monday --backup 3"},
+    {"clone", cli_run_clone, "DATABASE NEW", 2, 2, "make a second database of one", "plain progress no-progress ",
+     "NEW gets an id of its own; it must be absent or empty. Another program may be writing DATABASE.\n\n"
+     "  omendb clone notes notes-to-try-things"},
+    {"purge", cli_run_purge, "DATABASE ID...", 2, -1, "erase records for good", "collection ",
+     "Deletes them, rewrites every file that still has bytes of any version of them, and scans what is left. Ids that were deleted before are erased too.\n"
+     "Backups keep what they have: remove them with `omendb backups --remove`. docs/BACKUP.md says what disks may keep.\n\n"
+     "  omendb purge notes a b"},
     {"check", cli_run_check, "DATABASE", 1, 1, "read everything and verify every checksum", "",
      "Shows every place that is damaged, and what is lost with it, also of a database that cannot be opened any more. The exit code is\n"
      "50 when something is damaged. Nothing is changed."},

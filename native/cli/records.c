@@ -107,7 +107,7 @@ omen_status cli_run_upsert(void) {
 
 /* ---- ids as arguments ---- */
 
-static omen_status read_ids(omen_id **ids, char **text) {
+omen_status cli_ids_read(omen_id **ids, char **text) {
     size_t count = cli_positional_count() - 1, bytes = 1;
     for (size_t i = 0; i < count; i++) bytes += strlen(cli_positional(i + 1)) + 1;
     *ids = calloc(count, sizeof **ids);
@@ -200,7 +200,7 @@ omen_status cli_run_get(void) {
     char *text = NULL;
     omen_results *r = NULL;
     uint32_t include = (cli_given("no-metadata") ? 0 : OMEN_INCLUDE_DOCUMENT) | (cli_given("include-vector") ? OMEN_INCLUDE_VECTOR : 0);
-    omen_status s = read_ids(&ids, &text);
+    omen_status s = cli_ids_read(&ids, &text);
     if (s == OMEN_OK) s = open_both(CLI_READ, &db, &c);
     if (s == OMEN_OK) {
         s = cli_core(omen_get(c, ids, cli_positional_count() - 1, include, &r));
@@ -225,7 +225,7 @@ omen_status cli_run_delete(void) {
     bool by_filter = cli_given("filter");
     CLI_TRY(cli_filter_option(&filter));
     if (by_filter == (cli_positional_count() > 1)) return cli_fail(OMEN_ERR_INVALID, "give which records to delete, as ids or with --filter; usage: omendb delete DATABASE [ID...]");
-    omen_status s = by_filter ? OMEN_OK : read_ids(&ids, &text);
+    omen_status s = by_filter ? OMEN_OK : cli_ids_read(&ids, &text);
     if (s == OMEN_OK) s = open_both(CLI_WRITE, &db, &c);
     if (s == OMEN_OK)
         s = close_both(db, c, cli_core(by_filter ? omen_delete_where(c, filter, &deleted) : omen_delete(c, ids, cli_positional_count() - 1, &deleted)));

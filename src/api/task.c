@@ -232,7 +232,7 @@ static void tell_transfer(const omen_transfer *t, omen_jw *w) {
     memcpy(hash.bytes, t->database_id, 16);
     omen_hash128_hex(&hash, id);
     number(w, "backup", t->number);
-    number(w, "files", t->files);
+    number(w, "files", omen_transfer_files(t));
     number(w, "bytes", t->total_bytes);
     number(w, "copiedFiles", t->copied_files);
     number(w, "copiedBytes", t->copied_bytes);

@@ -33,7 +33,7 @@ static omen_status resolve(const omen_transfer_options *o, omen_db *db, omen_tra
 
 static void tell(const omen_transfer *t, omen_transfer_report *r) {
     if (r == NULL) return;
-    *r = (omen_transfer_report){.backup = t->number, .files = t->files, .bytes = t->total_bytes, .copied_files = t->copied_files, .copied_bytes = t->copied_bytes, .last_lsn = t->lsn};
+    *r = (omen_transfer_report){.backup = t->number, .files = omen_transfer_files(t), .bytes = t->total_bytes, .copied_files = t->copied_files, .copied_bytes = t->copied_bytes, .last_lsn = t->lsn};
     memcpy(r->database_id, t->database_id, 16);
 }
 

@@ -194,6 +194,7 @@ static omen_status create_record(omen_transfer *t, bool *done, omen_error *err) 
         omen_backup_record r = {.number = t->number, .log_length = t->image_log.length, .log_hash = t->image_log.hash};
         r.created_ms = (uint64_t)t->args.host->wall_ms(t->args.host->ctx);
         memcpy(r.database_id, t->database_id, 16);
+        t->copied_files++;
         t->copied_bytes += r.log_length;
         t->total_bytes += r.log_length;
         t->done_bytes = t->total_bytes;

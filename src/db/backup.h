@@ -103,6 +103,11 @@ omen_status omen_transfer_new(const omen_transfer_args *args, omen_transfer **ou
 omen_status omen_transfer_step(omen_transfer *t, uint64_t budget_ns, bool *done, omen_error *err);
 OMEN_LATER void omen_transfer_free(omen_transfer *t); /* NULL is fine; before its end: what was copied stays, and counts for the next time */
 
+/* Files that the database consists of, its log with them; of REMOVE, files removed. */
+static inline uint64_t omen_transfer_files(const omen_transfer *t) {
+    return t->files + (t->args.kind == OMEN_TRANSFER_BACKUP || t->args.kind == OMEN_TRANSFER_RESTORE || t->args.kind == OMEN_TRANSFER_CLONE);
+}
+
 /* ---- the parts of it ---- */
 
 typedef struct omen_transfer_stage { omen_status (*step)(omen_transfer *t, bool *done, omen_error *err); } omen_transfer_stage;

@@ -158,6 +158,7 @@ static omen_status write_log(omen_transfer *t, bool *done, omen_error *err) {
         OMEN_TRY(omen_image_log_init(&t->image_log, &t->image, &t->place.store, short_name(omen_log_file_name(t->image.epoch)), t->database_id, err));
     OMEN_TRY(omen_image_log_step(&t->image_log, done, err));
     if (!*done) return OMEN_OK;
+    t->copied_files++;
     t->copied_bytes += t->image_log.length;
     t->total_bytes += t->image_log.length;
     t->done_bytes = t->total_bytes;

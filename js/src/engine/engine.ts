@@ -36,6 +36,8 @@ export interface Engine {
   readonly encrypts?: boolean;
   /** Where the database is and who holds it, in engines that know. */
   describe?(): Promise<DatabasePlace>;
+  /** Resolves when the storages that were released so far have closed: then they can be opened again. Engines whose storages close at once do not offer it. */
+  released?(): Promise<void>;
   /** Frees the instance. Open databases are closed without waiting for durability: close them first. */
   close(): Promise<void>;
 }

@@ -115,6 +115,11 @@ export class HostImports {
     }
   }
 
+  /** Resolves when every storage that the core has released so far has closed. Never rejects. */
+  async released(): Promise<void> {
+    await Promise.allSettled(this.#releases);
+  }
+
   /** Releases what the core has not released, and resolves when every storage has closed. Never rejects. */
   async close(): Promise<void> {
     for (const number of [...this.#files.keys()]) this.#closeFile(number);

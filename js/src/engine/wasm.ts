@@ -116,6 +116,10 @@ export class WasmEngine implements Engine {
     });
   }
 
+  released(): Promise<void> {
+    return this.#host.released();
+  }
+
   async close(): Promise<void> {
     if (this.#gone === undefined) {
       for (const pending of [...this.#pending]) this.#cancel(pending, "OMEN_ERR_CLOSED", "the database was closed meanwhile");

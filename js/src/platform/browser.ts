@@ -5,6 +5,7 @@ import { WasmEngine } from "../engine/wasm.js";
 import { WorkerEngine } from "../engine/worker.js";
 import { OmenError, asOmenError } from "../errors.js";
 import { adapterOf, connectLocally, createDestroy, createOpen, type Platform } from "../open.js";
+import { createTransfers } from "../transfer.js";
 import { autoStorage } from "../storage/auto.js";
 import { memory } from "../storage/memory.js";
 import { OWNER_TIMEOUT_MS } from "../tabs/opening.js";
@@ -97,3 +98,6 @@ export const open = createOpen(platform);
 
 /** Removes a closed database whole. */
 export const destroy = createDestroy(platform);
+
+/** Backups: making a database of one, which there are, removing one. `db.backup()` makes them. */
+export const { restore, backups, removeBackup } = createTransfers(platform, adapterOf);

@@ -1,6 +1,7 @@
 /** OmenDB on Bun. */
 import process from "node:process";
-import { createDestroy, createOpen } from "../open.js";
+import { adapterOf, createDestroy, createOpen } from "../open.js";
+import { createTransfers } from "../transfer.js";
 import { systemPlatform } from "./system.js";
 
 export * from "../index.js";
@@ -12,3 +13,6 @@ export const open = createOpen(platform);
 
 /** Removes a closed database whole. */
 export const destroy = createDestroy(platform);
+
+/** Backups: making a database of one, which there are, removing one. `db.backup()` makes them. */
+export const { restore, backups, removeBackup } = createTransfers(platform, adapterOf);

@@ -4,6 +4,7 @@ import { hasRelaxedSimd } from "../engine/probe.js";
 import { WasmEngine } from "../engine/wasm.js";
 import { OmenError } from "../errors.js";
 import { adapterOf, connectLocally, createDestroy, createOpen, type Platform } from "../open.js";
+import { createTransfers } from "../transfer.js";
 import { memory } from "../storage/memory.js";
 
 export * from "../index.js";
@@ -35,3 +36,6 @@ export const open = createOpen(platform);
 
 /** Removes a closed database whole. */
 export const destroy = createDestroy(platform);
+
+/** Backups: making a database of one, which there are, removing one. `db.backup()` makes them. */
+export const { restore, backups, removeBackup } = createTransfers(platform, adapterOf);

@@ -1,5 +1,6 @@
 /** OmenDB on Deno. Needs --allow-read and --allow-write for the folder; --allow-env for OMENDB_* variables; --allow-ffi for the native engine. */
-import { createDestroy, createOpen } from "../open.js";
+import { adapterOf, createDestroy, createOpen } from "../open.js";
+import { createTransfers } from "../transfer.js";
 import { systemPlatform } from "./system.js";
 
 export * from "../index.js";
@@ -22,3 +23,6 @@ export const open = createOpen(platform);
 
 /** Removes a closed database whole. */
 export const destroy = createDestroy(platform);
+
+/** Backups: making a database of one, which there are, removing one. `db.backup()` makes them. */
+export const { restore, backups, removeBackup } = createTransfers(platform, adapterOf);
