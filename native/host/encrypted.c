@@ -151,8 +151,9 @@ static omen_status wait_or(sealed *s, waiting *w, omen_status st) {
 static omen_status begin_file(sealed *s, waiting *w) {
     uint8_t header[SEAL_HEADER] = {0}, key[OMEN_GCM_KEY];
     seal_content *c = w->content;
+    c->page = omen_seal_page_of(w->name);
     bool good = s->host->entropy(s->host->ctx, c->file_id, sizeof c->file_id) == OMEN_OK && s->host->entropy(s->host->ctx, key, sizeof key) == OMEN_OK;
-    omen_status st = good ? omen_seal_slot(s->host, &s->ring, w->name, 1, c->file_id, key, header) : OMEN_ERR_IO;
+    omen_status st = good ? omen_seal_slot(s->host, &s->ring, w->name, c->page, 1, c->file_id, key, header) : OMEN_ERR_IO;
     omen_gcm_free(c->data);
     c->data = st == OMEN_OK ? omen_gcm_new(key) : NULL;
     omen_wipe(key, sizeof key);
@@ -181,6 +182,7 @@ static omen_status read_header(sealed *s, waiting *w) {
         st = seal_walk_init(&w->walk, w->content, &s->inner, w->inner, 0);
     } else if (st == OMEN_OK) {
         memcpy(w->content->file_id, h.file_id, sizeof h.file_id);
+        w->content->page = h.page;
         w->content->data = omen_gcm_new(h.data_key);
         st = w->content->data == NULL ? OMEN_ERR_MEMORY : seal_walk_init(&w->walk, w->content, &s->inner, w->inner, w->size);
     }
@@ -278,12 +280,12 @@ static omen_status sealed_size(void *ctx, omen_file *f, uint64_t *out) {
 /* The piece [from, to) of one record. */
 static omen_status read_piece(sealed *s, omen_file *f, const omen_seal_record *r, uint64_t from, uint64_t to, uint8_t *into) {
     seal_content *c = f->content;
-    uint32_t first = (uint32_t)((from - r->offset) / SEAL_PAGE), last = (uint32_t)((to - 1 - r->offset) / SEAL_PAGE);
-    size_t bytes = (size_t)(omen_seal_page_at(last) - omen_seal_page_at(first)) + omen_seal_page_len(r, last) + OMEN_GCM_TAG, got = 0;
+    uint32_t first = (uint32_t)((from - r->offset) / r->page), last = (uint32_t)((to - 1 - r->offset) / r->page);
+    size_t bytes = (size_t)(omen_seal_page_at(r, last) - omen_seal_page_at(r, first)) + omen_seal_page_len(r, last) + OMEN_GCM_TAG, got = 0;
     uint8_t *buf = s->host->alloc(s->host->ctx, bytes);
     if (buf == NULL) return OMEN_ERR_MEMORY;
     bool bad, torn;
-    omen_status st = s->inner.ops->read_at(s->inner.ctx, f->inner, r->at + omen_seal_page_at(first), buf, bytes, &got);
+    omen_status st = s->inner.ops->read_at(s->inner.ctx, f->inner, r->at + omen_seal_page_at(r, first), buf, bytes, &got);
     if (st == OMEN_OK) st = seal_extract(c, r, first, last, buf, got, from, to, into, &bad, &torn);
     if (st == OMEN_OK && bad && !seal_lenient(c->name) && !(torn && seal_replaced(c->name))) st = OMEN_ERR_CORRUPT;
     drop(s, buf, bytes);

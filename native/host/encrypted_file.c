@@ -135,9 +135,11 @@ static omen_status peek(seal_walk *w, uint64_t at, size_t want, const uint8_t **
 static omen_status verify(seal_walk *w, seal_content *c, const omen_seal_record *r, bool *good) {
     const uint8_t *p;
     size_t len;
-    uint8_t page[SEAL_PAGE];
-    OMEN_TRY(peek(w, r->at, SEAL_RECORD + SEAL_PAGE + OMEN_GCM_TAG, &p, &len));
+    OMEN_TRY(peek(w, r->at, SEAL_RECORD + r->page + OMEN_GCM_TAG, &p, &len));
+    uint8_t *page = c->host->alloc(c->host->ctx, r->page);
+    if (page == NULL) return OMEN_ERR_MEMORY;
     omen_gcm_opened o = omen_seal_open_page(c->data, c->file_id, r, 0, p + SEAL_RECORD, page);
+    c->host->free(c->host->ctx, page, r->page);
     *good = o == OMEN_GCM_OPENED;
     return o == OMEN_GCM_FAILED ? OMEN_ERR_MEMORY : OMEN_OK;
 }
@@ -148,7 +150,7 @@ omen_status seal_walk_step(seal_walk *w, seal_content *c) {
         size_t len;
         omen_seal_record r;
         OMEN_TRY(peek(w, w->at, SEAL_RECORD, &p, &len));
-        bool good = omen_seal_get_record(p, c->file_id, w->at, w->size - w->at, &r);
+        bool good = omen_seal_get_record(p, c->file_id, c->page, w->at, w->size - w->at, &r);
         if (good && (r.kind != SEAL_DATA || r.offset != c->size)) OMEN_TRY(verify(w, c, &r, &good));
         if (good) {
             OMEN_TRY(seal_apply(c, &r));
@@ -169,7 +171,7 @@ omen_status seal_walk_step(seal_walk *w, seal_content *c) {
 /* ---- records out and in ---- */
 
 omen_status seal_append(seal_content *c, const omen_storage *inner, omen_file *file, uint32_t kind, uint64_t offset, const uint8_t *plain, uint64_t len) {
-    omen_seal_record r = {.at = c->end, .offset = offset, .length = len, .kind = kind};
+    omen_seal_record r = {.at = c->end, .offset = offset, .length = len, .kind = kind, .page = c->page};
     if (c->host->entropy(c->host->ctx, r.nonce, sizeof r.nonce) != OMEN_OK) return OMEN_ERR_IO;
     size_t bytes = (size_t)omen_seal_record_size(&r);
     uint8_t *out = c->host->alloc(c->host->ctx, bytes);
@@ -178,7 +180,7 @@ omen_status seal_append(seal_content *c, const omen_storage *inner, omen_file *f
     memset(out + bytes - 8, 0, 8); /* the padding */
     omen_seal_put_record(&r, c->file_id, out);
     for (uint32_t k = 0; k < omen_seal_pages(&r) && s == OMEN_OK; k++)
-        if (!omen_seal_page(c->data, c->file_id, &r, k, kind == SEAL_DATA ? plain + (size_t)k * SEAL_PAGE : out, out + omen_seal_page_at(k))) s = OMEN_ERR_MEMORY;
+        if (!omen_seal_page(c->data, c->file_id, &r, k, kind == SEAL_DATA ? plain + (size_t)k * r.page : out, out + omen_seal_page_at(&r, k))) s = OMEN_ERR_MEMORY;
     if (s == OMEN_OK) s = inner->ops->write_at(inner->ctx, file, r.at, out, bytes);
     c->host->free(c->host->ctx, out, bytes);
     if (s == OMEN_OK) s = seal_apply(c, &r);
@@ -200,26 +202,32 @@ static bool cut_off(uint64_t at, const uint8_t *p, size_t got, size_t len) {
 
 omen_status seal_extract(seal_content *c, const omen_seal_record *r, uint32_t first, uint32_t last, const uint8_t *sealed, size_t got, uint64_t from, uint64_t to, uint8_t *into,
                          bool *bad, bool *torn) {
-    uint8_t part[SEAL_PAGE];
-    bool used = false;
+    uint8_t *part = NULL; /* a page of which only a part is asked for */
+    omen_status s = OMEN_OK;
     *bad = false;
     *torn = true;
-    for (uint32_t k = first; k <= last; k++) {
-        size_t at = (size_t)(omen_seal_page_at(k) - omen_seal_page_at(first)), len = omen_seal_page_len(r, k), have = got > at ? got - at : 0;
-        uint64_t start = r->offset + (uint64_t)k * SEAL_PAGE, a = OMEN_MAX(start, from), b = OMEN_MIN(start + len, to);
+    for (uint32_t k = first; k <= last && s == OMEN_OK; k++) {
+        size_t at = (size_t)(omen_seal_page_at(r, k) - omen_seal_page_at(r, first)), len = omen_seal_page_len(r, k), have = got > at ? got - at : 0;
+        uint64_t start = r->offset + (uint64_t)k * r->page, a = OMEN_MAX(start, from), b = OMEN_MIN(start + len, to);
         bool whole = a == start && b == start + len;
+        if (!whole && part == NULL && (part = c->host->alloc(c->host->ctx, r->page)) == NULL) {
+            s = OMEN_ERR_MEMORY;
+            break;
+        }
         uint8_t *plain = whole ? into + (size_t)(a - from) : part;
         omen_gcm_opened o = have < len + OMEN_GCM_TAG ? OMEN_GCM_BAD : omen_seal_open_page(c->data, c->file_id, r, k, sealed + at, plain);
-        if (o == OMEN_GCM_FAILED) return OMEN_ERR_MEMORY;
+        if (o == OMEN_GCM_FAILED) s = OMEN_ERR_MEMORY;
         if (o == OMEN_GCM_BAD) {
             *bad = true;
-            if (!cut_off(r->at + omen_seal_page_at(k), sealed + at, have, len + OMEN_GCM_TAG)) *torn = false;
+            if (!cut_off(r->at + omen_seal_page_at(r, k), sealed + at, have, len + OMEN_GCM_TAG)) *torn = false;
             memset(into + (size_t)(a - from), 0, (size_t)(b - a));
-        } else if (!whole) {
+        } else if (!whole && s == OMEN_OK) {
             memcpy(into + (size_t)(a - from), part + (size_t)(a - start), (size_t)(b - a));
-            used = true;
         }
     }
-    if (used) omen_wipe(part, sizeof part);
-    return OMEN_OK;
+    if (part != NULL) {
+        omen_wipe(part, r->page);
+        c->host->free(c->host->ctx, part, r->page);
+    }
+    return s;
 }

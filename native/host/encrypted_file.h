@@ -20,6 +20,7 @@ typedef struct seal_content {
     unsigned holders;
     char name[64];
     uint8_t file_id[16];
+    uint32_t page;
     omen_gcm *data; /* NULL: nothing was ever stored in it */
     pthread_mutex_t lock; /* of all below */
     seal_extent *extents; /* by place, without overlaps; what none covers is lost */

@@ -44,14 +44,14 @@ static size_t slot_aad(const uint8_t *slot, const char *name, uint8_t aad[SEAL_S
     return SEAL_SIGNED + n;
 }
 
-omen_status omen_seal_slot(const omen_host *host, const omen_keyring *ring, const char *name, uint64_t generation, const uint8_t file_id[16],
+omen_status omen_seal_slot(const omen_host *host, const omen_keyring *ring, const char *name, uint32_t page, uint64_t generation, const uint8_t file_id[16],
                            const uint8_t data_key[OMEN_GCM_KEY], uint8_t slot[SEAL_SLOT]) {
     uint8_t aad[SEAL_SIGNED + 64];
     memset(slot, 0, SEAL_SLOT);
     memcpy(slot, magic, sizeof magic);
     omen_put32(slot + 8, VERSION);
     omen_put32(slot + 12, CIPHER);
-    omen_put32(slot + 16, SEAL_PAGE);
+    omen_put32(slot + 16, page);
     omen_put64(slot + 24, generation);
     memcpy(slot + 32, file_id, 16);
     memcpy(slot + 48, ring->id, 32);
@@ -92,13 +92,15 @@ omen_status omen_seal_open_header(const omen_keyring *ring, const char *name, co
         uint8_t data_key[OMEN_GCM_KEY];
         if (len < (size_t)(i + 1) * SEAL_SLOT || !slot_valid(slot)) continue;
         any = true;
-        if (omen_get32(slot + 8) != VERSION || omen_get32(slot + 12) != CIPHER || omen_get32(slot + 16) != SEAL_PAGE) return OMEN_ERR_VERSION;
+        uint32_t page = omen_get32(slot + 16);
+        if (omen_get32(slot + 8) != VERSION || omen_get32(slot + 12) != CIPHER || (page != SEAL_PAGE && page != SEAL_PAGE_LOG)) return OMEN_ERR_VERSION;
         int key = open_slot(ring, name, slot, data_key, &s);
         if (key != 0) out->only_first = false;
         uint64_t generation = omen_get64(slot + 24);
         if (key >= 0 && (out->slot < 0 || generation > out->generation)) {
             memcpy(out->data_key, data_key, sizeof data_key);
             memcpy(out->file_id, slot + 32, 16);
+            out->page = page;
             out->generation = generation;
             out->slot = i;
         }
@@ -134,9 +136,9 @@ void omen_seal_put_record(const omen_seal_record *r, const uint8_t file_id[16], 
     omen_put32(header + 40, record_crc(header, r->at));
 }
 
-bool omen_seal_get_record(const uint8_t header[SEAL_RECORD], const uint8_t file_id[16], uint64_t at, uint64_t room, omen_seal_record *out) {
+bool omen_seal_get_record(const uint8_t header[SEAL_RECORD], const uint8_t file_id[16], uint32_t page, uint64_t at, uint64_t room, omen_seal_record *out) {
     if (memcmp(header, file_id, 8) != 0 || omen_get32(header + 40) != record_crc(header, at)) return false;
-    *out = (omen_seal_record){.at = at, .offset = omen_get64(header + 8), .length = omen_get64(header + 16), .kind = omen_get32(header + 24)};
+    *out = (omen_seal_record){.at = at, .offset = omen_get64(header + 8), .length = omen_get64(header + 16), .kind = omen_get32(header + 24), .page = page};
     memcpy(out->nonce, header + 28, OMEN_GCM_NONCE);
     bool shape = (out->kind == SEAL_DATA && out->length >= 1 && out->length <= SEAL_MAX) || (out->kind == SEAL_CUT && out->length == 0) ||
                  (out->kind == SEAL_ZEROS && out->length >= 1 && out->length <= SEAL_MAX_ZEROS);

@@ -7,7 +7,7 @@
  *        0      8  magic       "OMENSEAL"
  *        8      4  version     1
  *       12      4  cipher      1: AES-256-GCM
- *       16      4  page        16384: bytes of plaintext under one tag
+ *       16      4  page        bytes of plaintext under one tag: 65536 in logs, which are read from front to back, 16384 in all others
  *       20      4  zeros
  *       24      8  generation  of two valid slots the higher one counts, if a key at hand opens it
  *       32     16  file_id     random; both slots have the same
@@ -26,7 +26,7 @@
  *       28     12  nonce       random
  *       40      4  crc         CRC32C of the record's place in the file (8 bytes) and bytes 0 to 39
  *       44      4  zeros
- *       48         pages: DATA in pieces of at most 16384 bytes, each as ciphertext and tag (16); the others one page of no bytes
+ *       48         pages: DATA in pieces of `page` bytes (the last may be shorter), each as ciphertext and tag (16); the others one page of no bytes
  *               n  zeros up to a multiple of 8
  *
  * Page k is sealed with the file's data key; its nonce is the record's, with k exclusive-ored into the last 4 bytes; its associated data (48
@@ -47,6 +47,7 @@
 #define SEAL_HEADER (2 * SEAL_SLOT)
 #define SEAL_SIGNED 80u /* bytes of a slot that are associated data */
 #define SEAL_CRC 508u
+#define SEAL_PAGE_LOG 65536u
 #define SEAL_PAGE 16384u
 #define SEAL_RECORD 48u
 #define SEAL_MAX (1u << 20)
@@ -63,13 +64,17 @@ typedef struct omen_keyring {
 omen_status omen_keyring_init(omen_keyring *ring, const omen_encryption *e); /* _INVALID, _UNSUPPORTED, _MEMORY */
 void omen_keyring_deinit(omen_keyring *ring);
 
+/* How large the pages of a new file of this name are. */
+static inline uint32_t omen_seal_page_of(const char *name) { return name[0] == 'l' && name[1] == 'o' && name[2] == 'g' && name[3] == '-' ? SEAL_PAGE_LOG : SEAL_PAGE; }
+
 /* Fills a slot: the data key sealed with the ring's first key. */
-omen_status omen_seal_slot(const omen_host *host, const omen_keyring *ring, const char *name, uint64_t generation, const uint8_t file_id[16],
+omen_status omen_seal_slot(const omen_host *host, const omen_keyring *ring, const char *name, uint32_t page, uint64_t generation, const uint8_t file_id[16],
                            const uint8_t data_key[OMEN_GCM_KEY], uint8_t slot[SEAL_SLOT]);
 
 /* What the header says. */
 typedef struct omen_seal_header {
     uint8_t file_id[16], data_key[OMEN_GCM_KEY]; /* the latter is to be wiped */
+    uint32_t page;
     uint64_t generation;
     int slot;         /* which one counts */
     bool only_first;  /* every valid slot is sealed with the ring's first key */
@@ -81,22 +86,22 @@ omen_status omen_seal_open_header(const omen_keyring *ring, const char *name, co
 
 typedef struct omen_seal_record {
     uint64_t at, offset, length;
-    uint32_t kind;
+    uint32_t kind, page; /* the latter is the file's */
     uint8_t nonce[OMEN_GCM_NONCE];
 } omen_seal_record;
 
 uint64_t omen_seal_record_size(const omen_seal_record *r); /* with header and padding */
-static inline uint32_t omen_seal_pages(const omen_seal_record *r) { return r->kind == SEAL_DATA ? (uint32_t)((r->length + SEAL_PAGE - 1) / SEAL_PAGE) : 1; }
+static inline uint32_t omen_seal_pages(const omen_seal_record *r) { return r->kind == SEAL_DATA ? (uint32_t)((r->length + r->page - 1) / r->page) : 1; }
 static inline uint32_t omen_seal_page_len(const omen_seal_record *r, uint32_t k) {
-    uint64_t left = r->kind == SEAL_DATA ? r->length - (uint64_t)k * SEAL_PAGE : 0;
-    return left < SEAL_PAGE ? (uint32_t)left : SEAL_PAGE;
+    uint64_t left = r->kind == SEAL_DATA ? r->length - (uint64_t)k * r->page : 0;
+    return left < r->page ? (uint32_t)left : r->page;
 }
 /* Where page k starts, from the record's start. */
-static inline uint64_t omen_seal_page_at(uint32_t k) { return SEAL_RECORD + (uint64_t)k * (SEAL_PAGE + OMEN_GCM_TAG); }
+static inline uint64_t omen_seal_page_at(const omen_seal_record *r, uint32_t k) { return SEAL_RECORD + (uint64_t)k * (r->page + OMEN_GCM_TAG); }
 
 void omen_seal_put_record(const omen_seal_record *r, const uint8_t file_id[16], uint8_t header[SEAL_RECORD]);
 /* Whether a record's header stands in these bytes at `at`, and the record ends within `room` bytes. */
-bool omen_seal_get_record(const uint8_t header[SEAL_RECORD], const uint8_t file_id[16], uint64_t at, uint64_t room, omen_seal_record *out);
+bool omen_seal_get_record(const uint8_t header[SEAL_RECORD], const uint8_t file_id[16], uint32_t page, uint64_t at, uint64_t room, omen_seal_record *out);
 
 /* One page: `plain` to ciphertext and tag, and back. */
 bool omen_seal_page(omen_gcm *g, const uint8_t file_id[16], const omen_seal_record *r, uint32_t k, const uint8_t *plain, uint8_t *sealed);

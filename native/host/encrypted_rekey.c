@@ -47,7 +47,7 @@ static omen_status write_slot(const omen_host *host, const omen_storage *in, con
                               uint64_t generation) {
     uint8_t bytes[SEAL_SLOT];
     omen_status st;
-    OMEN_TRY(omen_seal_slot(host, ring, name, generation, h->file_id, h->data_key, bytes));
+    OMEN_TRY(omen_seal_slot(host, ring, name, h->page, generation, h->file_id, h->data_key, bytes));
     OMEN_TRY(in->ops->write_at(in->ctx, f, (uint64_t)slot * SEAL_SLOT, bytes, sizeof bytes));
     UNTIL_DONE(st, host, in->ops->sync(in->ctx, f));
     return st;

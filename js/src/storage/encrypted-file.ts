@@ -5,7 +5,6 @@ import {
   CUT,
   DATA,
   HEADER,
-  PAGE,
   RECORD,
   RECORD_MAX,
   SLOT,
@@ -62,6 +61,7 @@ export class Content {
   /** Where the next record goes. */
   end = HEADER;
   fileId: Uint8Array = new Uint8Array(16);
+  page = 0;
   cipher: Cipher | undefined;
   /** Sealing and writing that is under way, in order. */
   tail: Promise<void> | undefined;
@@ -154,7 +154,7 @@ export class Content {
     while (size - at >= RECORD) {
       if (!isHeld(at, RECORD)) yield* load(at, RECORD);
       else hits++;
-      const record = getRecord(window, at - windowAt, this.fileId, at, size - at);
+      const record = getRecord(window, at - windowAt, this.fileId, this.page, at, size - at);
       let isGood = record !== undefined;
       if (record !== undefined && (record.kind !== DATA || record.offset !== this.size)) {
         // The header could do harm if it lied; its page's tag says.
@@ -205,23 +205,29 @@ export class Content {
   }
 
   append(inner: StorageFile, kind: number, offset: number, length: number, plain?: Uint8Array): void {
-    const record: Stored = { at: this.end, offset, length, kind, nonce: this.#suite.random(12), plain };
+    const record: Stored = { at: this.end, offset, length, kind, page: this.page, nonce: this.#suite.random(12), plain };
     this.end += recordSize(record);
     this.#apply(record);
     const { cipher, fileId } = this;
+    const pieceOf = (k: number): Uint8Array => (plain === undefined ? new Uint8Array(0) : plain.subarray(k * record.page, k * record.page + pageLength(record, k)));
+    if (cipher!.sealInto !== undefined && this.tail === undefined) {
+      const bytes = new Uint8Array(recordSize(record));
+      putRecord(record, fileId, bytes);
+      for (let k = 0; k < pagesOf(record); k++) cipher!.sealInto(...pageParameters(fileId, record, k), pieceOf(k), bytes, pageAt(record, k));
+      record.plain = undefined;
+      inner.writeAt(record.at, bytes);
+      return;
+    }
     // Sealing begins at once, whatever is being written before it.
     const sealed: MaybePromise<Uint8Array>[] = [];
-    for (let k = 0; k < pagesOf(record); k++) {
-      const piece = plain === undefined ? new Uint8Array(0) : plain.subarray(k * PAGE, k * PAGE + pageLength(record, k));
-      sealed.push(cipher!.seal(...pageParameters(fileId, record, k), piece));
-    }
+    for (let k = 0; k < pagesOf(record); k++) sealed.push(cipher!.seal(...pageParameters(fileId, record, k), pieceOf(k)));
     const all = sealed.some(isPromise) ? Promise.all(sealed) : (sealed as Uint8Array[]);
     if (isPromise(all)) all.catch(() => undefined); // whoever waits in the queue hears of it
     this.enqueue(function* () {
       const pages = yield* wait(all);
       const bytes = new Uint8Array(recordSize(record));
       putRecord(record, fileId, bytes);
-      pages.forEach((page, k) => bytes.set(page, pageAt(k)));
+      pages.forEach((page, k) => bytes.set(page, pageAt(record, k)));
       inner.writeAt(record.at, bytes);
       record.plain = undefined;
     });
@@ -272,18 +278,19 @@ export class Content {
 
   /** The sealed pages that hold [from, to). */
   #fetch(inner: StorageFile, record: SealRecord, from: number, to: number): MaybePromise<Uint8Array> {
-    const first = Math.floor((from - record.offset) / PAGE);
-    const last = Math.floor((to - 1 - record.offset) / PAGE);
-    const buffer = new Uint8Array(pageAt(last) + pageLength(record, last) + TAG - pageAt(first));
-    const got = inner.readAt(record.at + pageAt(first), buffer);
+    const first = Math.floor((from - record.offset) / record.page);
+    const last = Math.floor((to - 1 - record.offset) / record.page);
+    const start = pageAt(record, first);
+    const buffer = new Uint8Array(pageAt(record, last) + pageLength(record, last) + TAG - start);
+    const got = inner.readAt(record.at + start, buffer);
     return isPromise(got) ? got.then((count) => buffer.subarray(0, count)) : buffer.subarray(0, got);
   }
 
   *#open(record: SealRecord, from: number, to: number, sealed: Uint8Array, into: Uint8Array): Steps<void> {
-    const first = Math.floor((from - record.offset) / PAGE);
-    const last = Math.floor((to - 1 - record.offset) / PAGE);
+    const first = Math.floor((from - record.offset) / record.page);
+    const last = Math.floor((to - 1 - record.offset) / record.page);
     const pages: MaybePromise<Uint8Array | undefined>[] = [];
-    const partOf = (k: number): Uint8Array => sealed.subarray(pageAt(k) - pageAt(first), pageAt(k) - pageAt(first) + pageLength(record, k) + TAG);
+    const partOf = (k: number): Uint8Array => sealed.subarray((k - first) * (record.page + TAG), (k - first) * (record.page + TAG) + pageLength(record, k) + TAG);
     for (let k = first; k <= last; k++) {
       const part = partOf(k);
       pages.push(part.length < pageLength(record, k) + TAG ? undefined : this.cipher!.open(...pageParameters(this.fileId, record, k), part));
@@ -291,11 +298,11 @@ export class Content {
     const opened = pages.some(isPromise) ? yield* wait(Promise.all(pages)) : (pages as (Uint8Array | undefined)[]);
     for (let k = first; k <= last; k++) {
       const plain = opened[k - first];
-      const start = record.offset + k * PAGE;
+      const start = record.offset + k * record.page;
       if (plain !== undefined) {
         const a = Math.max(start, from);
         into.set(plain.subarray(a - start, Math.min(start + plain.length, to) - start), a - from);
-      } else if (!isLenient(this.name) && !(isReplaced(this.name) && isCutOff(record.at + pageAt(k), partOf(k), pageLength(record, k) + TAG))) {
+      } else if (!isLenient(this.name) && !(isReplaced(this.name) && isCutOff(record.at + pageAt(record, k), partOf(k), pageLength(record, k) + TAG))) {
         throw this.#damaged(start);
       }
     }

@@ -5,7 +5,10 @@ import { wait, type Steps } from "./encrypted-steps.js";
 
 export const SLOT = 512;
 export const HEADER = 2 * SLOT;
-export const PAGE = 16384;
+const PAGE = 16384;
+const PAGE_LOG = 65536;
+/** How large the pages of a new file of this name are. */
+export const pageOf = (name: string): number => (name.startsWith("log-") ? PAGE_LOG : PAGE);
 export const RECORD = 48;
 export const TAG = 16;
 /** Most bytes of one record. */
@@ -66,13 +69,13 @@ function slotSigned(slot: Uint8Array, name: string): Uint8Array {
 }
 
 /** A slot: the data key, sealed with the ring's first key. */
-export function* makeSlot(ring: Keyring, random: (length: number) => Uint8Array, name: string, generation: number, fileId: Uint8Array, dataKey: Uint8Array): Steps<Uint8Array> {
+export function* makeSlot(ring: Keyring, random: (length: number) => Uint8Array, name: string, page: number, generation: number, fileId: Uint8Array, dataKey: Uint8Array): Steps<Uint8Array> {
   const slot = new Uint8Array(SLOT);
   const view = viewOf(slot);
   slot.set(MAGIC);
   view.setUint32(8, 1, true);
   view.setUint32(12, 1, true);
-  view.setUint32(16, PAGE, true);
+  view.setUint32(16, page, true);
   put64(view, 24, generation);
   slot.set(fileId, 32);
   slot.set(ring.id, 48);
@@ -87,6 +90,7 @@ export interface Header {
   fileId: Uint8Array;
   /** To be overwritten when it has been used. */
   dataKey: Uint8Array;
+  page: number;
   generation: number;
   slot: number;
   /** Every valid slot is sealed with the ring's first key. */
@@ -109,7 +113,8 @@ export function* openHeader(ring: Keyring, name: string, bytes: Uint8Array, size
     const view = viewOf(slot);
     if (crc32c(0, slot.subarray(0, CRC_AT)) !== view.getUint32(CRC_AT, true)) continue;
     label ??= new TextDecoder().decode(slot.subarray(48, 80)).replace(/\0+$/, "");
-    if (view.getUint32(8, true) !== 1 || view.getUint32(12, true) !== 1 || view.getUint32(16, true) !== PAGE) {
+    const page = view.getUint32(16, true);
+    if (view.getUint32(8, true) !== 1 || view.getUint32(12, true) !== 1 || (page !== PAGE && page !== PAGE_LOG)) {
       throw new OmenError("OMEN_ERR_VERSION", `${name} was encrypted by a newer OmenDB; upgrade this one`);
     }
     let dataKey: Uint8Array | undefined;
@@ -121,7 +126,7 @@ export function* openHeader(ring: Keyring, name: string, bytes: Uint8Array, size
     const generation = get64(view, 24);
     if (dataKey !== undefined && (found === undefined || generation > found.generation)) {
       found?.dataKey.fill(0);
-      found = { fileId: slot.slice(32, 48), dataKey, generation, slot: i, onlyFirst };
+      found = { fileId: slot.slice(32, 48), dataKey, page, generation, slot: i, onlyFirst };
     }
   }
   if (found !== undefined) return { ...found, onlyFirst };
@@ -140,13 +145,15 @@ export interface SealRecord {
   /** Bytes of plaintext. */
   length: number;
   kind: number;
+  /** Bytes of a page of its file. */
+  page: number;
   nonce: Uint8Array;
 }
 
-export const pagesOf = ({ kind, length }: SealRecord): number => (kind === DATA ? Math.ceil(length / PAGE) : 1);
-export const pageLength = ({ kind, length }: SealRecord, k: number): number => (kind === DATA ? Math.min(PAGE, length - k * PAGE) : 0);
+export const pagesOf = ({ kind, length, page }: SealRecord): number => (kind === DATA ? Math.ceil(length / page) : 1);
+export const pageLength = ({ kind, length, page }: SealRecord, k: number): number => (kind === DATA ? Math.min(page, length - k * page) : 0);
 /** Where page `k` starts, from the record's start. */
-export const pageAt = (k: number): number => RECORD + k * (PAGE + TAG);
+export const pageAt = ({ page }: SealRecord, k: number): number => RECORD + k * (page + TAG);
 export const recordSize = (r: SealRecord): number => Math.ceil((RECORD + (r.kind === DATA ? r.length : 0) + pagesOf(r) * TAG) / 8) * 8;
 
 function recordCrc(header: Uint8Array, at: number): number {
@@ -166,12 +173,12 @@ export function putRecord(r: SealRecord, fileId: Uint8Array, into: Uint8Array): 
 }
 
 /** The record whose header stands at `from` in `bytes`, which is `at` in the file; undefined when none stands there that ends within `room` bytes. */
-export function getRecord(bytes: Uint8Array, from: number, fileId: Uint8Array, at: number, room: number): SealRecord | undefined {
+export function getRecord(bytes: Uint8Array, from: number, fileId: Uint8Array, page: number, at: number, room: number): SealRecord | undefined {
   if (bytes.length - from < RECORD || !begins(bytes, from, fileId.subarray(0, 8))) return undefined;
   const header = bytes.subarray(from, from + RECORD);
   const view = viewOf(header);
   if (view.getUint32(40, true) !== recordCrc(header, at)) return undefined;
-  const r: SealRecord = { at, offset: get64(view, 8), length: get64(view, 16), kind: view.getUint32(24, true), nonce: header.slice(28, 40) };
+  const r: SealRecord = { at, offset: get64(view, 8), length: get64(view, 16), kind: view.getUint32(24, true), page, nonce: header.slice(28, 40) };
   const shaped =
     (r.kind === DATA && r.length >= 1 && r.length <= RECORD_MAX) || (r.kind === CUT && r.length === 0) || (r.kind === ZEROS && r.length >= 1 && r.length <= MAX_ZEROS);
   return shaped && r.offset <= MAX_ZEROS && recordSize(r) <= room ? r : undefined;

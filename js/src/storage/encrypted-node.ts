@@ -12,13 +12,17 @@ class NodeCipher implements Cipher {
   }
 
   seal(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array): Uint8Array {
+    const out = new Uint8Array(plain.length + TAG);
+    this.sealInto(nonce, signed, plain, out, 0);
+    return out;
+  }
+
+  sealInto(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array, into: Uint8Array, at: number): void {
     const cipher = createCipheriv("aes-256-gcm", this.#key, nonce);
     cipher.setAAD(signed);
-    const out = new Uint8Array(plain.length + TAG);
-    out.set(cipher.update(plain));
+    into.set(cipher.update(plain), at);
     cipher.final();
-    out.set(cipher.getAuthTag(), plain.length);
-    return out;
+    into.set(cipher.getAuthTag(), at + plain.length);
   }
 
   open(nonce: Uint8Array, signed: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {

@@ -6,7 +6,7 @@
 import { OmenError, asOmenError } from "../errors.js";
 import { WebCipher, webSuite, type Cipher, type CipherSuite } from "./encrypted-crypto.js";
 import { Content, isReplaced } from "./encrypted-file.js";
-import { CUT, HEADER, SLOT, makeSlot, openHeader, type Keyring } from "./encrypted-format.js";
+import { CUT, HEADER, SLOT, makeSlot, openHeader, pageOf, type Keyring } from "./encrypted-format.js";
 import { drive, wait, type Steps } from "./encrypted-steps.js";
 import type { MaybePromise, Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
 
@@ -73,7 +73,8 @@ class Sealing {
     const fileId = this.suite.random(16);
     const dataKey = this.suite.random(32);
     const header = new Uint8Array(HEADER);
-    header.set(yield* makeSlot(this.ring, this.suite.random, content.name, 1, fileId, dataKey));
+    content.page = pageOf(content.name);
+    header.set(yield* makeSlot(this.ring, this.suite.random, content.name, content.page, 1, fileId, dataKey));
     content.cipher?.forget();
     content.fileId = fileId;
     content.cipher = yield* wait(this.suite.cipher(dataKey));
@@ -96,6 +97,7 @@ class Sealing {
       return;
     }
     content.fileId = header.fileId;
+    content.page = header.page;
     content.cipher = yield* wait(this.suite.cipher(header.dataKey));
     header.dataKey.fill(0);
     yield* content.walk(inner, size);
@@ -111,7 +113,7 @@ class Sealing {
     if (header === "damaged") throw new OmenError("OMEN_ERR_CORRUPT", `${name} is damaged: its header is gone`);
     for (const step of header.onlyFirst ? [] : [1, 2]) {
       const slot = step === 1 ? 1 - header.slot : header.slot;
-      inner.writeAt(slot * SLOT, yield* makeSlot(this.ring, this.suite.random, name, header.generation + step, header.fileId, header.dataKey));
+      inner.writeAt(slot * SLOT, yield* makeSlot(this.ring, this.suite.random, name, header.page, header.generation + step, header.fileId, header.dataKey));
       yield* wait(inner.sync());
     }
     header.dataKey.fill(0);
