@@ -45,6 +45,15 @@ function started(): WasmEngine {
   return engine;
 }
 
+/** The engine that has the database open: a second place (of a backup) must be where it is. */
+function engineOf(shared: Member): WasmEngine {
+  const here = shared.engine;
+  if (!(here instanceof WasmEngine)) {
+    throw new OmenError("OMEN_ERR_UNSUPPORTED", "another tab holds the database (db.info() says so), and only that one can copy it to another place; ask there, or close the database in the other tabs");
+  }
+  return here;
+}
+
 /** Questions for modules of languages, which the page answers. */
 const languages = new Map<number, { resolve(module: WebAssembly.Module): void; reject(error: OmenError): void }>();
 let nextLanguage = 1;
@@ -106,7 +115,7 @@ async function answer(message: Exclude<ToWorker, { type: "start" | "abort" | "la
     case "open": {
       const make = (await storagesFor(message.encryption))[message.storage];
       if (make === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", `there is no storage "${message.storage}" in the worker`);
-      const target = started();
+      const target = member === undefined ? started() : engineOf(member);
       const storage = await make().open(message.name, { create: message.create, readOnly: message.readOnly });
       scope.postMessage({ type: "opened", id, slot: target.putStorage(storage) });
       return;

@@ -239,6 +239,7 @@ export class FakeEngine {
   kernels = "none";
   #collections = new Map();
   #next = 1;
+  #tasks = new Set();
   #poison;
   #pending = new Set();
   constructor(process, disk, handle) {
@@ -289,6 +290,16 @@ export class FakeEngine {
         case "get":
           if (!this.#collections.has(json.collection)) return finish(encodeError("OMEN_ERR_CLOSED", "no such handle"));
           return later(() => answer({ written: [...this.disk.written] }));
+        case "purge": {
+          const task = this.seed + this.#next++;
+          this.#tasks.add(task);
+          return answer({ task });
+        }
+        case "task":
+        case "taskEnd":
+          if (!this.#tasks.has(json.task)) return finish(encodeError("OMEN_ERR_NOT_FOUND", "no such task"));
+          if (json.op === "taskEnd") this.#tasks.delete(json.task);
+          return answer({ tasks: this.#tasks.size });
         case "compact":
           return this.process.later(100, () => answer({}));
         default:

@@ -70,8 +70,8 @@ async function course(seed, wrong = {}) {
     if (tabs.filter((one) => !one.process.dead).length < 2 || (what === 0 && tabs.length < 8)) tabs.push(new Tab(world, disk));
     else if (what < 10 && tab !== undefined) for (let i = world.random(3); i >= 0; i--) void tab.write(number++, wrong.repeated ? "index" : "write");
     else if (what < 14 && tab !== undefined) {
-      // While a frozen tab holds the files nobody can read, nor while one after the other is frozen.
-      tab.read(tabs, problems).catch((error) => error.code === "OMEN_ERR_BUSY" || problems.push(`a read failed: ${error.message}`));
+      // While a frozen tab holds the files nobody can read, nor while one after the other is frozen; closing waits for answers, but not for ever.
+      tab.read(tabs, problems).catch((error) => error.code === "OMEN_ERR_BUSY" || (tab.state === "closed" && error.code === "OMEN_ERR_CLOSED") || problems.push(`a read failed: ${error.message}`));
     } else if (what === 14) {
       const victim = tabs[world.random(tabs.length)];
       if (!victim.process.dead) killed++;
@@ -254,6 +254,21 @@ test("calls that wait for an owner can be cancelled, and say so when there is no
   aborter.abort();
   await assert.rejects(settled(world, read), { code: "OMEN_ERR_CANCELLED" });
   await assert.rejects(settled(world, guests[0].call({ op: "get", collection: guests[0].collection })), { code: "OMEN_ERR_BUSY" });
+});
+
+test("a task belongs to the owner that began it, and ends with the tab that wanted it", async () => {
+  const { world, owner, guests } = await openTabs(3);
+  const begun = await settled(world, guests[0].call({ op: "purge", db: 1 }));
+  assert.deepEqual((await settled(world, guests[0].call({ op: "task", task: begun.json.task }))).json, { tasks: 1 });
+  const other = await settled(world, guests[1].call({ op: "purge", db: 1 }));
+  assert.deepEqual((await settled(world, guests[1].call({ op: "task", task: other.json.task }))).json, { tasks: 2 });
+  guests[0].process.kill();
+  await world.run(100);
+  assert.deepEqual((await settled(world, guests[1].call({ op: "task", task: other.json.task }))).json, { tasks: 1 });
+  owner.process.kill();
+  await assert.rejects(settled(world, guests[1].call({ op: "task", task: other.json.task })), { code: /OMEN_ERR_(CLOSED|OUTCOME_UNKNOWN)/ });
+  await assert.rejects(settled(world, guests[1].call({ op: "task", task: other.json.task })), { code: "OMEN_ERR_CLOSED", message: /begin it anew/ });
+  await settled(world, guests[1].call({ op: "taskEnd", task: other.json.task }));
 });
 
 test("who does not share is not robbed", async () => {

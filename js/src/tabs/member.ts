@@ -4,13 +4,14 @@
  * (requests.ts); of a write, nobody knows, and it says so.
  */
 import { onAbort } from "../abort.js";
+import type { Engine } from "../engine/engine.js";
 import { OmenError, asOmenError } from "../errors.js";
 import { decodeResponse, encodeError, encodeRequest, encodeResponse, statusOf } from "../wire.js";
 import { GuestLine } from "./guest.js";
 import { takeLock, type Channel, type HeldLock, type Locks, type TabsHost } from "./host.js";
 import { Owner, type Opened } from "./owner.js";
 import { GROUP, rankOf, type FromOwner, type Line, type PublicMessage, type ToOwner } from "./protocol.js";
-import { headingOf, isRepeatable, withHandles, type Heading } from "./requests.js";
+import { headingOf, isRepeatable, isTask, withHandles, type Heading } from "./requests.js";
 
 /** `"first"`: as the user's options say. `"again"`: it was there, and must be. `"reading"`: the same, and nothing is written. */
 export type OpenMode = "first" | "again" | "reading";
@@ -85,6 +86,8 @@ export class Member {
   #nextHandle = 1;
   /** The owner's handles of this term. */
   #real = new Map<number, number>();
+  /** Tasks, each with the line on whose engine it runs. */
+  #tasks = new Map<number, { line: Line; real: number }>();
   #waiters = new Set<() => void>();
   #stopSeek: (() => void) | undefined;
   /** Since when an owner is looked for in vain, and which one it was. */
@@ -113,6 +116,11 @@ export class Member {
 
   get info(): MemberInfo {
     return { role: this.#owner !== undefined ? "owner" : this.#line !== undefined ? "guest" : "none", guests: this.#owner?.guests ?? 0, term: this.#line?.term };
+  }
+
+  /** The engine, while the database is held here. */
+  get engine(): Engine | undefined {
+    return this.#owner === undefined ? undefined : this.#opened?.engine;
   }
 
   /** Resolves with the database's id when it is open, here or in another tab. @throws OmenError what opening it failed with */
@@ -220,8 +228,17 @@ export class Member {
     if (collection !== undefined && !this.#handles.has(collection)) {
       return job.answer(op === "release" ? encodeResponse(0, {}) : encodeError("OMEN_ERR_CLOSED", "the collection is closed; open it again"));
     }
+    const task = heading.task === undefined ? undefined : this.#tasks.get(heading.task);
+    if (heading.task !== undefined) {
+      if (op === "taskEnd") this.#tasks.delete(heading.task);
+      if (task?.line !== line) {
+        if (op === "taskEnd") return job.answer(encodeResponse(0, {}));
+        return job.answer(encodeError("OMEN_ERR_CLOSED", `the tab that ran it for "${this.#settings.name}" went before it was done; begin it anew`));
+      }
+    }
     const real = collection === undefined ? undefined : this.#real.get(collection);
-    const request = withHandles(job.request, heading.text, real === undefined ? { db: line.db } : { collection: real });
+    const handles = { db: line.db, ...(real === undefined ? {} : { collection: real }), ...(task === undefined ? {} : { task: task.real }) };
+    const request = withHandles(job.request, heading.text, handles);
     if (op === "release") {
       this.#handles.delete(collection!);
       this.#real.delete(collection!);
@@ -255,6 +272,12 @@ export class Member {
       this.#handles.set(handle, name);
       if (this.#line === line) this.#real.set(handle, Number(json["collection"]));
       return withHandles(response, text, { collection: handle });
+    }
+    if (isTask(op)) {
+      const { text, json } = answerOf(response);
+      const handle = this.#nextHandle++;
+      this.#tasks.set(handle, { line, real: Number(json["task"]) });
+      return withHandles(response, text, { task: handle });
     }
     if (op === "sync" || op === "flush" || op === "compact") this.#owed = false;
     else if (!isRepeatable(op) && Math.max(line.durability, rankOf(this.#settings.durability)) < GROUP) this.#owed = true;

@@ -5,7 +5,7 @@ import { OmenError, codeOf, type ErrorCode } from "../errors.js";
 import { decodeResponse, encodeError, encodeRequest, statusOf } from "../wire.js";
 import type { Channel, Locks, TabsHost } from "./host.js";
 import { rankOf, GROUP, type FromOwner, type Line, type Outcome, type ToOwner } from "./protocol.js";
-import { headingOf, isLong, isReading } from "./requests.js";
+import { headingOf, isLong, isReading, isTask } from "./requests.js";
 
 /** A database that was opened, with what it takes to let go of it. */
 export interface Opened {
@@ -44,6 +44,7 @@ interface Guest {
   durability: number;
   aborters: Map<number, AbortController>;
   collections: Set<number>;
+  tasks: Set<number>;
   gone: AbortController;
 }
 
@@ -110,7 +111,7 @@ export class Owner implements Line {
     if (this.#stoodStill()) return void this.#events.stillOwner();
     let guest = this.#guests.get(member);
     if (guest === undefined) {
-      guest = { channel: this.#host.channel(member), durability, aborters: new Map(), collections: new Set(), gone: new AbortController() };
+      guest = { channel: this.#host.channel(member), durability, aborters: new Map(), collections: new Set(), tasks: new Set(), gone: new AbortController() };
       const { channel, gone } = guest;
       channel.onmessage = ({ data }) => this.#receive(member, data as ToOwner);
       this.#guests.set(member, guest);
@@ -281,8 +282,13 @@ export class Owner implements Line {
     guest.aborters.delete(id);
     if (outcome === "lost" || ![...this.#guests.values()].includes(guest)) return; // "over" says it, or nobody asks any more
     if (outcome === "refused") return this.#post(guest, { type: "refused", term: this.term, id });
-    if (op === "collection" && statusOf(outcome.response) === 0) guest.collections.add(Number(decodeResponse(outcome.response).json["collection"]));
+    if ((op === "collection" || isTask(op)) && statusOf(outcome.response) === 0) {
+      const { json } = decodeResponse(outcome.response);
+      if (isTask(op)) guest.tasks.add(Number(json["task"]));
+      else guest.collections.add(Number(json["collection"]));
+    }
     if (op === "release") guest.collections.delete(headingOf(request).collection!);
+    if (op === "taskEnd") guest.tasks.delete(headingOf(request).task!);
     this.#post(guest, { type: "answer", term: this.term, id, response: outcome.response });
   }
 
@@ -293,6 +299,7 @@ export class Owner implements Line {
     this.#drop(member);
     for (const aborter of guest.aborters.values()) aborter.abort();
     if (this.#ending) return;
+    for (const task of guest.tasks) this.#opened.engine.call(encodeRequest({ op: "taskEnd", task })).catch(() => undefined);
     for (const collection of guest.collections) this.#opened.engine.call(encodeRequest({ op: "release", collection })).catch(() => undefined);
   }
 

@@ -30,6 +30,7 @@ const REPEATABLE = new Set([
   "compact",
   "buildIndexes",
   "check",
+  "checkReport",
   "maintain",
   "metrics",
   "metricsReset",
@@ -38,13 +39,15 @@ const REPEATABLE = new Set([
 ]);
 
 /** Operations that need no write to the storage: they go on when it takes none. */
-const READING = new Set(["release", "collections", "get", "scroll", "search", "explain", "count", "check", "metrics", "metricsReset", "stats", "version"]);
+const READING = new Set(["release", "collections", "get", "scroll", "search", "explain", "count", "check", "checkReport", "metrics", "metricsReset", "stats", "version"]);
 
 /** Operations that may run for long without a turn of the event loop, in which the owner cannot answer pings. */
-const LONG = new Set(["flush", "compact", "buildIndexes", "check", "maintain", "updateWhere", "deleteWhere", "expire"]);
+const LONG = new Set(["flush", "compact", "buildIndexes", "check", "checkReport", "purge", "transfer", "task", "maintain", "updateWhere", "deleteWhere", "expire"]);
 
 export const isRepeatable = (op: string): boolean => REPEATABLE.has(op);
 export const isReading = (op: string): boolean => READING.has(op);
+/** Operations that begin a task, which goes on in steps ("task") until it is ended ("taskEnd"), in the engine that began it. */
+export const isTask = (op: string): boolean => op === "purge" || op === "transfer";
 /** `bytes` of a write make it long, too: they are parsed and indexed in one go. */
 export const isLong = (op: string, bytes: number): boolean => LONG.has(op) || !READING.has(op) && bytes > 1 << 20;
 
@@ -53,6 +56,8 @@ export interface Heading {
   op: string;
   /** The tab's handle, in requests about a collection. */
   collection: number | undefined;
+  /** The same, in requests about a task. */
+  task: number | undefined;
   /** The name in the requests "collection" and "drop". */
   name: unknown;
   json: { [key: string]: unknown };
@@ -66,9 +71,9 @@ export function headingOf(request: Uint8Array): Heading {
   const at = HEADER + PART * view.getUint32(12, true);
   const text = decoder.decode(request.subarray(at, at + view.getUint32(8, true)));
   const json = JSON.parse(text) as Heading["json"];
-  const { op, collection, name } = json;
+  const { op, collection, task, name } = json;
   if (typeof op !== "string") throw broken();
-  return { op, collection: typeof collection === "number" ? collection : undefined, name, json, text };
+  return { op, collection: typeof collection === "number" ? collection : undefined, task: typeof task === "number" ? task : undefined, name, json, text };
 }
 
 /** Where the value of a member of the outermost object begins and ends; it is a number. */
