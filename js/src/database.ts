@@ -8,7 +8,7 @@ import { OmenError } from "./errors.js";
 import { schemaAnswer, schemaRequest } from "./schema.js";
 import { checkTask, namedPlace, runTransfer, type BackupOptions, type CloneOptions, type Place, type PlaceOpener, type TransferReport } from "./transfer.js";
 import { checkOptions } from "./query.js";
-import type { AnyMetadata, BuildOptions, CallOptions, CollectionSchema, Metrics, Schema, Stats, StoredVector } from "./types.js";
+import type { AnyMetadata, BuildOptions, CallOptions, CheckReport, CollectionSchema, Metrics, Schema, Stats, StoredVector } from "./types.js";
 
 const decoder = new TextDecoder();
 
@@ -145,6 +145,12 @@ export class Database {
   /** Reads everything and verifies every checksum and invariant. @throws OmenError `OMEN_ERR_CORRUPT` with the first place */
   async check(options?: CallOptions): Promise<void> {
     await this.#op("check", {}, options);
+  }
+
+  /** The same, but goes on past the first damage and tells all of it: every place, and what is lost with it. */
+  async checkReport(options?: CallOptions): Promise<CheckReport> {
+    const { parts } = await this.#op("checkReport", {}, options);
+    return JSON.parse(decoder.decode(parts[0])) as CheckReport;
   }
 
   /** Does waiting maintenance for about `budgetMs` (one step when 0). Resolves with whether some is left. */

@@ -297,3 +297,37 @@ export type Metrics = { [name: string]: MetricFamily };
 
 /** What the database holds: collections, segments, sizes. */
 export type Stats = { [name: string]: unknown };
+
+/** A place that is damaged. What a place does not have is left out. */
+export interface Damage {
+  readonly file?: string;
+  readonly kind: "manifest" | "log" | "segment" | "index";
+  /** What a segment keeps there ("vectors", "documents", "text: lists", ...), of which vector or text field, and which block of it. */
+  readonly section?: string;
+  readonly field?: number;
+  readonly block?: number;
+  /** Bytes in the file. */
+  readonly offset?: number;
+  readonly bytes?: number;
+  readonly holds?: string;
+  readonly collection?: string;
+  /** Whether records are lost with it; everything else is made again from vectors and metadata. */
+  readonly loses: boolean;
+  readonly message: string;
+}
+
+/** What `checkReport` tells. */
+export interface CheckReport {
+  /** Nothing is damaged. */
+  readonly ok: boolean;
+  readonly damage: readonly Damage[];
+  readonly lost: {
+    readonly records: number;
+    /** Of those, the ones whose ids cannot be read. */
+    readonly unnamed: number;
+    /** The first 10,000 of the others. */
+    readonly ids: readonly { readonly collection: string; readonly id: string | number }[];
+  };
+  readonly notes: readonly string[];
+  readonly checked: { readonly segments: number; readonly rows: number; readonly indexes: number; readonly bytes: number };
+}

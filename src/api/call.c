@@ -6,6 +6,7 @@
 #include "base/later.h"
 #include "api/task.h"
 #include "column/element.h"
+#include "db/inspect.h"
 
 typedef struct op_row op_row;
 
@@ -30,6 +31,7 @@ struct omen_call {
     omen_open_op *open;
     omen_write_op *write;
     omen_read_op *read;
+    omen_inspect_op *inspect;
     omen_results *results;
     omen_admin_op admin;
     bool has_admin, closed;
@@ -429,6 +431,19 @@ static omen_status begin_check(omen_call *c) {
     return omen_read_op_new(c->db, NULL, OMEN_READ_CHECK, 0, &c->read, &c->err);
 }
 
+static omen_status begin_check_report(omen_call *c) {
+    OMEN_TRY(omen_later(&c->err));
+    OMEN_TRY(begin_db(c));
+    return omen_inspect_op_new(c->db, &c->inspect, &c->err);
+}
+
+static omen_status step_check_report(omen_call *c) { return omen_inspect_op_step(c->inspect, &c->err); }
+
+static omen_status answer_check_report(omen_call *c) {
+    omen_status s = omen_inspect_op_report(c->inspect, &c->text);
+    return s == OMEN_OK ? s : omen_fail(&c->err, s, "out of memory for the report");
+}
+
 static omen_status step_read(omen_call *c) { return omen_read_op_step(c->read, &c->err); }
 
 static omen_status answer_count(omen_call *c) {
@@ -630,6 +645,7 @@ static const op_row ops[] = {
     {"compact", begin_compact, step_admin, NULL},
     {"buildIndexes", begin_build_indexes, step_admin, answer_build_indexes},
     {"check", begin_check, step_read, NULL},
+    {"checkReport", begin_check_report, step_check_report, answer_check_report},
     {"transfer", begin_transfer, no_step, answer_task},
     {"purge", begin_purge, no_step, answer_task},
     {"task", begin_task, step_task, answer_step},
@@ -667,6 +683,7 @@ static void end_operation(omen_call *c) {
     omen_open_op_free(c->open);
     omen_write_op_free(c->write);
     omen_read_op_free(c->read);
+    if (c->inspect != NULL) omen_inspect_op_free(c->inspect);
     if (c->has_admin) omen_admin_op_deinit(&c->admin);
     omen_results_free(c->results);
     omen_coll_unref(c->coll);
@@ -676,6 +693,7 @@ static void end_operation(omen_call *c) {
     c->open = NULL;
     c->write = NULL;
     c->read = NULL;
+    c->inspect = NULL;
     c->results = NULL;
     c->coll = NULL;
     c->has_admin = c->inside = false;
@@ -720,7 +738,7 @@ static uint32_t list_parts(const omen_call *c, omen_part_view *parts) {
     uint32_t n = 0;
     const omen_results *r = c->results;
     if (r == NULL) {
-        if (c->row != NULL && (c->row->answer == answer_metrics || c->row->answer == answer_stats || c->row->answer == answer_explain)) parts[n++] = view(&c->text);
+        if (c->row != NULL && (c->row->answer == answer_metrics || c->row->answer == answer_stats || c->row->answer == answer_check_report || c->row->answer == answer_explain)) parts[n++] = view(&c->text);
         return n;
     }
     bool search = c->row->answer == answer_results && c->row->begin == begin_search;

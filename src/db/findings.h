@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/key.h"
+#include "base/later.h"
 #include "store/log.h"
 
 /* Ids that are listed by name; more are counted. */
@@ -40,10 +41,10 @@ typedef struct omen_damage {
     bool loses;
     const char *message;
 } omen_damage;
-void omen_findings_add(omen_findings *f, const omen_damage *d);
+OMEN_LATER void omen_findings_add(omen_findings *f, const omen_damage *d);
 /* A record that cannot be read. key NULL: neither can its id. */
 void omen_findings_lose(omen_findings *f, omen_str collection, const omen_key *key);
-void omen_findings_lose_log(omen_findings *f, const omen_log_gap *gap);
+OMEN_LATER void omen_findings_lose_log(omen_findings *f, const omen_log_gap *gap);
 void omen_findings_lose_segment(omen_findings *f, uint64_t number, omen_str collection);
 void omen_findings_note(omen_findings *f, const char *line);
 /* The name of a kind of section ("ids", "documents", ...), and whether its content can be made again from others. */

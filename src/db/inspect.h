@@ -34,10 +34,10 @@ omen_status omen_inspect_step(omen_inspect *a, omen_error *err);
 
 /* The same of a database that is open, with findings of its own. */
 typedef struct omen_inspect_op omen_inspect_op;
-omen_status omen_inspect_op_new(omen_db *db, omen_inspect_op **out, omen_error *err);
-omen_status omen_inspect_op_step(omen_inspect_op *op, omen_error *err); /* step */
-omen_status omen_inspect_op_report(const omen_inspect_op *op, omen_buf *out); /* findings.h; appended */
+OMEN_LATER omen_status omen_inspect_op_new(omen_db *db, omen_inspect_op **out, omen_error *err);
+OMEN_LATER omen_status omen_inspect_op_step(omen_inspect_op *op, omen_error *err); /* step */
+OMEN_LATER omen_status omen_inspect_op_report(const omen_inspect_op *op, omen_buf *out); /* findings.h; appended */
 uint64_t omen_inspect_op_damage(const omen_inspect_op *op);
-void omen_inspect_op_free(omen_inspect_op *op); /* NULL is fine */
+OMEN_LATER void omen_inspect_op_free(omen_inspect_op *op); /* NULL is fine */
 
 #endif

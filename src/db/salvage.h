@@ -35,14 +35,14 @@ void omen_open_op_salvage(omen_open_op *op, omen_salvage *s);
 
 typedef struct omen_manifest_files { const omen_file_name *names; uint32_t count; } omen_manifest_files;
 /* A slot that is damaged beside one that is not. */
-void omen_salvage_slots(omen_salvage *s, const omen_manifest *m);
+OMEN_LATER void omen_salvage_slots(omen_salvage *s, const omen_manifest *m);
 /* Neither slot is valid. Step; db->manifest and *body are what they are now. OMEN_ERR_CORRUPT: nothing can be done. */
-omen_status omen_salvage_manifest(omen_salvage *s, omen_db *db, const omen_manifest_files *files, const omen_error *why, omen_manifest_body *body, omen_error *err);
+OMEN_LATER omen_status omen_salvage_manifest(omen_salvage *s, omen_db *db, const omen_manifest_files *files, const omen_error *why, omen_manifest_body *body, omen_error *err);
 /* A part that cannot be opened: tries it bare. *out NULL: left out. */
-omen_status omen_salvage_part(omen_salvage *s, omen_db *db, const omen_coll *coll, const omen_segment_info *info, const omen_error *why, omen_part **out, omen_error *err);
+OMEN_LATER omen_status omen_salvage_part(omen_salvage *s, omen_db *db, const omen_coll *coll, const omen_segment_info *info, const omen_error *why, omen_part **out, omen_error *err);
 /* The rows of older parts that part number `at` replaces, from its ids. Step. */
-omen_status omen_salvage_replaced(omen_salvage *s, omen_coll_version *v, uint32_t at, const omen_error *why, omen_error *err);
+OMEN_LATER omen_status omen_salvage_replaced(omen_salvage *s, omen_coll_version *v, uint32_t at, const omen_error *why, omen_error *err);
 /* Whether the log is damaged. Step. */
-omen_status omen_salvage_judge(omen_salvage *s, omen_db *db, omen_error *err);
+OMEN_LATER omen_status omen_salvage_judge(omen_salvage *s, omen_db *db, omen_error *err);
 
 #endif

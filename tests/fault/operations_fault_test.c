@@ -7,7 +7,7 @@
 #include "omendb.h"
 #include "report.h"
 
-enum { IDS = 20, DIMS = 4 };
+enum { IDS = 20, DIMS = 4, CROWD = 66 }; /* crowd: an index needs as many records */
 
 typedef struct world {
     fault_host *h;
@@ -210,6 +210,34 @@ OP(op_maintain) {
     return s;
 }
 OP(op_check) { return omen_check(x->db); }
+static omen_status in_order(omen_status s, omen_report *r) {
+    if (s == OMEN_OK) CHECK_EQ_UINT(omen_report_damage(r), 0);
+    omen_report_free(r);
+    return s;
+}
+OP(op_check_report) {
+    omen_report *r = NULL;
+    omen_status s = omen_check_report(x->db, &r);
+    return in_order(s, r);
+}
+static omen_options offline(const world *x) {
+    omen_options o;
+    omen_options_init(&o);
+    o.host = &x->h->host;
+    return o;
+}
+OP(op_check_path) {
+    omen_report *r = NULL;
+    const omen_options o = offline(x);
+    omen_status s = omen_check_path("db", &o, &r);
+    return in_order(s, r);
+}
+OP(op_repair) {
+    omen_report *r = NULL;
+    const omen_options o = offline(x);
+    omen_status s = omen_repair("db", &o, OMEN_REPAIR_WRITE, &r);
+    return in_order(s, r);
+}
 OP(op_metrics) {
     omen_status s = omen_metrics(x->db, OMEN_METRICS_JSON, OMEN_STR("{\"a\":\"b\"}"), text, sizeof text, &needed);
     return s != OMEN_OK ? s : omen_metrics(x->db, OMEN_METRICS_PROMETHEUS, (omen_str){NULL, 0}, text, sizeof text, &needed);
@@ -345,6 +373,9 @@ static const struct operation {
     {"omen_compact", op_compact, 0},
     {"omen_db_maintain", op_maintain, 0},
     {"omen_check", op_check, 0},
+    {"omen_check_report", op_check_report, 0},
+    {"omen_check_path", op_check_path, CLOSED},
+    {"omen_repair", op_repair, CLOSED},
     {"omen_metrics", op_metrics, 0},
     {"omen_stats", op_stats, 0},
     {"omen_backup", op_backup, OTHERS},
@@ -360,11 +391,11 @@ enum { OPERATIONS = sizeof operations / sizeof *operations };
 static const char others[] = "omen_options_init omen_options_set omen_schema_init omen_query_init omen_transfer_options_init omen_collection_name omen_collection_schema "
                              "omen_results_count omen_results_found omen_results_id omen_results_distance omen_results_score omen_results_document omen_results_vector "
                              "omen_results_leg_count omen_results_leg_score omen_results_legs omen_results_group omen_results_highlights omen_results_facets omen_results_free "
-                             "omen_metrics_reset omen_version omen_status_name omen_status_message omen_last_error omen_kernels_name omen_kernels_use ";
+                             "omen_report_json omen_report_damage omen_report_free omen_metrics_reset omen_version omen_status_name omen_status_message omen_last_error omen_kernels_name omen_kernels_use ";
 
 /* ---- what is there ---- */
 
-typedef struct state { char text[6000]; size_t len; } state;
+typedef struct state { char text[12000]; size_t len; } state;
 
 static bool read_collection(world *x, const char *name, state *s) {
     omen_collection *c = NULL;
@@ -373,7 +404,7 @@ static bool read_collection(world *x, const char *name, state *s) {
     s->len += (size_t)snprintf(s->text + s->len, sizeof s->text - s->len, "%s %s\n", name, st == OMEN_ERR_NOT_FOUND ? "is not there" : "is there");
     if (st != OMEN_OK && st != OMEN_ERR_NOT_FOUND) printf("        opening %s: %s: %s\n", name, omen_status_name(st), omen_last_error());
     if (st != OMEN_OK) return st == OMEN_ERR_NOT_FOUND;
-    bool good = omen_scroll(c, NULL, 100, OMEN_INCLUDE_DOCUMENT, &r) == OMEN_OK;
+    bool good = omen_scroll(c, NULL, 200, OMEN_INCLUDE_DOCUMENT, &r) == OMEN_OK;
     for (size_t i = 0; good && i < omen_results_count(r); i++) {
         omen_id id = omen_results_id(r, i);
         omen_str doc = omen_results_document(r, i);
@@ -391,6 +422,17 @@ static bool read_state(world *x, state *s) {
 
 static bool same(const state *a, const state *b) { return a->len == b->len && memcmp(a->text, b->text, a->len) == 0; }
 
+static void write_crowd(world *x) {
+    static omen_id ids[CROWD];
+    static float vectors[CROWD][DIMS];
+    const void *fields[] = {vectors};
+    for (int i = 0; i < CROWD; i++) {
+        ids[i] = (omen_id)OMEN_ID_INT(1000 + i);
+        for (int d = 0; d < DIMS; d++) vectors[i][d] = (float)(100 + (i * 7 + d * 3) % 31);
+    }
+    CHECK_OK(omen_upsert(x->c, &(omen_batch){.count = CROWD, .ids = ids, .vectors = fields}));
+}
+
 /* Records in two segments, with an index over the first, and in the log; a collection to drop; a backup of before. */
 static void build(fault_storage **db, fault_storage **backups) {
     world x = {.h = fault_host_new(1)};
@@ -402,6 +444,7 @@ static void build(fault_storage **db, fault_storage **backups) {
     CHECK_OK(omen_upsert(d, rows_of(&r, 0, 2, 1)));
     omen_collection_close(d);
     CHECK_OK(omen_upsert(x.c, rows_of(&r, 0, 10, 1)));
+    write_crowd(&x);
     CHECK_OK(omen_build_indexes(x.db));
     CHECK_OK(op_backup(&x));
     CHECK_OK(omen_upsert(x.c, rows_of(&r, 8, 16, 1)));
