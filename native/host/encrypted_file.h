@@ -52,7 +52,7 @@ typedef struct seal_walk {
     size_t window_len, ahead, asked;
     unsigned hits;
 } seal_walk;
-#define SEAL_WINDOW ((size_t)256 << 10)
+#define SEAL_WINDOW ((size_t)260 << 10) /* a record of one page, whole */
 #define SEAL_AHEAD ((size_t)4 << 10)
 omen_status seal_walk_init(seal_walk *w, seal_content *c, const omen_storage *inner, omen_file *file, uint64_t size);
 void seal_walk_deinit(seal_walk *w, seal_content *c);

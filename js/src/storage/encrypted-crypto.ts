@@ -6,8 +6,8 @@ import type { MaybePromise } from "./storage.js";
 export interface Cipher {
   /** The ciphertext, then the tag of 16 bytes. `plain` must stay as it is until the answer is there. */
   seal(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array): MaybePromise<Uint8Array>;
-  /** The same into place, where the answer is there at once. */
-  sealInto?(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array, into: Uint8Array, at: number): void;
+  /** The same apart, where the answer is there at once. */
+  sealParts?(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array): [sealed: Uint8Array, tag: Uint8Array];
   /** The plaintext; undefined when the tag is wrong. */
   open(nonce: Uint8Array, signed: Uint8Array, sealed: Uint8Array): MaybePromise<Uint8Array | undefined>;
   /** Overwrites what it holds of the key, as far as the platform lets it. */

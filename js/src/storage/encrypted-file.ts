@@ -38,6 +38,7 @@ interface Extent {
 /** Where records are small, more is read at once. */
 const AHEAD = 4 << 10;
 const WINDOW = 256 << 10;
+const LARGE = 32 << 10;
 
 /** The end of a log is not the end of what was written, and zeros in it may be data that never came: the core judges that better (src/store/log_format.h). */
 const isLenient = (name: string): boolean => name.startsWith("log-");
@@ -210,11 +211,25 @@ export class Content {
     this.#apply(record);
     const { cipher, fileId } = this;
     const pieceOf = (k: number): Uint8Array => (plain === undefined ? new Uint8Array(0) : plain.subarray(k * record.page, k * record.page + pageLength(record, k)));
-    if (cipher!.sealInto !== undefined && this.tail === undefined) {
-      const bytes = new Uint8Array(recordSize(record));
-      putRecord(record, fileId, bytes);
-      for (let k = 0; k < pagesOf(record); k++) cipher!.sealInto(...pageParameters(fileId, record, k), pieceOf(k), bytes, pageAt(record, k));
+    if (cipher!.sealParts !== undefined && this.tail === undefined) {
       record.plain = undefined;
+      // A large page is written as it comes, which is cheaper than to copy it.
+      const isLarge = pagesOf(record) === 1 && length >= LARGE;
+      const bytes = new Uint8Array(isLarge ? RECORD : recordSize(record));
+      putRecord(record, fileId, bytes);
+      for (let k = 0; k < pagesOf(record); k++) {
+        const [sealed, tag] = cipher!.sealParts(...pageParameters(fileId, record, k), pieceOf(k));
+        if (isLarge) {
+          const end = new Uint8Array(recordSize(record) - RECORD - length);
+          end.set(tag);
+          inner.writeAt(record.at, bytes);
+          inner.writeAt(record.at + RECORD, sealed);
+          inner.writeAt(record.at + RECORD + length, end);
+          return;
+        }
+        bytes.set(sealed, pageAt(record, k));
+        bytes.set(tag, pageAt(record, k) + sealed.length);
+      }
       inner.writeAt(record.at, bytes);
       return;
     }

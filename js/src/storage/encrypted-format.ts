@@ -6,7 +6,7 @@ import { wait, type Steps } from "./encrypted-steps.js";
 export const SLOT = 512;
 export const HEADER = 2 * SLOT;
 const PAGE = 16384;
-const PAGE_LOG = 65536;
+const PAGE_LOG = 262144;
 /** How large the pages of a new file of this name are. */
 export const pageOf = (name: string): number => (name.startsWith("log-") ? PAGE_LOG : PAGE);
 export const RECORD = 48;

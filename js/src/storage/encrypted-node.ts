@@ -13,16 +13,18 @@ class NodeCipher implements Cipher {
 
   seal(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array): Uint8Array {
     const out = new Uint8Array(plain.length + TAG);
-    this.sealInto(nonce, signed, plain, out, 0);
+    const [sealed, tag] = this.sealParts(nonce, signed, plain);
+    out.set(sealed);
+    out.set(tag, plain.length);
     return out;
   }
 
-  sealInto(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array, into: Uint8Array, at: number): void {
+  sealParts(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array): [sealed: Uint8Array, tag: Uint8Array] {
     const cipher = createCipheriv("aes-256-gcm", this.#key, nonce);
     cipher.setAAD(signed);
-    into.set(cipher.update(plain), at);
+    const sealed = cipher.update(plain);
     cipher.final();
-    into.set(cipher.getAuthTag(), at + plain.length);
+    return [sealed, cipher.getAuthTag()];
   }
 
   open(nonce: Uint8Array, signed: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {

@@ -526,15 +526,15 @@ TEST(the_format_is_pinned) {
     p.host->host.entropy = counting_entropy;
     (void)counting_entropy(NULL, NULL, 0);
     CHECK_OK(wrap(&p, &e));
-    pattern(model, 70000, 9);
-    CHECK_OK(open_file(&p, "log-0000000000000001", OMEN_FILE_CREATE, &f));
+    pattern(model, 20000, 9);
+    CHECK_OK(open_file(&p, "seg-0000000000000001", OMEN_FILE_CREATE, &f));
     CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 0, model, 100));
     CHECK_OK(p.storage.ops->truncate(p.storage.ctx, f, 90));
-    CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 120, model, 70000));
+    CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 120, model, 20000));
     CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 10, model, 3));
     CHECK_OK(sync_file(&p, f));
     close_file(&p, f);
-    const uint8_t *bytes = fault_storage_data(p.fs, "log-0000000000000001", &len);
+    const uint8_t *bytes = fault_storage_data(p.fs, "seg-0000000000000001", &len);
     static uint8_t golden[ROOM];
     if (getenv("OMEN_GOLDEN_WRITE") != NULL) {
         FILE *out = fopen("tests/golden/encrypted.bin", "wb");
@@ -546,10 +546,10 @@ TEST(the_format_is_pinned) {
     CHECK_EQ_UINT(fread(golden, 1, ROOM, in), len);
     fclose(in);
     CHECK_MEM(bytes, golden, len);
-    fault_storage_put(p.fs, "log-0000000000000001", golden, len);
-    CHECK_OK(content(&p, "log-0000000000000001", seen, ROOM, &len));
-    CHECK_EQ_UINT(len, 70120);
-    CHECK_MEM(seen + 120, model, 70000);
+    fault_storage_put(p.fs, "seg-0000000000000001", golden, len);
+    CHECK_OK(content(&p, "seg-0000000000000001", seen, ROOM, &len));
+    CHECK_EQ_UINT(len, 20120);
+    CHECK_MEM(seen + 120, model, 20000);
     CHECK_MEM(seen + 10, model, 3);
     CHECK_MEM(seen + 13, model + 13, 77);
     for (size_t i = 90; i < 120; i++) CHECK(seen[i] == 0);
