@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "log_model.h"
+#include "report.h"
 
 static uint64_t checked, corrupt;
 
@@ -87,6 +88,7 @@ TEST(every_byte_of_a_log) {
         log_model_deinit(&m);
     }
     printf("        %" PRIu64 " damaged logs, of which %" PRIu64 " prove a loss\n", checked, corrupt);
+    omen_test_report("corruption_cases", checked);
     CHECK(corrupt > 100 && corrupt < checked);
 }
 

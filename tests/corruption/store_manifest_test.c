@@ -2,6 +2,7 @@
  * before when the other is; never anything else. */
 #include "test.h"
 
+#include "report.h"
 #include "store/manifest.h"
 #include "store_fixture.h"
 
@@ -56,6 +57,7 @@ TEST(every_byte_of_both_slots) {
         }
     }
     printf("        %" PRIu64 " damaged slots\n", checked);
+    omen_test_report("corruption_cases", checked);
     fault_storage_free(fs);
 }
 

@@ -2,6 +2,8 @@
  * verification finds every change. Then wrong footers under a right checksum: nothing but OMEN_ERR_CORRUPT, and no wild allocation. */
 #include "test.h"
 
+#include "report.h"
+
 #include "base/hash.h"
 #include "segment_model.h"
 #include "store/segment_format.h"
@@ -74,6 +76,7 @@ TEST(every_byte_of_a_segment) {
         fault_storage_free(copy);
     }
     printf("        %zu damaged segments\n", checked);
+    omen_test_report("corruption_cases", checked);
     CHECK(unseen < checked / 8);
     fault_storage_free(fs);
 }
@@ -128,6 +131,7 @@ TEST(wrong_footers_under_a_right_checksum) {
     CHECK(version > 0);
     CHECK(refused > 1000);
     printf("        %zu hostile footers\n", refused);
+    omen_test_report("corruption_cases", refused);
     fault_storage_free(fs);
 }
 

@@ -170,6 +170,22 @@ static bool allowed(const run *r, uint64_t state, size_t from, size_t to) {
     return false;
 }
 
+/* What was found, and where it would have been right: for one course. */
+static void tell(const run *r, const moment *m, size_t from, uint64_t state) {
+    if (getenv("OMEN_TEST_COURSE") == NULL || test_failures > 3) return;
+    printf("        allowed are states %zu to %zu; found is", from, m->begun);
+    for (size_t i = 0; i < r->x->count; i++)
+        if (r->hashes[i] == state) printf(" %zu", i);
+    printf("\n");
+    for (size_t i = from < 3 ? 0 : from - 3; i <= m->begun; i++) {
+        printf("        %zu: %d %d %d |", i, r->x->states[i].there[0], r->x->states[i].there[1], r->x->states[i].crowd);
+        for (int k = 0; k < COURSE_IDS; k++) printf(" %d.%d", r->x->states[i].records[0][k].put, r->x->states[i].records[0][k].version);
+        printf(" |");
+        for (int k = 0; k < COURSE_IDS; k++) printf(" %d.%d", r->x->states[i].records[1][k].put, r->x->states[i].records[1][k].version);
+        printf("\n");
+    }
+}
+
 static void come_back(void *arg, const moment *m, fault_storage *image, const char *how) {
     run *r = arg;
     int fresh;
@@ -178,7 +194,7 @@ static void come_back(void *arg, const moment *m, fault_storage *image, const ch
     size_t from = strcmp(how, "everything") == 0 && r->x->options.durability >= OMEN_DURABILITY_OS ? m->acked : m->durable;
     if (!fresh) {
         repeated++;
-        if (known->found != 0 && !allowed(r, known->found, from, m->begun)) wrong(how, "the records are not those of any moment that is allowed (an image that came before)");
+        if (known->found != 0 && !allowed(r, known->found, from, m->begun)) wrong(how, "the records are not those of any moment that is allowed (an image that came before)"), tell(r, m, from, known->found);
         fault_storage_free(image);
         return;
     }
@@ -191,7 +207,7 @@ static void come_back(void *arg, const moment *m, fault_storage *image, const ch
     }
     uint64_t state = state_hash(&found);
     known->found = state;
-    if (!allowed(r, state, from, m->begun)) wrong(how, course_find(r->x, &found, 0, m->begun) == SIZE_MAX ? "the records are not those of any moment" : "what was acknowledged is not there");
+    if (!allowed(r, state, from, m->begun)) wrong(how, course_find(r->x, &found, 0, m->begun) == SIZE_MAX ? "the records are not those of any moment" : "what was acknowledged is not there"), tell(r, m, from, state);
     if (copy != NULL && again_images < AGAIN * (omen_test_deep() ? 10u : 1u)) lose_again(copy, &r->x->options, state, r->seed + images);
     else fault_storage_free(copy);
 }
@@ -199,7 +215,8 @@ static void come_back(void *arg, const moment *m, fault_storage *image, const ch
 /* A course of STEPS operations with every call noted, and then all that may be left of each. */
 static uint64_t run_course(uint64_t seed, uint64_t every) {
     static const omen_durability levels[] = {OMEN_DURABILITY_GROUP, OMEN_DURABILITY_OS, OMEN_DURABILITY_GROUP, OMEN_DURABILITY_FULL, OMEN_DURABILITY_OS, OMEN_DURABILITY_MEMORY};
-    course_options options = {.durability = levels[seed % 6], .words = seed % 17 == 5, .by_steps = seed % 5 == 4, .index = seed % 7 == 3 ? OMEN_INDEX_IVF : seed % 7 == 6 ? OMEN_INDEX_DISK : OMEN_INDEX_HNSW};
+    course_options options = {.durability = levels[seed % 6], .words = seed % 17 == 5, 
+                              .by_steps = seed % 5 == 4, .crowd = seed % 3 == 1, .index = seed % 7 == 3 ? OMEN_INDEX_IVF : seed % 7 == 6 ? OMEN_INDEX_DISK : OMEN_INDEX_HNSW};
     course x;
     fault_host *h = fault_host_new(seed);
     fault_storage *fs = fault_host_image(h, "db");
@@ -217,6 +234,7 @@ static uint64_t run_course(uint64_t seed, uint64_t every) {
             s = course_open(&x, h);
         }
         if (s == OMEN_OK) s = course_step(&x);
+        if (getenv("OMEN_TEST_COURSE") != NULL) printf("        %s: states %zu %zu %zu, moment %zu\n", course_last(&x), x.durable, x.acked, x.begun, first.count);
     }
     CHECK_STATUS(s, OMEN_OK);
     if (s != OMEN_OK) printf("        seed %" PRIu64 ", %s: %s\n", seed, course_last(&x), s == OMEN_ERR_INTERNAL && x.why != NULL ? x.why : omen_last_error());
@@ -247,6 +265,8 @@ static uint64_t wanted(void) {
 
 TEST(power_lost_at_every_call_of_courses) {
     uint64_t want = wanted(), calls = 0, courses = 0;
+    const char *one = getenv("OMEN_TEST_COURSE"); /* the number of the one course to run, as failures name it */
+    if (one != NULL) calls += run_course(strtoull(one, NULL, 10), 60), courses = 1, want = 0;
     for (; images < want && test_failures < 20; courses++) calls += run_course(test_seed() * 1000 + courses, 60);
     printf("     %" PRIu64 " courses, %" PRIu64 " calls, %" PRIu64 " images, %" PRIu64 " after a second loss, %" PRIu64 " came before\n", courses, calls, images, again_images, repeated);
     CHECK(again_images > images / 20);

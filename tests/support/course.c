@@ -67,6 +67,12 @@ static omen_status done(course *x, omen_status s, bool durable) {
     return s;
 }
 
+/* The same of a write that may have found nothing to change: then there was nothing to wait for, and it says nothing about writes before it. */
+static omen_status changed(course *x, omen_status s) {
+    bool same = memcmp(&x->states[x->begun], &x->states[x->begun - 1], sizeof *x->states) == 0;
+    return same ? s : done(x, s, false);
+}
+
 /* ---- opening and closing ---- */
 
 static void schema_of(const course *x, int which, omen_schema *s) {
@@ -103,6 +109,18 @@ static omen_status go_on(course *x) {
     return OMEN_OK;
 }
 
+static omen_status write_crowd(course *x) {
+    static omen_id ids[COURSE_CROWD];
+    static float rows[COURSE_CROWD][COURSE_DIMS];
+    const void *vectors[] = {rows[0]};
+    push(x)->crowd = 1;
+    for (int i = 0; i < COURSE_CROWD; i++) {
+        ids[i] = (omen_id)OMEN_ID_INT(1000 + i);
+        fill(rows[i], i, i);
+    }
+    return done(x, omen_upsert(x->c[0], &(omen_batch){.count = COURSE_CROWD, .ids = ids, .vectors = vectors}), false);
+}
+
 omen_status course_open(course *x, fault_host *h) {
     omen_options o;
     omen_options_init(&o);
@@ -119,6 +137,7 @@ omen_status course_open(course *x, fault_host *h) {
         s = omen_collection_open(x->db, str(names[i]), NULL, &x->c[i]);
         if (s == OMEN_ERR_NOT_FOUND) s = i == 0 ? create(x, i) : OMEN_OK;
     }
+    if (s == OMEN_OK && x->options.crowd && x->states[x->begun].crowd == 0) s = write_crowd(x);
     return s;
 }
 
@@ -183,7 +202,7 @@ static omen_status delete_some(course *x) {
     int which = some_collection(x), a = (int)draw(x, COURSE_IDS), b = (a + 3) % COURSE_IDS;
     course_state *to = push(x);
     to->records[which][a] = to->records[which][b] = (course_record){0, 0};
-    return done(x, omen_delete(x->c[which], (omen_id[]){id_of(a), id_of(b)}, 2, NULL), false);
+    return changed(x, omen_delete(x->c[which], (omen_id[]){id_of(a), id_of(b)}, 2, NULL));
 }
 
 static omen_status update_some(course *x) {
@@ -201,7 +220,7 @@ static omen_status update_some(course *x) {
         docs[count++] = str(text);
     }
     const void *vectors[] = {NULL};
-    return done(x, omen_update(x->c[which], &(omen_batch){.count = count, .ids = ids, .vectors = vectors, .documents = docs}), false);
+    return changed(x, omen_update(x->c[which], &(omen_batch){.count = count, .ids = ids, .vectors = vectors, .documents = docs}));
 }
 
 static omen_status where(course *x, bool update) {
@@ -215,7 +234,7 @@ static omen_status where(course *x, bool update) {
         if (update) to->records[which][i].version = (uint16_t)x->steps;
         else to->records[which][i] = (course_record){0, 0};
     }
-    return done(x, update ? omen_update_where(x->c[which], str(filter), str(patch), NULL) : omen_delete_where(x->c[which], str(filter), NULL), false);
+    return changed(x, update ? omen_update_where(x->c[which], str(filter), str(patch), NULL) : omen_delete_where(x->c[which], str(filter), NULL));
 }
 
 static omen_status drop_or_create(course *x) {
@@ -259,7 +278,7 @@ omen_status course_step(course *x) {
     case UPDATE: return update_some(x);
     case UPDATE_WHERE: return where(x, true);
     case DELETE_WHERE: return where(x, false);
-    case EXPIRE: return done(x, omen_expire(x->c[0], NULL), false);
+    case EXPIRE: return omen_expire(x->c[0], NULL); /* of what no read sees: no state comes of it */
     case FLUSH: return done(x, omen_flush(x->db), true);
     case COMPACT: return done(x, omen_compact(x->db), true);
     case INDEXES: return done(x, omen_build_indexes(x->db), true);
@@ -285,8 +304,17 @@ static int number_after(const char *text, const char *key) {
 }
 
 /* One record as a read gave it. */
-static bool take(const omen_results *r, size_t i, course_record *into, const char **why) {
+static bool take(const omen_results *r, size_t i, course_record *into, unsigned *crowd, const char **why) {
     omen_id id = omen_results_id(r, i);
+    if (id.text.data == NULL && id.number >= 1000) {
+        float far[COURSE_DIMS];
+        int n = (int)id.number - 1000;
+        const float *row = omen_results_vector(r, i, 0);
+        fill(far, n, n);
+        if (n >= COURSE_CROWD || row == NULL || memcmp(far, row, sizeof far) != 0) return no(why, "a vector of the crowd is another");
+        ++*crowd;
+        return true;
+    }
     omen_str doc = omen_results_document(r, i);
     const float *got = omen_results_vector(r, i, 0);
     char text[512];
@@ -313,7 +341,7 @@ static bool finds(omen_collection *c, const char *options, const float *vector, 
     omen_query q;
     omen_results *r = NULL;
     omen_query_init(&q);
-    q.k = COURSE_IDS * 2;
+    q.k = COURSE_IDS * 2 + COURSE_CROWD;
     q.options = str(options);
     if (vector != NULL) q.vector = vector, q.dimensions = COURSE_DIMS;
     if (omen_search(c, &q, &r) != OMEN_OK) return no(why, omen_last_error());
@@ -322,13 +350,13 @@ static bool finds(omen_collection *c, const char *options, const float *vector, 
     return good || no(why, "a search disagrees with the scroll");
 }
 
-static bool agree(omen_collection *c, const course_options *options, bool thorough, const course_record *records, const char **why) {
+static bool agree(omen_collection *c, const course_options *options, bool thorough, const course_record *records, unsigned crowd, const char **why) {
     static const float probe[COURSE_DIMS] = {1, 1};
     uint64_t live = 0, groups[GROUPS] = {0}, count = 0;
     for (int i = 0; i < COURSE_IDS; i++) live += records[i].put != 0, groups[i % GROUPS] += records[i].put != 0;
     if (omen_count(c, &count) != OMEN_OK) return no(why, omen_last_error());
-    if (count != live) return no(why, "count disagrees with the scroll");
-    if (!finds(c, "", probe, live, why)) return false;
+    if (count != live + crowd) return no(why, "count disagrees with the scroll");
+    if (!finds(c, "", probe, live + crowd, why)) return false;
     for (int g = 0; thorough && g < GROUPS; g++) {
         char filter[24];
         snprintf(filter, sizeof filter, "g = %d", g);
@@ -353,15 +381,18 @@ bool course_read(omen_db *db, const course_options *options, bool thorough, cour
     for (int which = 0; good && which < COURSE_COLLECTIONS; which++) {
         omen_collection *c = NULL;
         omen_results *r = NULL;
+        unsigned crowd = 0;
         omen_status s = omen_collection_open(db, str(names[which]), NULL, &c);
         if (s == OMEN_ERR_NOT_FOUND) continue;
         if (s != OMEN_OK) return no(why, omen_last_error());
         out->there[which] = 1;
-        s = omen_scroll(c, NULL, COURSE_IDS * 2, OMEN_INCLUDE_DOCUMENT | OMEN_INCLUDE_VECTOR, &r);
+        s = omen_scroll(c, NULL, COURSE_IDS * 2 + COURSE_CROWD, OMEN_INCLUDE_DOCUMENT | OMEN_INCLUDE_VECTOR, &r);
         if (s != OMEN_OK) good = no(why, omen_last_error());
-        for (size_t i = 0; good && i < omen_results_count(r); i++) good = take(r, i, out->records[which], why);
+        for (size_t i = 0; good && i < omen_results_count(r); i++) good = take(r, i, out->records[which], &crowd, why);
         omen_results_free(r);
-        good = good && agree(c, options, thorough, out->records[which], why);
+        if (good && crowd != 0 && (which != 0 || crowd != COURSE_CROWD)) good = no(why, "a batch is there by half");
+        if (which == 0) out->crowd = crowd != 0;
+        good = good && agree(c, options, thorough, out->records[which], crowd, why);
         omen_collection_close(c);
     }
     return good;

@@ -11,18 +11,19 @@
 #include "fault_host.h"
 #include "omendb.h"
 
-enum { COURSE_COLLECTIONS = 2, COURSE_IDS = 8, COURSE_DIMS = 2 };
+enum { COURSE_COLLECTIONS = 2, COURSE_IDS = 8, COURSE_DIMS = 2, COURSE_CROWD = 66 };
 
 /* Of each record: 0 not there; else the operation that wrote its vector and the one that wrote its document's "v". */
 typedef struct course_record { uint16_t put, version; } course_record;
 typedef struct course_state {
-    uint8_t there[COURSE_COLLECTIONS];
+    uint8_t there[COURSE_COLLECTIONS], crowd; /* crowd: records without a document are in "kept", COURSE_CROWD of them */
     course_record records[COURSE_COLLECTIONS][COURSE_IDS];
 } course_state;
 
 typedef struct course_options {
     omen_durability durability;
     bool words;            /* a field of text and one of sparse vectors */
+    bool crowd;            /* as many records as an index needs are written first, and stay */
     bool by_steps;         /* maintenance runs when an operation of the course says so */
     omen_index_kind index; /* of "kept" */
 } course_options;

@@ -23,7 +23,7 @@ typedef struct locked {
 struct fault_host_state {
     image images[FAULT_HOST_IMAGES];
     size_t image_count;
-    _Atomic uint64_t bytes, allocs, ticks;
+    _Atomic uint64_t bytes, peak, allocs, ticks;
     uint64_t fail_at, rng;
     int64_t wall; /* 0: by ticks */
     bool fail_sticky, fill;
@@ -49,12 +49,14 @@ static bool refused(struct fault_host_state *s) {
 static void *host_alloc(void *ctx, size_t size) {
     struct fault_host_state *s = ctx;
     if (refused(s)) return NULL;
+    if (size > SIZE_MAX / 4) return NULL; /* as any host would say */
     /* By malloc and a hand's turn: what aligned_alloc cuts off and gives back costs more than all the rest. */
     uint8_t *block = must(malloc(PREFIX + 64 + size)), *p = block + (PREFIX + 64 - (uintptr_t)block % 64);
     memcpy(p - PREFIX, &size, sizeof size);
     memcpy(p - PREFIX + sizeof size, &block, sizeof block);
     if (s->fill) memset(p, 0xa5, size);
-    atomic_fetch_add(&s->bytes, size);
+    uint64_t now = atomic_fetch_add(&s->bytes, size) + size;
+    if (now > atomic_load(&s->peak)) atomic_store(&s->peak, now); /* between threads: nearly */
     return p;
 }
 
@@ -246,4 +248,5 @@ void fault_host_fail_alloc_at(fault_host *h, uint64_t n, bool sticky) {
 
 uint64_t fault_host_allocs(const fault_host *h) { return h->state->allocs; }
 uint64_t fault_host_bytes(const fault_host *h) { return h->state->bytes; }
+uint64_t fault_host_peak(const fault_host *h) { return h->state->peak; }
 bool fault_host_fault_hit(const fault_host *h) { return h->state->hit; }

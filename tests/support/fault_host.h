@@ -43,6 +43,7 @@ void fault_host_set_fill(fault_host *h, bool fill);
 void fault_host_fail_alloc_at(fault_host *h, uint64_t n, bool sticky);
 uint64_t fault_host_allocs(const fault_host *h); /* alloc and resize calls so far */
 uint64_t fault_host_bytes(const fault_host *h);  /* allocated and not freed */
+uint64_t fault_host_peak(const fault_host *h);   /* the most there was at once */
 bool fault_host_fault_hit(const fault_host *h);
 
 #endif
