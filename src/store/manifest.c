@@ -165,6 +165,7 @@ static omen_status read_slot(omen_manifest *m, omen_error *err) {
         omen_file *file = NULL;
         omen_status o = s->ops->open(s->ctx, name, OMEN_FILE_READ, &file);
         if (o == OMEN_ERR_NOT_FOUND) return next_slot(m, ABSENT);
+        if (o == OMEN_ERR_CORRUPT) return next_slot(m, DAMAGED); /* a storage with checksums of its own says so itself */
         OMEN_TRY(omen_store_check(o, "open", name, err));
         m->file = file;
         OMEN_TRY(omen_store_check(s->ops->size(s->ctx, file, &m->file_size), "measure", name, err));
