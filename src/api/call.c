@@ -1,5 +1,6 @@
 /* call.c - operations as messages (docs/CALLS.md). A call decodes its request and begins its operation at the first step, then steps it, and
  * encodes the response. What is malformed is answered in the response, like any other failure. */
+#include "api/answers.h"
 #include "api/arguments.h"
 #include "api/engine.h"
 #include "api/message.h"
@@ -578,24 +579,7 @@ static omen_status answer_step(omen_call *c) { return omen_task_tell(c->task, &c
 
 static omen_status begin_task_end(omen_call *c) { return omen_task_end(c->engine, &c->request, &c->err); }
 
-static omen_status answer_metrics(omen_call *c) {
-    omen_str format = OMEN_STR("json"), labels = {"", 0};
-    omen_metrics_format f = OMEN_METRICS_JSON;
-    if (omen_request_has(&c->request, "format")) OMEN_TRY(omen_request_str(&c->request, "format", &format, &c->err));
-    if (omen_str_equal(format, OMEN_STR("prometheus"))) f = OMEN_METRICS_PROMETHEUS;
-    else if (!omen_str_equal(format, OMEN_STR("json"))) return omen_fail(&c->err, OMEN_ERR_INVALID, "format must be json or prometheus");
-    omen_buf text;
-    omen_buf_init(&text, &c->engine->mem);
-    const omen_json_val *v = omen_json_get(c->request.root, "labels");
-    omen_status s = OMEN_OK;
-    if (v != NULL && !omen_json_is_null(v)) {
-        s = omen_json_print(v, &text);
-        labels = (omen_str){(const char *)text.data, text.len};
-    }
-    if (s == OMEN_OK) s = omen_db_metrics(c->db, f, labels, &c->text, &c->err);
-    omen_buf_deinit(&text);
-    return s;
-}
+static omen_status answer_metrics(omen_call *c) { return omen_answer_metrics(&c->request, &c->engine->mem, c->db, &c->text, &c->err); }
 
 static omen_status answer_explain(omen_call *c) {
     omen_jw w;
@@ -613,12 +597,7 @@ static omen_status begin_metrics_reset(omen_call *c) {
 static omen_status answer_stats(omen_call *c) { return omen_db_stats(c->db, &c->text, &c->err); }
 
 static omen_status answer_version(omen_call *c) {
-    omen_jw_key(&c->w, "version");
-    omen_jw_cstr(&c->w, OMEN_VERSION_STRING);
-    omen_jw_key(&c->w, "kernels");
-    omen_jw_cstr(&c->w, omen_kernels_name());
-    omen_jw_key(&c->w, "format");
-    omen_jw_u64(&c->w, OMEN_FORMAT_VERSION);
+    omen_answer_version(&c->w);
     return OMEN_OK;
 }
 
