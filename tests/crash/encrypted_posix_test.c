@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "encrypted_posix.h"
+#include "report.h"
 #include "script.h"
 
 enum { STEPS = 60 };
@@ -80,6 +81,7 @@ TEST(power_lost_at_every_call) {
         fault_host_free(h);
     }
     printf("     %llu calls, %llu images\n", (unsigned long long)calls, (unsigned long long)images);
+    omen_test_report("crash_images", images);
 }
 
 TEST(power_lost_again_during_recovery) {
@@ -106,6 +108,7 @@ TEST(power_lost_again_during_recovery) {
         fault_host_free(h);
     }
     printf("     %llu images\n", (unsigned long long)(images - before));
+    omen_test_report("two_level_images", images - before);
 }
 
 /* Without the sync of a new file's header, or of its records, this would not be noticed otherwise. */
@@ -122,6 +125,7 @@ TEST(a_lying_disk_is_found_out) {
         fault_host_free(h);
     }
     CHECK(lost > 0);
+    omen_test_report("negative_controls", 1);
 }
 
 /* ---- keys ---- */

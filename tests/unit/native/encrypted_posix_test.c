@@ -5,6 +5,7 @@
 #include "encrypted_posix.h"
 #include "base/base.h"
 #include "host/encrypted_format.h"
+#include "report.h"
 
 enum { ROOM = 300000 };
 
@@ -197,6 +198,34 @@ TEST(a_manifest_is_replaced_whole) {
     end(&p);
 }
 
+/* Its header gone, a slot is damaged for readers, and replaced by writers: the other slot counts. Any other file stays as it is. */
+TEST(a_header_that_is_gone) {
+    SKIP_WITHOUT_LIBCRYPTO();
+    place p;
+    omen_file *f;
+    size_t len;
+    omen_encryption e = encryption_of(1);
+    static const char *const names[] = {"manifest-1", "seg-1", "log-1"};
+    begin(&p, 1);
+    pattern(model, 600, 1);
+    for (int i = 0; i < 3; i++) {
+        put(&p, names[i], model, 600);
+        fault_storage_xor(p.fs, names[i], 100, 1);
+        CHECK_STATUS(content(&p, names[i], seen, ROOM, &len), OMEN_ERR_CORRUPT);
+        omen_status s = open_file(&p, names[i], OMEN_FILE_WRITE, &f);
+        CHECK_STATUS(s, i == 0 ? OMEN_OK : OMEN_ERR_CORRUPT);
+        if (s != OMEN_OK) continue;
+        CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 0, model, 500));
+        CHECK_OK(sync_file(&p, f));
+        close_file(&p, f);
+        reopen(&p, &e);
+        CHECK_OK(content(&p, names[i], seen, ROOM, &len));
+        CHECK_EQ_UINT(len, 500);
+        CHECK_MEM(seen, model, len);
+    }
+    end(&p);
+}
+
 /* ---- keys ---- */
 
 TEST(keys_that_do_not_fit) {
@@ -283,6 +312,7 @@ static void flip_every_byte(const char *name, bool lenient) {
     CHECK_EQ_UINT(wrong, 0);
     CHECK(silent < 512 + 6 * 16); /* the second slot, which is not in use; paddings of records */
     CHECK(corrupt > (lenient ? 300u : 2500u));
+    omen_test_report("corruption_cases", bytes);
     printf("     %s: %u reported, %u shorter or with a hole, %u in bytes that nothing depends on\n", name, corrupt, shorter, silent);
     end(&p);
 }
@@ -503,6 +533,7 @@ TEST(power_lost_while_keys_change) {
     inner.ops->release(inner.ctx);
     CHECK(opens(p.fs, &old));
     printf("     %u images\n", images);
+    omen_test_report("crash_images", images);
     end(&p);
 }
 
