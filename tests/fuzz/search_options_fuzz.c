@@ -39,10 +39,11 @@ static void make(void) {
         }
         if (i % 13 == 5) continue; /* no document */
         snprintf(docs[i], sizeof docs[i],
-                 "{\"title\":\"The %s of %s\",\"body\":[\"a %s, %s\",\"near the %s\"],\"n\":%d,\"f\":%d.5,\"odd\":%s,\"tags\":[\"t%d\",\"t%d\"],\"at\":\"20%02d-01-0%dT00:00:00Z\",\"place\":[%d,%d]%s%s}", nouns[i % 6],
+                 "{\"title\":\"The %s of %s\",\"body\":[\"a %s, %s\",\"near the %s\"],\"n\":%d,\"f\":%d.5,\"odd\":%s,\"tags\":[\"t%d\",\"t%d\"],\"at\":\"20%02d-01-0%dT00:00:00Z\",\"place\":[%d,%d]%s%s%s}", nouns[i % 6],
                  nouns[i % 5], nouns[i % 4], nouns[i % 3], nouns[i % 2], i, i % 7, odd[i % 11], i % 3, i % 5, 10 + i % 9, 1 + i % 9, i - 40, i % 80 - 40,
                  i % 3 == 0 ? "" : i % 3 == 1 ? ",\"s\":{\"indices\":[1,7],\"values\":[0.5,-2]}" : ",\"s\":{\"indices\":[7,4294967295],\"values\":[1,3]}",
-                 i % 8 == 3 ? ",\"until\":\"2001-01-01T00:00:00Z\"" : i % 8 == 4 ? ",\"until\":\"2100-01-01T00:00:00Z\"" : "");
+                 i % 8 == 3 ? ",\"until\":\"2001-01-01T00:00:00Z\"" : i % 8 == 4 ? ",\"until\":\"2100-01-01T00:00:00Z\"" : "",
+                 i % 4 == 0 ? "" : i % 4 == 1 ? ",\"m\":[[1,2],[-3,0.5]]" : i % 4 == 2 ? ",\"m\":[[0.1,-7]]" : ",\"m\":null");
     }
 }
 
@@ -61,6 +62,7 @@ static void open_world(world *x, bool segments) {
     static const omen_vector_field fields[] = {{.name = {"v", 1}, .dimensions = DIMS, .metric = OMEN_METRIC_COSINE}, {.name = {"w", 1}, .dimensions = DIMS, .metric = OMEN_METRIC_L2}};
     static const omen_text_field texts[] = {{.name = {"title", 5}, .weight = 2}, {.name = {"body", 4}, .language = {"none", 4}}};
     static const omen_str sparse = {"s", 1};
+    static const omen_multi_field multi = {.name = {"m", 1}, .dimensions = 2};
     omen_options o;
     omen_schema s;
     x->h = fault_host_new(1);
@@ -74,6 +76,8 @@ static void open_world(world *x, bool segments) {
     s.texts = texts;
     s.sparse_count = 1;
     s.sparse = &sparse;
+    s.multis = &multi;
+    s.multi_count = 1;
     s.ttl = OMEN_STR("until");
     must(omen_open("db", &o, &x->db) == OMEN_OK && omen_collection_open(x->db, OMEN_STR("c"), &s, &x->c) == OMEN_OK, "opening");
     for (int i = 0; i < IDS; i += SEGMENT) {
