@@ -25,9 +25,16 @@ void seal_content_clear(seal_content *c) {
     c->size = 0;
 }
 
+static void release_out(seal_content *c) {
+    if (c->out != NULL) c->host->free(c->host->ctx, c->out, c->out_capacity);
+    c->out = NULL;
+    c->out_capacity = 0;
+}
+
 void seal_content_free(seal_content *c) {
     if (c == NULL) return;
     seal_content_clear(c);
+    release_out(c);
     omen_gcm_free(c->data);
     pthread_mutex_destroy(&c->lock);
     c->host->free(c->host->ctx, c, sizeof *c);
@@ -174,15 +181,19 @@ omen_status seal_append(seal_content *c, const omen_storage *inner, omen_file *f
     omen_seal_record r = {.at = c->end, .offset = offset, .length = len, .kind = kind, .page = c->page};
     if (c->host->entropy(c->host->ctx, r.nonce, sizeof r.nonce) != OMEN_OK) return OMEN_ERR_IO;
     size_t bytes = (size_t)omen_seal_record_size(&r);
-    uint8_t *out = c->host->alloc(c->host->ctx, bytes);
-    if (out == NULL) return OMEN_ERR_MEMORY;
+    if (bytes > c->out_capacity) {
+        release_out(c);
+        c->out = c->host->alloc(c->host->ctx, bytes);
+        if (c->out == NULL) return OMEN_ERR_MEMORY;
+        c->out_capacity = bytes;
+    }
+    uint8_t *out = c->out;
     omen_status s = OMEN_OK;
     memset(out + bytes - 8, 0, 8); /* the padding */
     omen_seal_put_record(&r, c->file_id, out);
     for (uint32_t k = 0; k < omen_seal_pages(&r) && s == OMEN_OK; k++)
         if (!omen_seal_page(c->data, c->file_id, &r, k, kind == SEAL_DATA ? plain + (size_t)k * r.page : out, out + omen_seal_page_at(&r, k))) s = OMEN_ERR_MEMORY;
     if (s == OMEN_OK) s = inner->ops->write_at(inner->ctx, file, r.at, out, bytes);
-    c->host->free(c->host->ctx, out, bytes);
     if (s == OMEN_OK) s = seal_apply(c, &r);
     if (s == OMEN_OK) c->end += bytes;
     return s;

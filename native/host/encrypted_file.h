@@ -27,6 +27,8 @@ typedef struct seal_content {
     size_t count, capacity;
     uint64_t size;        /* of the plaintext */
     uint64_t end;         /* of the file: where the next record goes */
+    uint8_t *out;         /* the record being written: kept, for new memory costs as much as sealing it */
+    size_t out_capacity;
 } seal_content;
 
 /* The end of the file is not the end of what was written, and its zeros may be data that never came: what the core makes of a hole in it
