@@ -8,7 +8,7 @@ import { adapterOf, connectLocally, createDestroy, createOpen, type Platform } f
 import { createTransfers } from "../transfer.js";
 import { autoStorage } from "../storage/auto.js";
 import { memory } from "../storage/memory.js";
-import { OWNER_TIMEOUT_MS } from "../tabs/opening.js";
+import { OWNER_TIMEOUT_MS } from "../tabs/protocol.js";
 import { forget, knownIn, remember } from "../tabs/witness.js";
 import type { LogLevel } from "../types.js";
 

@@ -9,9 +9,6 @@ import { browserHost, type TabsHost } from "./host.js";
 import { Member, type OpenMode } from "./member.js";
 import type { Opened } from "./owner.js";
 
-/** An owner that does not answer for so long is robbed, unless told otherwise. */
-export const OWNER_TIMEOUT_MS = 5000;
-
 /** How a database is to be opened; what the core is asked for comes with the request "open". */
 export interface Opening {
   storage: string;

@@ -54,6 +54,9 @@ export interface Line {
   call(op: string, request: Uint8Array, signal: AbortSignal | undefined): Promise<Outcome>;
 }
 
+/** An owner that does not answer for so long is robbed, unless told otherwise. */
+export const OWNER_TIMEOUT_MS = 5000;
+
 /** Names of durability, by rank. From `GROUP` on, an acknowledged write is in the storage for good. */
 export const DURABILITIES = ["memory", "os", "group", "full"];
 export const GROUP = 2;
