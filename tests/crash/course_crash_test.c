@@ -37,7 +37,7 @@ static bool goes_on(omen_db *db, const char **why) {
     omen_results *r = NULL;
     const float row[COURSE_DIMS] = {3, 4};
     const void *vectors[] = {row};
-    omen_id id = OMEN_ID_INT(1000);
+    omen_id id = OMEN_ID_INT(99999);
     omen_schema_init(&s);
     s.vector_count = 1;
     s.vectors = &f;
