@@ -122,11 +122,12 @@ test("a reload opens what is there", { skip }, async () => {
   assert.ok((await recall()) >= 0.9);
 });
 
-test("a second tab is told that the first one has the database", { skip }, async () => {
+test("a second tab has the same database", { skip }, async () => {
   const second = await newPage();
   await second.goto(address());
-  await second.waitForSelector("#problem:not([hidden])");
-  assert.match(await second.$eval("#problem", ({ textContent }) => textContent), /open in another tab/);
+  await second.waitForSelector('body[data-state="ready"]');
+  assert.equal(await second.$eval("#problem", ({ hidden }) => hidden), true);
+  assert.equal(await second.$eval("body", ({ dataset }) => dataset.found), String(ROWS));
   await second.close();
   await page.bringToFront();
 });
