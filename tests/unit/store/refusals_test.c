@@ -228,8 +228,10 @@ TEST(frames_that_cannot_be_are_refused) {
     CHECK_OK(omen_log_append(log, 2, true, 1, 1, 0, &none, 1, NULL));
     omen_log_close(log);
     /* LSNs at the end of what there are. */
-    omen_log_metrics metrics = {0};
-    REQUIRE_OK(omen_log_create(&x.store, &metrics, 9, UINT64_MAX - 1, 0, 0, &log, NULL));
+    omen_status created;
+    log = NULL;
+    STEP(created, omen_log_create(&x.store, NULL, 9, UINT64_MAX - 1, 0, 0, &log, NULL));
+    REQUIRE_OK(created);
     CHECK_STATUS(omen_log_append(log, 2, true, UINT64_MAX - 1, 5, 0, &part, 1, NULL), OMEN_ERR_INTERNAL);
     omen_log_close(log);
     CHECK_EQ_UINT(fixture_deinit(&x), 0);
