@@ -59,10 +59,11 @@ function puppeteer() {
 /**
  * Starts a browser.
  * @param {"chromium" | "firefox"} name
- * @param {{ profile?: string }} [options] `profile`: a folder to keep, so that a later start finds the same storage
+ * @param {{ profile?: string, prefs?: Record<string, unknown> }} [options] `profile`: a folder to keep, so that a later start finds the same storage;
+ *   `prefs`: of Firefox
  * @returns {Promise<{ name, browser, pid, page(): Promise<any>, kill(): Promise<void>, close(): Promise<void> }>}
  */
-export async function launch(name, { profile } = {}) {
+export async function launch(name, { profile, prefs = {} } = {}) {
   const { browser: kind } = BROWSERS[name];
   const userDataDir = profile ?? (await mkdtemp(join(tmpdir(), `omendb-${name}-`)));
   const common = { executablePath: browserPath(name), headless: true, userDataDir, dumpio: !!process.env.OMEN_BROWSER_LOG };
@@ -93,6 +94,7 @@ export async function launch(name, { profile } = {}) {
             "datareporting.policy.dataSubmissionEnabled": false,
             "network.captive-portal-service.enabled": false,
             "network.connectivity-service.enabled": false,
+            ...prefs,
           },
         },
   );

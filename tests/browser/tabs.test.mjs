@@ -271,3 +271,21 @@ describe("chromium alone", { skip: missing("chromium") }, () => {
     }
   });
 });
+
+test("a private window of firefox: everything works, and goes with it", { skip: missing("firefox") }, async () => {
+  const server = await serve();
+  const session = await launch("firefox", { prefs: { "browser.privatebrowsing.autostart": true } });
+  try {
+    const tabs = [await blankPage(session, server.origin), await blankPage(session, server.origin)];
+    for (const tab of tabs) assert.equal(await call(tab, "tryOpen", "private", "auto"), "open");
+    assert.deepEqual(await call(tabs[1], "write", 0, 2), ["ok", "ok"]);
+    assert.equal(await call(tabs[0], "count"), 10);
+    assert.ok(["opfs", "indexeddb"].includes((await call(tabs[0], "info")).storage));
+    // What was asked for by name and is refused says what to do.
+    const code = await call(tabs[1], "tryOpen", "other", "opfs");
+    assert.ok(["open", "OMEN_ERR_UNSUPPORTED"].includes(code), code);
+  } finally {
+    await session.close();
+    await server.close();
+  }
+});
