@@ -409,6 +409,10 @@ OMEN_API omen_status omen_backup(omen_db *db, const char *backups, const omen_tr
 /* {"backups": [{"backup": 1, "state": "complete", "databaseId", "created": milliseconds since 1970, "lastLsn", "files", "bytes"}]}, ascending. "state" is "unfinished"
  * of one that broke off, "damaged" (with verify, "damage" says what), or "newer". Same protocol as omen_metrics. */
 OMEN_API omen_status omen_backup_list(const char *backups, const omen_transfer_options *options, char *buf, size_t cap, size_t *needed);
+/* The same, and "holds": how many of these ids of a collection a backup has, in records that live or do not: whoever erased them (omen_purge) removes it. Missing where a backup
+ * cannot be read. OMEN_ERR_ID, and as omen_backup_list. */
+OMEN_API omen_status omen_backup_holds(const char *backups, omen_str collection, const omen_id *ids, size_t count, const omen_transfer_options *options, char *buf, size_t cap,
+                                       size_t *needed);
 /* Removes one backup, and the files that no other one has. report: its number, and in files how many were removed. OMEN_ERR_NOT_FOUND. */
 OMEN_API omen_status omen_backup_remove(const char *backups, uint64_t backup, const omen_transfer_options *options, omen_transfer_report *report);
 /* Makes a database of a backup (0: the latest) at `path`, which must be absent or empty: OMEN_ERR_EXISTS or OMEN_ERR_FOREIGN, and nothing is changed, when it is not.

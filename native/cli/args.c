@@ -109,6 +109,7 @@ static const option options[] = {
     {"verify", 0, NULL, "read and compare what is there already, too", false},
     {"plain", 0, NULL, "the copy of an encrypted database is not encrypted", false},
     {"backup", 0, "N", "the number of the backup (the latest)", false},
+    {"holds", 0, "ID", "tell which backups have a record of this id; may be given several times", false},
     {"remove", 0, "N", "remove backup N, and the files that no other one has", false},
     {"new-key-file", 0, "FILE", "the key that the database is to have", false},
     {"new-key-id", 0, "TEXT", "its label", false},

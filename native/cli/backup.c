@@ -141,7 +141,10 @@ static void print_backup(yyjson_val *b) {
     if (created != 0 && gmtime_r(&created, &tm) != NULL) strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
     printf("%6llu  %-10s %-20s  ", (unsigned long long)yyjson_get_uint(yyjson_obj_get(b, "backup")), cli_member(b, "state"), when);
     if (created != 0) print_bytes(yyjson_get_uint(yyjson_obj_get(b, "bytes")));
-    printf(damage[0] == '\0' ? "\n" : "  %s\n", damage);
+    yyjson_val *holds = yyjson_obj_get(b, "holds");
+    if (holds != NULL) printf("  holds %llu", (unsigned long long)yyjson_get_uint(holds));
+    if (damage[0] != '\0') printf("  %s", damage);
+    putchar('\n');
 }
 
 static void print_list(const char *text, size_t len) {
@@ -168,6 +171,26 @@ static omen_status remove_backup(uint64_t number) {
     return OMEN_OK;
 }
 
+/* The list, with how many of the ids of --holds each backup has. */
+static omen_status list_holding(const omen_transfer_options *o, char *text, size_t cap, size_t *len) {
+    const char *collection = cli_option("collection", NULL), *id;
+    size_t count = 0, bytes = 1;
+    if (collection == NULL) return cli_fail(OMEN_ERR_INVALID, "give the --collection whose ids --holds are");
+    while ((id = cli_option_at("holds", count)) != NULL) count++, bytes += strlen(id) + 1;
+    omen_id *ids = calloc(count, sizeof *ids);
+    char *room = malloc(bytes), *at = room;
+    omen_status s = ids == NULL || room == NULL ? cli_no_memory() : OMEN_OK;
+    for (size_t i = 0; s == OMEN_OK && i < count; i++) {
+        id = cli_option_at("holds", i);
+        s = cli_id_parse(id, strlen(id), at, &ids[i]);
+        at += strlen(id) + 1;
+    }
+    if (s == OMEN_OK) s = cli_core(omen_backup_holds(cli_positional(0), (omen_str){collection, strlen(collection)}, ids, count, o, text, cap, len));
+    free(ids);
+    free(room);
+    return s;
+}
+
 omen_status cli_run_backups(void) {
     static char text[1 << 20];
     omen_transfer_options o;
@@ -177,7 +200,7 @@ omen_status cli_run_backups(void) {
     CLI_TRY(number_of("remove", &number));
     if (number != 0) return remove_backup(number);
     CLI_TRY(take_options(&o, "verify", &keys));
-    omen_status s = ended(cli_core(omen_backup_list(cli_positional(0), &o, text, sizeof text, &len)));
+    omen_status s = ended(cli_given("holds") ? list_holding(&o, text, sizeof text, &len) : cli_core(omen_backup_list(cli_positional(0), &o, text, sizeof text, &len)));
     omen_wipe(&keys, sizeof keys);
     CLI_TRY(s);
     if (len >= sizeof text) return cli_fail(OMEN_ERR_TOO_LARGE, "there are too many backups to list; remove some with --remove");

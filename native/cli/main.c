@@ -107,9 +107,11 @@ const cli_command cli_commands[] = {
      "program may be writing the database. --verify reads what earlier backups put there too, and mends it. Backups of an encrypted database are encrypted\n"
      "with its key, unless --plain is given.\n\n"
      "  omendb backup notes /backups/notes"},
-    {"backups", cli_run_backups, "PLACE", 1, 1, "list the backups of a place, or remove one", "verify remove ",
-     "With --verify everything is read; the exit code is 50 when something is damaged.\n\n"
+    {"backups", cli_run_backups, "PLACE", 1, 1, "list the backups of a place, or remove one", "verify holds collection remove ",
+     "With --verify everything is read; the exit code is 50 when something is damaged.\n"
+     "With --holds ID (several times) it looks into each backup and tells how many of these ids of the --collection it has.\n\n"
      "  omendb backups /backups/notes --verify\n"
+     "  omendb backups /backups/notes --collection notes --holds a --holds b\n"
      "  omendb backups /backups/notes --remove 3"},
     {"restore", cli_run_restore, "PLACE DATABASE", 2, 2, "make a database of a backup", "backup plain progress no-progress ",
      "The latest one, or that of --backup. DATABASE must be absent or empty: nothing is ever overwritten. Everything is verified.\n\n"

@@ -86,6 +86,26 @@ omen_status omen_backup_list(const char *backups, const omen_transfer_options *o
     return run(&args, options, NULL, NULL, buf, cap, needed);
 }
 
+omen_status omen_backup_holds(const char *backups, omen_str collection, const omen_id *ids, size_t count, const omen_transfer_options *options, char *buf, size_t cap, size_t *needed) {
+    omen_error err = {0};
+    const omen_host *host = options != NULL && options->host != NULL ? options->host : omen_platform_host();
+    omen_mem mem;
+    omen_arena arena;
+    omen_rows rows;
+    if ((buf == NULL && cap != 0) || host == NULL) return omen_told(OMEN_ERR_INVALID, NULL);
+    omen_mem_init(&mem, host, 0);
+    omen_arena_init(&arena, &mem, 4096);
+    omen_status s = omen_rows_from_ids(&rows, &arena, ids, count, &err);
+    omen_transfer_args args = {.kind = OMEN_TRANSFER_LIST, .backups_path = backups, .collection = collection, .ids = &rows};
+    if (s == OMEN_OK) s = run(&args, options, NULL, NULL, buf, cap, needed);
+    else {
+        if (options != NULL) release(options->backups);
+        s = omen_told(s, &err);
+    }
+    omen_arena_deinit(&arena);
+    return s;
+}
+
 omen_status omen_backup_remove(const char *backups, uint64_t backup, const omen_transfer_options *options, omen_transfer_report *report) {
     omen_transfer_args args = {.kind = OMEN_TRANSFER_REMOVE, .backups_path = backups, .number = backup};
     if (backup == 0) return omen_told(OMEN_ERR_INVALID, NULL);

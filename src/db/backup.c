@@ -29,6 +29,7 @@ omen_status omen_transfer_new(const omen_transfer_args *args, omen_transfer **ou
     if (s == OMEN_OK && place) s = omen_site_encrypt(&t->place, args->place_key, err);
     if (s == OMEN_OK && args->db != NULL && args->db->encrypted && !args->plain && (backups ? args->backups_key : args->place_key) == NULL)
         s = omen_fail(err, OMEN_ERR_INVALID, "the database is encrypted: give a key for the copy too, or say that it is to be plain");
+    if (s == OMEN_OK && args->ids != NULL && args->kind == OMEN_TRANSFER_LIST) s = omen_holds_new(t, err);
     if (s == OMEN_OK && args->kind == OMEN_TRANSFER_CLONE) {
         if (args->database_id != NULL) memcpy(t->database_id, args->database_id, 16);
         else s = omen_store_check(args->host->entropy(args->host->ctx, t->database_id, 16), "ask for", "entropy", err);
@@ -44,6 +45,7 @@ omen_status omen_transfer_new(const omen_transfer_args *args, omen_transfer **ou
 void omen_transfer_free(omen_transfer *t) {
     if (t == NULL) return;
     const omen_host *host = t->args.host;
+    omen_holds_free(t);
     omen_copy_deinit(&t->copy);
     omen_image_log_deinit(&t->image_log);
     omen_image_drop(&t->image);
@@ -231,7 +233,7 @@ const omen_transfer_stage omen_backup_stages[] = {{omen_transfer_read_records}, 
 
 /* ---- telling which there are ---- */
 
-static void write_record(omen_jw *w, const omen_backup_record *r, const char *damage) {
+static void write_record(omen_jw *w, const omen_backup_record *r, const char *damage, const uint64_t *holds) {
     static const char *const states[] = {"complete", "unfinished", "damaged", "newer"};
     char id[33];
     omen_hash128 hash;
@@ -254,6 +256,10 @@ static void write_record(omen_jw *w, const omen_backup_record *r, const char *da
             omen_jw_key(w, members[i].name);
             omen_jw_u64(w, members[i].value);
         }
+    }
+    if (holds != NULL) {
+        omen_jw_key(w, "holds");
+        omen_jw_u64(w, *holds);
     }
     omen_jw_object_end(w);
 }
@@ -310,14 +316,18 @@ static omen_status write_list(omen_transfer *t, bool *done, omen_error *err) {
     omen_jw_object(&w);
     omen_jw_key(&w, "backups");
     omen_jw_array(&w);
-    for (size_t i = 0; i < omen_transfer_record_count(t); i++) write_record(&w, omen_transfer_record(t, i), damage_of(t, (uint32_t)i));
+    for (uint32_t i = 0; i < omen_transfer_record_count(t); i++) {
+        uint64_t holds;
+        bool asked = omen_holds_count(t, i, &holds);
+        write_record(&w, omen_transfer_record(t, i), damage_of(t, i), asked ? &holds : NULL);
+    }
     omen_jw_array_end(&w);
     omen_jw_object_end(&w);
     *done = true;
     return omen_jw_end(&w) == OMEN_OK ? OMEN_OK : out_of_memory(err);
 }
 
-const omen_transfer_stage omen_list_stages[] = {{omen_transfer_read_records}, {read_all}, {write_list}, {NULL}};
+const omen_transfer_stage omen_list_stages[] = {{omen_transfer_read_records}, {read_all}, {omen_holds_look}, {write_list}, {NULL}};
 
 /* ---- removing one ---- */
 

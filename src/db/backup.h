@@ -66,6 +66,8 @@ typedef struct omen_transfer_args {
     bool verify;                         /* BACKUP: files of earlier backups are read and compared too, and mended; LIST: everything is read */
     const omen_encryption *backups_key, *place_key; /* copied; NULL: files are plain */
     bool plain;                          /* BACKUP, CLONE: of an encrypted database, without a key: it is meant so */
+    omen_str collection;                 /* LIST: tells how many of these ids of a collection each backup holds; copied */
+    const omen_rows *ids;                /* NULL: it is not asked; keys only */
     const uint8_t *database_id;          /* CLONE: 16 bytes; NULL: from the host's entropy */
 } omen_transfer_args;
 
@@ -94,6 +96,7 @@ struct omen_transfer {
     omen_manifest *manifest, *again;
     uint64_t number;
     omen_buf text;     /* LIST: JSON */
+    struct omen_holds *holds; /* LIST, of ids (backup_holds.c) */
     /* outcome */
     uint64_t total_bytes, done_bytes, copied_files, copied_bytes, files, lsn;
 };
@@ -118,6 +121,11 @@ omen_status omen_transfer_read_records(omen_transfer *t, bool *done, omen_error 
 omen_status omen_transfer_choose(omen_transfer *t, bool *done, omen_error *err);
 static inline omen_backup_record *omen_transfer_record(const omen_transfer *t, size_t i) { return (omen_backup_record *)(void *)t->records.data + i; }
 static inline size_t omen_transfer_record_count(const omen_transfer *t) { return t->records.len / sizeof(omen_backup_record); }
+/* Looks for ids in every good backup: in its segments, whether the row lives or not, and in its log. */
+omen_status omen_holds_new(omen_transfer *t, omen_error *err);
+omen_status omen_holds_look(omen_transfer *t, bool *done, omen_error *err);
+bool omen_holds_count(const omen_transfer *t, uint32_t record, uint64_t *count); /* false: it was not asked, or the backup cannot be read */
+void omen_holds_free(omen_transfer *t);
 /* Steps t->copy; counts what it moved. */
 omen_status omen_transfer_copy(omen_transfer *t, bool *done, omen_error *err);
 /* t->file: opened (NULL before), closed. [may pend] */

@@ -94,6 +94,10 @@ test("purge: no byte is left in any file, and backups say what they keep", { ski
   assert.equal(ok(["check", db]), "everything is in order\n");
   assert.ok(has(place, "person-number-11")); // until the backup is removed
   ok(["backup", db, place]);
+  const holding = ["backups", place, "--collection", "c", "--holds", "person-number-11", "--holds", "7", "--holds", "nobody"];
+  assert.deepEqual(json(holding).backups.map(({ holds }) => holds), [2, 0]);
+  assert.match(ok(holding), /1 {2}complete .* holds 2\n.*2 {2}complete .* holds 0\n/);
+  fails(10, ["backups", place, "--holds", "7"]);
   ok(["backups", place, "--remove", "1"]);
   assert.ok(!has(place, "person-number-11"));
   assert.match(ok(["purge", db, "person-number-11"]), /^purged: 0 deleted, 0 segments rewritten; .* nothing is left/);

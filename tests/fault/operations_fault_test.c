@@ -281,6 +281,12 @@ OP(op_list) {
     o.verify = 1;
     return omen_backup_list("backups", &o, text, sizeof text, &needed);
 }
+OP(op_holds) {
+    omen_transfer_options o = transfer(x);
+    rows r;
+    rows_of(&r, 2, 6, 1);
+    return omen_backup_holds("backups", OMEN_STR("c"), r.ids, 4, &o, text, sizeof text, &needed);
+}
 OP(op_remove) {
     omen_transfer_options o = transfer(x);
     omen_status s = omen_backup_remove("backups", 1, &o, NULL);
@@ -383,6 +389,7 @@ static const struct operation {
     {"omen_clone", op_clone, OTHERS},
     {"omen_restore", op_restore, OTHERS},
     {"omen_backup_list", op_list, OTHERS},
+    {"omen_backup_holds", op_holds, OTHERS},
     {"omen_backup_remove", op_remove, OTHERS},
     {"omen_engine_new omen_engine_free omen_engine_put_storage omen_call_begin omen_call_start omen_call_step omen_call_response omen_call_free", op_calls, CLOSED},
 };

@@ -273,6 +273,55 @@ TEST(in_steps_while_others_write) {
     }
 }
 
+/* {"backup": n, ... "holds": h} of a list. */
+static int holds_of(const char *text, int backup) {
+    char name[40];
+    snprintf(name, sizeof name, "\"backup\":%d,", backup);
+    const char *at = strstr(text, name), *end = at == NULL ? NULL : strchr(at, '}'), *holds = at == NULL ? NULL : strstr(at, "\"holds\":");
+    return holds == NULL || holds > end ? -1 : atoi(holds + 8);
+}
+
+TEST(backups_tell_what_they_hold) {
+    world w;
+    int version[COUNT] = {0};
+    static char text[4096];
+    omen_transfer_options o;
+    begin(&w);
+    omen_transfer_options_init(&o);
+    o.host = &w.h->host;
+    CHECK_STATUS(omen_backup(w.db, "backups", NULL, NULL), OMEN_OK); /* of nothing */
+    fill(&w, version);
+    CHECK_STATUS(omen_backup(w.db, "backups", NULL, NULL), OMEN_OK);
+    /* in memory and in segments; deleted; in a segment; never there */
+    omen_id ids[] = {id_of(0), id_of(3), id_of(1), OMEN_ID_STR("nobody")};
+    CHECK_STATUS(omen_purge(w.c, ids, 4, NULL), OMEN_OK);
+    CHECK_STATUS(omen_backup(w.db, "backups", NULL, NULL), OMEN_OK);
+    fault_storage_set_pending(fault_host_image(w.h, "backups"), 30);
+    CHECK_STATUS(omen_backup_holds("backups", OMEN_STR("c"), ids, 4, &o, text, sizeof text, NULL), OMEN_OK);
+    CHECK_EQ_INT(holds_of(text, 1), 0);
+    CHECK_EQ_INT(holds_of(text, 2), 3);
+    CHECK_EQ_INT(holds_of(text, 3), 0);
+    omen_id kept = id_of(2);
+    CHECK_STATUS(omen_backup_holds("backups", OMEN_STR("c"), &kept, 1, &o, text, sizeof text, NULL), OMEN_OK);
+    CHECK_EQ_INT(holds_of(text, 2), 1);
+    CHECK_EQ_INT(holds_of(text, 3), 1);
+    CHECK_STATUS(omen_backup_holds("backups", OMEN_STR("another"), &kept, 1, &o, text, sizeof text, NULL), OMEN_OK);
+    CHECK_EQ_INT(holds_of(text, 3), 0);
+    CHECK_STATUS(omen_backup_list("backups", &o, text, sizeof text, NULL), OMEN_OK);
+    CHECK_EQ_INT(holds_of(text, 2), -1);
+    /* one that is damaged does not keep the others from being looked into */
+    fault_storage *fs = fault_host_image(w.h, "backups");
+    for (size_t f = 0; f < fault_storage_count(fs); f++)
+        if (strncmp(fault_storage_name(fs, f), "blog-0000000000000002", 21) == 0) fault_storage_xor(fs, fault_storage_name(fs, f), 60, 255);
+    CHECK_STATUS(omen_backup_holds("backups", OMEN_STR("c"), &kept, 1, &o, text, sizeof text, NULL), OMEN_OK);
+    CHECK_EQ_INT(holds_of(text, 2), -1);
+    CHECK_EQ_INT(holds_of(text, 3), 1);
+    CHECK_STORAGE(fs);
+    omen_transfer_report r;
+    CHECK_STATUS(omen_backup_remove("backups", 2, &o, &r), OMEN_OK);
+    end(&w);
+}
+
 TEST(wrong_arguments) {
     world w;
     begin(&w);
