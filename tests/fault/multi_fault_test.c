@@ -168,8 +168,7 @@ static void each(bool memory, unsigned pending) {
     learn(image);
     for (unsigned what = 0; what < DOINGS; what++) {
         uint64_t n = 1;
-        while (run(image, what, n, memory, pending)) n++;
-        turns += n - 1;
+        while (run(image, what, n, memory, pending)) n += TEST_FAULT_STEP, turns++;
         CHECK(n > 1 || (!memory && what < SEARCHES));
     }
     printf("     %llu turns\n", (unsigned long long)turns);
@@ -188,7 +187,7 @@ TEST(bytes_of_the_segments_are_damaged) {
         const char *name = fault_storage_name(image, f);
         size_t len;
         if (fault_storage_data(image, name, &len) == NULL || strncmp(name, "seg-", 4) != 0) continue;
-        for (size_t at = 0; at < len; at += 3) {
+        for (size_t at = 0; at < len; at += TEST_PICK(3, 11)) {
             world x = {.h = fault_host_new(1)};
             fault_host_set_image(x.h, "db", fault_storage_clone(image));
             fault_host_set_fill(x.h, false);
