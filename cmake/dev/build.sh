@@ -88,7 +88,7 @@ run_fuzzer() {
   mkdir -p "$BUILD/fuzz/corpus/$name" "$ROOT/tests/fuzz/corpus/$name"
   [ ! -f "$ROOT/tests/fuzz/$name.dict" ] || dict=(-dict="$ROOT/tests/fuzz/$name.dict")
   ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer-19 || true) \
-    "$BUILD/fuzz/tests/fuzz/${name}_fuzz" -max_total_time="$seconds" -print_final_stats=1 -timeout=10 -rss_limit_mb=2048 \
+    "$BUILD/fuzz/tests/fuzz/${name}_fuzz" -max_total_time="$seconds" -print_final_stats=1 -timeout=60 -rss_limit_mb=2048 \
     "${dict[@]}" -artifact_prefix="$BUILD/fuzz/$name-" "$BUILD/fuzz/corpus/$name" "$ROOT/tests/fuzz/corpus/$name"
 }
 
