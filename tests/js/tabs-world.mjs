@@ -276,6 +276,7 @@ export class FakeEngine {
             if (disk.holder !== handle && disk.unfenced) disk.trespasses++;
             if (handle.closed || (disk.fenced && !disk.unfenced && disk.opening !== handle.epoch)) {
               this.#poison = true;
+              this.lost = new OmenError("OMEN_ERR_BUSY", "another one has it");
               return finish(encodeError("OMEN_ERR_BUSY", "another one has it"));
             }
             if (disk.full) {
@@ -325,7 +326,8 @@ export function memberOf(process, disk, settings = {}) {
     async open(mode) {
       await new Promise((done) => process.later(process.world.random(20), done));
       const handle = disk.open(process, mode === "reading");
-      return { engine: new FakeEngine(process, disk, handle), db: 1 + disk.opening, databaseId: "0f", maintained: false };
+      const engine = new FakeEngine(process, disk, handle);
+      return { engine, db: 1 + disk.opening, databaseId: "0f", maintained: false, lost: () => engine.lost };
     },
     ...settings,
   });

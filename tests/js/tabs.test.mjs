@@ -271,6 +271,33 @@ test("a task belongs to the owner that began it, and ends with the tab that want
   await settled(world, guests[1].call({ op: "taskEnd", task: other.json.task }));
 });
 
+test("without locks the later one wins, and the earlier one is told and does not take it back", async () => {
+  const world = new World(random(undefined, 11));
+  const disk = new Disk(true);
+  const [one, two] = [0, 1].map(() => {
+    const process = new Process(world);
+    const host = process.host();
+    process.host = () => ({ ...host, locks: undefined });
+    const tab = Object.assign(Object.create(Tab.prototype), { acknowledged: [], unknown: [], refused: [], process, disk, world, member: memberOf(process, disk) });
+    tab.opened = tab.member.start().then(async () => {
+      tab.collection = (await tab.call({ op: "collection", db: 1, name: "c" })).json.collection;
+    });
+    return tab;
+  });
+  await settled(world, one.opened);
+  await settled(world, one.write(1));
+  await settled(world, two.opened);
+  const [last, other] = disk.holder.process === two.process ? [two, one] : [one, two];
+  await settled(world, last.write(2));
+  for (const number of [3, 4, 5]) {
+    await settled(world, other.write(number));
+    await world.run(500);
+  }
+  assert.deepEqual(other.refused.filter((entry) => typeof entry === "string"), ["OMEN_ERR_BUSY", "OMEN_ERR_BUSY", "OMEN_ERR_BUSY"]);
+  await settled(world, last.write(6));
+  assert.deepEqual(disk.written.slice(-2), [2, 6]);
+});
+
 test("who does not share is not robbed", async () => {
   const world = new World(random(undefined, 3));
   const disk = new Disk(true);

@@ -102,6 +102,8 @@ export class Member {
   #failure: OmenError | undefined;
   #failedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
+  /** Another one has taken what is not shared. */
+  #taken = false;
   /** Writes of this line were acknowledged that the owner has not made durable yet; and such were lost with one. */
   #owed = false;
   #missed: OmenError | undefined;
@@ -539,22 +541,30 @@ export class Member {
     owner.end();
     await old?.engine.close().catch(() => undefined);
     if (this.#opening !== opening || this.#closed) return;
+    if (reason.code === "OMEN_ERR_BUSY" && !(this.#shared && (await this.#holds()))) {
+      // The fence held: it was robbed and did not know. Opening again would shut out the one that has it now.
+      this.#robbed(this.#lock);
+      return;
+    }
     await this.#openTerm(this.#lock, "again", reason);
   }
 
   async #stillOwner(owner: Owner): Promise<boolean> {
     if (this.#owner !== owner) return false;
-    const { place } = this.#settings;
+    if (!(await this.#holds()) && this.#owner === owner) this.#robbed(this.#lock);
+    return this.#owner === owner;
+  }
+
+  /** Whether the browser says that the lock of the place is held by who holds this member's own. */
+  async #holds(): Promise<boolean> {
     const held = (await this.#locks!.query()).held ?? [];
     const me = held.find((lock) => lock.name === this.id)?.clientId;
-    const holder = held.find((lock) => lock.name === place)?.clientId;
-    if (this.#owner === owner && (holder === undefined || holder !== me)) this.#robbed(this.#lock);
-    return this.#owner === owner;
+    return me !== undefined && held.some((lock) => lock.name === this.#settings.place && lock.clientId === me);
   }
 
   /** Another tab has taken the lock: this one writes nothing more, and goes over to it. */
   #robbed(lock: HeldLock | undefined): void {
-    if (this.#closed || lock === undefined || this.#lock !== lock) return;
+    if (this.#closed || this.#lock !== lock || (lock === undefined && this.#shared)) return;
     this.#lock = undefined;
     this.#opening = undefined;
     const owner = this.#owner;
@@ -568,7 +578,10 @@ export class Member {
     if (this.#shared) {
       this.#seekAfresh();
       this.#stand(this.#locks!);
-    } else this.#fail(new OmenError("OMEN_ERR_BUSY", `another tab has taken "${this.#settings.name}" over; close it there, or open it with tabs: "share"`));
+    } else {
+      this.#taken = true;
+      this.#fail(new OmenError("OMEN_ERR_BUSY", `another tab has taken "${this.#settings.name}" over; close it there and open it again here, or open it with tabs: "share"`));
+    }
   }
 
   /** Opening failed here: the next one in the line may have more luck, and the next call tries again. */
@@ -583,7 +596,7 @@ export class Member {
   }
 
   #standAgain(): void {
-    if (this.#host.now() - this.#failedAt < RETRY_MS) {
+    if (this.#taken || this.#host.now() - this.#failedAt < RETRY_MS) {
       this.#answerAll(this.#failure!);
       return;
     }
