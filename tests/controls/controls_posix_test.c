@@ -88,7 +88,8 @@ TEST(the_tests_fail_without_any_one_of_them) {
         bool noticed = fails(controls[i].mechanism, controls[i].program, controls[i].test, first, sizeof first);
         if (!CHECK(noticed)) printf("        nothing in %s %s notices that %s is missing: %s\n", controls[i].program, controls[i].test, controls[i].mechanism, first);
         else printf("     without %-24s %s: %s\n", controls[i].mechanism, controls[i].program, first);
-        shown += noticed;
+        /* A mechanism that two tests are to notice counts once. */
+        shown += noticed && (i == 0 || strcmp(controls[i].mechanism, controls[i - 1].mechanism) != 0);
     }
     omen_test_report("negative_controls", shown);
 }

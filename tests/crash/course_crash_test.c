@@ -246,7 +246,8 @@ static uint64_t run_course(uint64_t seed, uint64_t every) {
     for (size_t i = 0; i < x.count; i++) hashes[i] = state_hash(&x.states[i]);
     run r = {&x, hashes, seed, every};
     size_t moments_of_it = first.count;
-    for (size_t i = 0; i < first.count && test_failures < 20; i++) each_image(&first.of[i], seed + i, SIZE_MAX, come_back, &r);
+    /* Where only a slice is wanted: some of the moments of each course. */
+    for (size_t i = TEST_REDUCED ? seed % 8 : 0; i < first.count && test_failures < 20; i += TEST_PICK(1, 8)) each_image(&first.of[i], seed + i, SIZE_MAX, come_back, &r);
     forget(&first);
     free(hashes);
     course_deinit(&x);

@@ -572,7 +572,7 @@ static bool run_with_fault(const struct operation *o, kind k, bool sticky, uint6
 }
 
 /* Where the same has been done in full elsewhere: fewer of the calls that are alike. */
-enum { STRIDE = TEST_EMULATED ? 31 : TEST_PICK(1, 9) };
+enum { STRIDE = TEST_EMULATED ? 61 : TEST_PICK(1, 15) };
 
 static void each(const struct operation *o) {
     world x = begin();
