@@ -328,7 +328,8 @@ test("bad input is refused with its range", async (t) => {
 });
 
 test("the core judges requests by itself, whoever makes them", async () => {
-  const engine = new WasmEngine(new WebAssembly.Module(await readFile(new URL("../../js/dist/omendb.wasm", import.meta.url))));
+  const compiled = async (name) => WebAssembly.compile(await readFile(new URL(`../../js/dist/${name}`, import.meta.url)));
+  const engine = new WasmEngine(await compiled("omendb.wasm"), { language: () => compiled("omendb-later.wasm") });
   const slot = engine.putStorage(await memory().open("raw", { create: true, readOnly: false }));
   const call = async (request, parts = []) => decodeAnswer(await engine.call(encodeRequest(request, parts)));
   const { db } = (await call({ op: "open", slot, options: { indexBytes: "8MiB" } })).json;
