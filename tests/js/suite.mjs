@@ -207,6 +207,10 @@ export function suite(label, makeOptions) {
     assert.deepEqual(await c.get(2), { id: 2, batch: 0, i: 2 });
     assert.equal((await collect(c.scroll({ include: [] }))).length, 19 * 250 + 500);
     await db.check();
+    await db.flush();
+    const { ok, damage, lost, checked } = await db.checkReport();
+    assert.deepEqual({ ok, damage, records: lost.records }, { ok: true, damage: [], records: 0 });
+    assert.ok(checked.segments > 0 && checked.rows >= 19 * 250 + 500);
   });
 
   it("reports: metrics, Prometheus text, stats", async (start) => {
