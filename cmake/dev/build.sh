@@ -38,6 +38,7 @@ builder_begin() {
   (
     set +m
     renice -n 15 -p "$BASHPID" >/dev/null
+    need_tools # Node for this shell, too
     for preset in "$@"; do
       status=0
       build_presets "$preset" || status=1
