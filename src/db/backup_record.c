@@ -41,7 +41,10 @@ bool omen_backup_name_parse(const char *name, uint64_t *number) { return parse(n
 bool omen_backup_ours(const char *name) {
     uint64_t n;
     if (omen_backup_name_parse(name, &n) || parse(name, "blog-", &n)) return true;
-    return strncmp(name, "data-", 5) == 0 && strlen(name) == 37 && strspn(name + 5, "0123456789abcdef") == 32;
+    if (strncmp(name, "data-", 5) != 0 || strlen(name) != 37) return false;
+    for (const char *p = name + 5; *p != '\0'; p++)
+        if (!((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'))) return false;
+    return true;
 }
 
 /* ---- records ---- */

@@ -215,7 +215,7 @@ static void come_back(void *arg, const moment *m, fault_storage *image, const ch
 /* A course of STEPS operations with every call noted, and then all that may be left of each. */
 static uint64_t run_course(uint64_t seed, uint64_t every) {
     static const omen_durability levels[] = {OMEN_DURABILITY_GROUP, OMEN_DURABILITY_OS, OMEN_DURABILITY_GROUP, OMEN_DURABILITY_FULL, OMEN_DURABILITY_OS, OMEN_DURABILITY_MEMORY};
-    course_options options = {.durability = levels[seed % 6], .words = seed % 17 == 5, 
+    course_options options = {.durability = levels[seed % 6], .words = seed % 17 == 5,
                               .by_steps = seed % 5 == 4, .crowd = seed % 3 == 1, .index = seed % 7 == 3 ? OMEN_INDEX_IVF : seed % 7 == 6 ? OMEN_INDEX_DISK : OMEN_INDEX_HNSW};
     course x;
     fault_host *h = fault_host_new(seed);
