@@ -3,12 +3,16 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { hasRelaxedSimd } from "../../js/dist/engine/probe.js";
 import { WasmEngine } from "../../js/dist/engine/wasm.js";
 import { adapterOf, connectLocally, createOpen } from "../../js/dist/open.js";
 import { memory } from "../../js/dist/storage/memory.js";
 
-const compiled = (name) => new WebAssembly.Module(readFileSync(new URL(`../../js/dist/${name}`, import.meta.url)));
-const builds = [["plain", compiled("omendb.wasm"), compiled("omendb-later.wasm")], ["relaxed", compiled("omendb-relaxed.wasm"), compiled("omendb-relaxed-later.wasm")]];
+const bytes = (name) => readFileSync(new URL(`../../js/dist/${name}`, import.meta.url));
+const compiled = (name) => new WebAssembly.Module(bytes(name));
+const noRelaxed = hasRelaxedSimd() ? false : "this runtime has no relaxed SIMD";
+const builds = [["plain", compiled("omendb.wasm"), compiled("omendb-later.wasm"), false]];
+builds.push(noRelaxed ? ["relaxed", undefined, undefined, noRelaxed] : ["relaxed", compiled("omendb-relaxed.wasm"), compiled("omendb-relaxed-later.wasm"), false]);
 
 /** `open` over one build whose second part comes from `later`, a function; `asked` counts. */
 function platformOf(first, later) {
@@ -40,8 +44,8 @@ const records = (from, to) => Array.from({ length: to - from }, (_, i) => ({ id:
 const schema = { vector: { dimensions: 4, metric: "l2" } };
 const nearest = async (c, i) => (await c.search({ vector: vector(i), topK: 1 }))[0].id;
 
-for (const [name, first, later] of builds) {
-  test(`${name}: opening, writing, reading and searching need the first part alone; flushing loads the second, once`, async () => {
+for (const [name, first, later, skip] of builds) {
+  test(`${name}: opening, writing, reading and searching need the first part alone; flushing loads the second, once`, { skip }, async () => {
     const p = platformOf(first, async () => later);
     let db = await p.open("db");
     let c = await db.collection("c", schema);
@@ -77,7 +81,7 @@ for (const [name, first, later] of builds) {
     await reopened.close();
   });
 
-  test(`${name}: without the second part, what needs it says so, and all else goes on; nothing is lost`, async () => {
+  test(`${name}: without the second part, what needs it says so, and all else goes on; nothing is lost`, { skip }, async () => {
     const p = platformOf(first, async () => {
       throw new Error("the server answered 404");
     });
@@ -121,7 +125,7 @@ for (const [name, first, later] of builds) {
     await db.close();
   });
 
-  test(`${name}: a collection with text that the log holds is opened with the second part, or not at all`, async () => {
+  test(`${name}: a collection with text that the log holds is opened with the second part, or not at all`, { skip }, async () => {
     const p = platformOf(first, async () => later);
     const db = await p.open("db");
     const words = await db.collection("words", { text: ["title"] });
@@ -141,16 +145,19 @@ for (const [name, first, later] of builds) {
 }
 
 test("a second part of another build is refused", async () => {
-  const p = platformOf(builds[0][1], async () => builds[1][2]);
+  // The same, but for one digit of the build's hash in the name by which the memory is imported.
+  const other = bytes("omendb-later.wasm");
+  const at = other.indexOf("memory ") + "memory ".length;
+  other[at] = other[at] === 0x30 ? 0x31 : 0x30;
+  const p = platformOf(builds[0][1], async () => new WebAssembly.Module(other));
   const db = await p.open("db");
   await assert.rejects(db.flush(), { code: "OMEN_ERR_UNSUPPORTED", message: /what was loaded is not the second part of this build/ });
   await db.close();
-  const engine = new WasmEngine(builds[0][1]);
-  await engine.close();
 });
 
 test("the first part asks JavaScript alone, the second the first alone", () => {
-  for (const [, first, later] of builds) {
+  for (const [, first, later, absent] of builds) {
+    if (absent) continue;
     assert.deepEqual([...new Set(WebAssembly.Module.imports(first).map(({ module }) => module))], ["omen_host"]);
     assert.deepEqual([...new Set(WebAssembly.Module.imports(later).map(({ module }) => module))], ["omendb"]);
     assert.deepEqual(WebAssembly.Module.exports(later), []);
