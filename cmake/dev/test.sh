@@ -68,7 +68,8 @@ stage_wasm() { need_tools; build_only wasm omendb.wasm; }
 stage_wasm-relaxed() { need_tools; build_only wasm-relaxed omendb.wasm; }
 stage_wasi-command() { need_tools; build_and_ctest wasi-command; }
 stage_emscripten() { need_node; build_and_ctest emscripten; }
-stage_msan() { build_and_ctest msan; }
+# libcrypto is the system's: what it writes looks unwritten to MemorySanitizer, so tests of encryption are left to the others.
+stage_msan() { build_and_ctest msan -E encrypt; }
 
 # The installed library must be usable with nothing but pkg-config.
 stage_install() {
