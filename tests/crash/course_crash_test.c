@@ -8,7 +8,7 @@
 #include "report.h"
 
 /* How many images are opened where the volume is, natively with one compiler; elsewhere a slice. */
-enum { IMAGES = TEST_EMULATED ? 300 : TEST_PICK(320000, 3000), AGAIN = TEST_PICK(105000, 600) };
+enum { IMAGES = TEST_EMULATED ? 300 : TEST_PICK(200000, 3000), AGAIN = TEST_PICK(105000, 600) };
 enum { UNITS = 12, BEYOND = 192, STEPS = 44 };
 
 static uint64_t state_hash(const course_state *s) {

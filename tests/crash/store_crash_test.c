@@ -7,7 +7,7 @@
 #include "report.h"
 #include "store/manifest.h"
 
-enum { LOG_IMAGES = TEST_EMULATED ? 500 : TEST_PICK(460000, 4000), MANIFEST_IMAGES = TEST_EMULATED ? 500 : TEST_PICK(250000, 4000) };
+enum { LOG_IMAGES = TEST_EMULATED ? 500 : TEST_PICK(570000, 4000), MANIFEST_IMAGES = TEST_EMULATED ? 500 : TEST_PICK(250000, 4000) };
 enum { UNITS = 12, BEYOND = 400 };
 
 /* Takes the image; answers what was found: not 0 where it was good. */
