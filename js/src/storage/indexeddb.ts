@@ -388,9 +388,14 @@ class IndexedDbAdapter implements StorageAdapter {
     try {
       const db = await connect(name, create && !readOnly);
       if (db === undefined) throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database "${name}" in this origin's IndexedDB`);
-      const storage = new IndexedDbStorage(db, name, readOnly ? 0 : await nextEpoch(db), readOnly, release);
-      await storage.load();
-      return storage;
+      try {
+        const storage = new IndexedDbStorage(db, name, readOnly ? 0 : await nextEpoch(db), readOnly, release);
+        await storage.load();
+        return storage;
+      } catch (error) {
+        db.close(); // or nobody could ever remove it
+        throw error;
+      }
     } catch (error) {
       await release();
       throw asOmenError(error, `opening "${name}" in IndexedDB`);
@@ -416,6 +421,7 @@ async function nextEpoch(db: IDBDatabase): Promise<number> {
     tx.oncomplete = () => resolve();
     tx.onabort = () => reject(tx.error ?? new Error("the transaction was aborted"));
   });
+  done.catch(() => undefined); // heard below, unless the request fails first
   const state = tx.objectStore("state");
   const epoch = (((await request(state.get("epoch"))) as number | undefined) ?? 0) + 1;
   state.put(epoch, "epoch");

@@ -3,6 +3,9 @@ import { onAbort } from "../abort.js";
 import type { Channel, TabsHost } from "./host.js";
 import type { FromOwner, Line, Outcome, ToOwner } from "./protocol.js";
 
+/** Calls of no two lines have the same number: terms may be heard again. */
+let next = 1;
+
 export class GuestLine implements Line {
   readonly term: string;
   /** The member that is the owner. */
@@ -15,7 +18,6 @@ export class GuestLine implements Line {
   #timeout: number;
   #onSilence: () => void;
   #pending = new Map<number, (outcome: Outcome) => void>();
-  #next = 1;
   #heard = 0;
   #stopWatch: (() => void) | undefined;
   #over = false;
@@ -36,7 +38,7 @@ export class GuestLine implements Line {
 
   call(op: string, request: Uint8Array, signal: AbortSignal | undefined): Promise<Outcome> {
     if (this.#over) return Promise.resolve("refused");
-    const id = this.#next++;
+    const id = next++;
     return new Promise((resolve) => {
       const forget = onAbort(signal, () => this.#post({ type: "abort", term: this.term, id }));
       this.#pending.set(id, (outcome) => {

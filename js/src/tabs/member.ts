@@ -77,6 +77,8 @@ export class Member {
   #opened: Opened | undefined;
   /** While this side opens the storage; `stalled` when another one still has it. */
   #opening: { stalled: OmenError | undefined } | undefined;
+  /** The last of these. */
+  #begun: Promise<void> | undefined;
   #queue: Job[] = [];
   /** Calls that are begun and not answered. */
   #flying = new Set<Job>();
@@ -104,8 +106,8 @@ export class Member {
   #closed = false;
   /** Another one has taken what is not shared. */
   #taken = false;
-  /** Writes of this line were acknowledged that the owner has not made durable yet; and such were lost with one. */
-  #owed = false;
+  /** The line that acknowledged writes which its owner has not made durable yet; and such were lost with one. */
+  #owed: Line | undefined;
   #missed: OmenError | undefined;
 
   constructor(host: TabsHost, settings: MemberSettings) {
@@ -281,8 +283,8 @@ export class Member {
       this.#tasks.set(handle, { line, real: Number(json["task"]) });
       return withHandles(response, text, { task: handle });
     }
-    if (op === "sync" || op === "flush" || op === "compact") this.#owed = false;
-    else if (!isRepeatable(op) && Math.max(line.durability, rankOf(this.#settings.durability)) < GROUP) this.#owed = true;
+    if (op === "sync" || op === "flush" || op === "compact") this.#owed = undefined;
+    else if (!isRepeatable(op) && Math.max(line.durability, rankOf(this.#settings.durability)) < GROUP) this.#owed = line;
     return response;
   }
 
@@ -300,20 +302,24 @@ export class Member {
     this.#changed();
   }
 
-  #lineGone(line: Line, clean: boolean): void {
+  /** @param kept whether what the line acknowledged is durable, or will be by the time its term is over */
+  #lineGone(line: Line, kept: boolean): void {
+    if (!kept) this.#miss(line);
     if (this.#line !== line) return;
     this.#line = undefined;
     this.#real.clear();
     if (line === this.#guest) this.#guest = undefined;
-    if (this.#owed && !clean) {
-      this.#missed = new OmenError(
-        "OMEN_ERR_OUTCOME_UNKNOWN",
-        `the tab that held "${this.#settings.name}" went with writes that the option durability let it acknowledge before they were durable; read back what they wrote`,
-      );
-    }
-    if (!clean) this.#owed = false;
     if (this.#owner === undefined && this.#opening === undefined) this.#seekAfresh();
     this.#changed();
+  }
+
+  #miss(line: Line): void {
+    if (this.#owed !== line) return;
+    this.#owed = undefined;
+    this.#missed = new OmenError(
+      "OMEN_ERR_OUTCOME_UNKNOWN",
+      `the tab that held "${this.#settings.name}" went with writes that the option durability let it acknowledge before they were durable; read back what they wrote`,
+    );
   }
 
   #change(): Promise<void> {
@@ -332,6 +338,7 @@ export class Member {
       if (guest === this.#guest) continue;
       void this.#pause(GRACE_MS).then(() => {
         guest.end(false);
+        this.#miss(guest);
         this.#guests.delete(guest);
       });
     }
@@ -358,7 +365,7 @@ export class Member {
     takeLock(locks, this.#settings.place, { signal: standing.signal }).then(
       async (lock) => {
         if (lock === undefined) return;
-        if (this.#closed || standing.signal.aborted) return lock.release();
+        if (standing.signal.aborted) return lock.release();
         await this.#become(lock);
       },
       (error: unknown) => this.#fail(asOmenError(error, `waiting for the lock of "${this.#settings.name}"`)),
@@ -451,14 +458,15 @@ export class Member {
       if (silence < timeout * (busy ? BUSY_PATIENCE : 1)) return;
       const thief = await takeLock(locks, `${place}:thief`, { ifAvailable: true });
       if (thief === undefined) return;
+      let lock: HeldLock | undefined;
       try {
         if ((await this.#holder(locks)).holder !== holder || this.#closed || this.#opening !== undefined) return;
         this.#standing?.abort();
-        const lock = await takeLock(locks, place, { steal: true });
-        if (lock !== undefined) await this.#become(lock);
+        lock = await takeLock(locks, place, { steal: true });
       } finally {
-        await thief.release();
+        await thief.release(); // before the storage is opened: a thief that stands still then may be robbed, too
       }
+      if (lock !== undefined) await this.#become(lock);
     } catch {
       // Asked again with the next step.
     } finally {
@@ -474,6 +482,7 @@ export class Member {
 
   /** The lock is ours: opens the database and serves. */
   async #become(lock: HeldLock): Promise<void> {
+    if (this.#closed) return lock.release();
     this.#lock = lock;
     // The owner before is gone or robbed, so whatever it still says comes within a moment; then it is over.
     if (this.#guest !== undefined) this.#lineGone(this.#guest, false);
@@ -482,7 +491,11 @@ export class Member {
     await this.#openTerm(lock, this.#known ? "again" : "first");
   }
 
-  async #openTerm(lock: HeldLock | undefined, mode: OpenMode, reason?: OmenError): Promise<void> {
+  #openTerm(lock: HeldLock | undefined, mode: OpenMode, reason?: OmenError): Promise<void> {
+    return (this.#begun = this.#beginTerm(lock, mode, reason));
+  }
+
+  async #beginTerm(lock: HeldLock | undefined, mode: OpenMode, reason: OmenError | undefined): Promise<void> {
     const opening = (this.#opening = { stalled: undefined as OmenError | undefined });
     const mine = (): boolean => this.#opening === opening && !this.#closed;
     if (this.#shared) this.#seek();
@@ -514,7 +527,7 @@ export class Member {
     }
     if (!mine()) {
       // Robbed or closed meanwhile.
-      await opened?.engine.close();
+      await opened?.engine.close().catch(() => undefined);
       return;
     }
     this.#opening = undefined;
@@ -572,8 +585,10 @@ export class Member {
     owner?.end();
     const opened = this.#opened;
     this.#opened = undefined;
-    // Its files are closed before anything else: the new owner waits for them.
-    void opened?.engine.close().catch(() => undefined);
+    // Its files are closed before anything else: the new owner waits for them. Where the lock was not taken at all, it is let go of.
+    void Promise.resolve(opened?.engine.close())
+      .catch(() => undefined)
+      .then(() => lock?.release());
     if (owner !== undefined) this.#lineGone(owner, false);
     if (this.#shared) {
       this.#seekAfresh();
@@ -670,7 +685,8 @@ export class Member {
       guest.receive(message);
       if (message.type !== "over" || guest.term !== message.term) continue;
       this.#guests.delete(guest);
-      this.#lineGone(guest, message.clean);
+      if (message.kept && this.#owed === guest) this.#owed = undefined;
+      this.#lineGone(guest, message.kept);
     }
   }
 
@@ -691,11 +707,12 @@ export class Member {
         response = await opened.engine.call(encodeRequest({ op: "close", db: opened.db })).catch((error: unknown) => encodeError("OMEN_ERR_INTERNAL", String(error)));
       }
     } else if (this.#missed !== undefined) response = encodeError(this.#missed.code, this.#missed.detail);
-    await this.#leave();
+    await this.#leave(owner !== undefined && statusOf(response) === 0);
     return response;
   }
 
-  async #leave(): Promise<void> {
+  /** @param kept whether everything acknowledged is durable */
+  async #leave(kept = false): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#standing?.abort();
@@ -705,7 +722,9 @@ export class Member {
     const owner = this.#owner;
     this.#owner = undefined;
     await this.#opened?.engine.close().catch(() => undefined);
-    owner?.end();
+    // What is being opened would be the younger writer than whoever has the lock next: it is closed first.
+    if (this.#opening !== undefined) await Promise.race([this.#begun, this.#pause(this.#settings.timeout)]);
+    owner?.end(kept);
     await this.#release(this.#lock);
     this.#channel?.close();
     this.#own?.close();

@@ -73,6 +73,8 @@ export class Owner implements Line {
   #running = new Set<Promise<unknown>>();
   #ending = false;
   #abandoned = false;
+  /** Something that was begun has no known outcome. */
+  #unsure = false;
   #sick: OmenError | undefined;
   #since: number;
   #ticked: number;
@@ -108,7 +110,7 @@ export class Owner implements Line {
   /** A member looks for its owner. */
   welcome(member: string, durability: number): void {
     if (this.#ending || this.#locks === undefined) return;
-    if (this.#stoodStill()) return void this.#events.stillOwner();
+    if (this.#stoodStill()) return void this.#confirm(); // it asks again
     let guest = this.#guests.get(member);
     if (guest === undefined) {
       guest = { channel: this.#host.channel(member), durability, aborters: new Map(), collections: new Set(), tasks: new Set(), gone: new AbortController() };
@@ -133,14 +135,14 @@ export class Owner implements Line {
     stop!();
   }
 
-  /** Ends the term. What was begun and is not answered has no known outcome. */
-  end(): void {
+  /** Ends the term. What was begun and is not answered has no known outcome. `kept`: what was acknowledged is durable, whatever its durability. */
+  end(kept = false): void {
     this.#ending = true;
     this.#abandoned = true;
     this.#stopTicks?.();
-    const clean = this.#running.size === 0;
+    const clean = this.#running.size === 0 && !this.#unsure;
     for (const member of [...this.#guests.keys()]) {
-      this.#post(this.#guests.get(member)!, { type: "over", term: this.term, clean });
+      this.#post(this.#guests.get(member)!, { type: "over", term: this.term, clean, kept });
       this.#drop(member);
     }
   }
@@ -148,7 +150,7 @@ export class Owner implements Line {
   #tick(): void {
     this.#stopTicks = this.#host.later(this.#timeout / 5, () => {
       if (this.#ending) return;
-      if (this.#stoodStill()) void this.#events.stillOwner();
+      if (this.#stoodStill()) void this.#confirm();
       else this.#ticked = this.#host.now();
       this.#opened.verify?.().catch((error: unknown) => this.#trouble(error as OmenError));
       this.#tick();
@@ -158,6 +160,13 @@ export class Owner implements Line {
   /** Whether this side has not run for so long that it may have been robbed without knowing. */
   #stoodStill(): boolean {
     return this.#locks !== undefined && this.#host.now() - this.#ticked > this.#timeout / 2;
+  }
+
+  /** It stood still, and is the owner all the same, or not. */
+  async #confirm(): Promise<boolean> {
+    if (!(await this.#events.stillOwner())) return false;
+    this.#ticked = this.#host.now();
+    return !this.#ending;
   }
 
   #noRoom(): Uint8Array {
@@ -175,11 +184,7 @@ export class Owner implements Line {
 
   async #run(op: string, request: Uint8Array, signal: AbortSignal | undefined, durability: number): Promise<Outcome> {
     if (this.#ending) return "refused";
-    if (this.#stoodStill()) {
-      if (!(await this.#events.stillOwner())) return "refused";
-      this.#ticked = this.#host.now();
-      if (this.#ending) return "refused";
-    }
+    if (this.#stoodStill() && !(await this.#confirm())) return "refused";
     if (!isReading(op) && op !== "collection") {
       if (this.readOnlyFor !== undefined && this.#host.now() - this.#since < ROOM_MS) return { response: this.#noRoom() };
       const why = this.#sick ?? this.readOnlyFor ?? this.#opened.lost?.();
@@ -232,6 +237,7 @@ export class Owner implements Line {
       return { response };
     } catch {
       // The engine trapped, or was closed under the call.
+      this.#unsure = true;
       if (!this.#abandoned) this.#events.renew(new OmenError("OMEN_ERR_INTERNAL", "the engine stopped"));
       return "lost";
     } finally {

@@ -37,8 +37,8 @@ export type FromOwner =
   /** The call was not begun, and will not be. */
   | { type: "refused"; term: string; id: number }
   | { type: "pong"; term: string }
-  /** The term is over. `clean`: every call that was begun has been answered. */
-  | { type: "over"; term: string; clean: boolean };
+  /** The term is over. `clean`: every call that was begun has been answered. `kept`: all that was acknowledged is durable. */
+  | { type: "over"; term: string; clean: boolean; kept: boolean };
 
 /** What became of a call: its answer; or it was not begun; or nobody knows. */
 export type Outcome = { response: Uint8Array } | "refused" | "lost";
