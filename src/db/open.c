@@ -198,6 +198,18 @@ static omen_status list_files(omen_open_op *op, omen_error *err) {
     return op->files.failed ? omen_fail(err, OMEN_ERR_MEMORY, "out of memory") : OMEN_OK;
 }
 
+/* A damaged slot beside a valid one may be a write of the manifest that was cut off, the generation before, which nobody needs, or the newest. In the last case the database
+ * is what it was one generation ago, and the log tells as far as it reaches; nothing else does. */
+static void warn_of_slots(omen_db *db) {
+    for (uint32_t i = 0; i < 2 && db->host->log != NULL; i++) {
+        char line[200];
+        if (omen_manifest_generation(db->manifest) == 0 || !omen_manifest_slot_damaged(db->manifest, i)) continue;
+        size_t n = omen_format(line, sizeof line, "manifest-%u is %s, and manifest-%u is used; where no power loss explains that, the last flush or close may be missing: check the database",
+                               i, omen_manifest_slot(db->manifest, i), 1 - i);
+        db->host->log(db->host->ctx, OMEN_LOG_WARN, line, OMEN_MIN(n, sizeof line - 1));
+    }
+}
+
 static omen_status read_manifest(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
     omen_error why = {0};
@@ -213,6 +225,7 @@ static omen_status read_manifest(omen_open_op *op, omen_error *err) {
         return s;
     }
     if (op->salvage != NULL) omen_salvage_slots(op->salvage, db->manifest);
+    else warn_of_slots(db);
     db->lost_generation = omen_manifest_generation(db->manifest);
     if (db->lost_generation != 0) {
         const uint8_t *payload;

@@ -6,7 +6,7 @@ void omen_salvage_slots(omen_salvage *s, const omen_manifest *m) {
     for (uint32_t i = 0; i < 2; i++) {
         const char *is = omen_manifest_slot(m, i);
         const char *file = i == 0 ? "manifest-0" : "manifest-1";
-        if (strcmp(is, "damaged") == 0 || strcmp(is, "foreign") == 0)
+        if (omen_manifest_slot_damaged(m, i))
             omen_findings_add(s->findings, &(omen_damage){.file = file, .kind = "manifest", .holds = "the manifest of one generation; the other file holds another one, which is used",
                                                           .message = "its checksums are wrong"});
         if (strcmp(is, "torn") == 0) {

@@ -26,6 +26,8 @@
  * Invariants of writing
  *   - the slot of the current generation is never touched;
  *   - what the payload names is durable, with its directory entries, before the slot is written;
+ *   - a slot that is torn or damaged is emptied, durably, before it is written: its first sectors and the last ones of the next write could
+ *     make whole a manifest that was given up, and what that one names has been removed since;
  *   - after a failure nothing more is written.
  */
 #include "store/manifest.h"
@@ -62,7 +64,7 @@ struct omen_manifest {
     size_t bytes_wanted;
     enum { READ_OPEN, READ_HEADER, READ_PAYLOAD, READ_DONE } reading;
     /* writing: header and payload in `bytes` */
-    enum { WRITE_IDLE, WRITE_DIR, WRITE_OPEN, WRITE_SYNC, WRITE_ENTRY } writing;
+    enum { WRITE_IDLE, WRITE_DIR, WRITE_OPEN, WRITE_WIPE, WRITE_SLOT, WRITE_SYNC, WRITE_ENTRY } writing;
     enum { SETTLE_FILE, SETTLE_DIR, SETTLED } settling;
     bool poisoned;
 };
@@ -253,8 +255,13 @@ omen_status omen_manifest_anew(omen_store *st, const bool there[2], omen_manifes
 }
 
 const char *omen_manifest_slot(const omen_manifest *m, uint32_t slot) {
-    static const char *const names[] = {[ABSENT] = "absent", [TORN] = "torn", [DAMAGED] = "damaged", [FOREIGN] = "foreign", [NEWER] = "newer", [VALID] = "valid"};
+    static const char *const names[] = {[ABSENT] = "absent", [TORN] = "torn", [DAMAGED] = "damaged", [FOREIGN] = "foreign", [SEALED] = "encrypted", [NEWER] = "newer", [VALID] = "valid"};
     return names[m->verdicts[slot]];
+}
+
+bool omen_manifest_slot_damaged(const omen_manifest *m, uint32_t slot) {
+    verdict v = m->verdicts[slot];
+    return v == DAMAGED || v == FOREIGN || v == SEALED;
 }
 
 uint64_t omen_manifest_generation(const omen_manifest *m) { return m->generation; }
@@ -329,11 +336,21 @@ static omen_status advance(omen_manifest *m, omen_error *err) {
         omen_file_mode mode = m->verdicts[m->slot] == ABSENT ? OMEN_FILE_CREATE : OMEN_FILE_WRITE;
         OMEN_TRY(omen_store_check(s->ops->open(s->ctx, name, mode, &file), "open", name, err));
         m->file = file;
-        OMEN_TRY(omen_store_write(m->st, file, name, 0, m->bytes.data, m->bytes.len, err));
-        if (mode == OMEN_FILE_WRITE) OMEN_TRY(omen_store_check(s->ops->truncate(s->ctx, file, m->bytes.len), "cut", name, err));
-        m->writing = WRITE_SYNC;
+        m->writing = WRITE_SLOT;
+        if (m->verdicts[m->slot] == ABSENT || m->verdicts[m->slot] == VALID || !OMEN_CONTROL(manifest_wipe)) break;
+        OMEN_TRY(omen_store_check(s->ops->truncate(s->ctx, file, 0), "cut", name, err));
+        m->writing = WRITE_WIPE;
         break;
     }
+    case WRITE_WIPE:
+        OMEN_TRY(omen_store_check(s->ops->sync(s->ctx, m->file), "sync", name, err));
+        m->writing = WRITE_SLOT;
+        break;
+    case WRITE_SLOT:
+        OMEN_TRY(omen_store_write(m->st, m->file, name, 0, m->bytes.data, m->bytes.len, err));
+        if (m->verdicts[m->slot] != ABSENT) OMEN_TRY(omen_store_check(s->ops->truncate(s->ctx, m->file, m->bytes.len), "cut", name, err));
+        m->writing = WRITE_SYNC;
+        break;
     case WRITE_SYNC:
         if (OMEN_CONTROL(manifest_sync)) OMEN_TRY(omen_store_check(s->ops->sync(s->ctx, m->file), "sync", name, err));
         close_file(m);

@@ -22,8 +22,10 @@ omen_status omen_manifest_settle(omen_manifest *m, omen_error *err);
 /* Writes the next generation into the older slot and syncs file and directory: sync_dir first (segments and logs created before must be found), then the
  * slot, its sync, and for a slot file just created sync_dir again. Step: repeat on PENDING with the same payload. A failure poisons: OMEN_ERR_POISONED later. */
 omen_status omen_manifest_write(omen_manifest *m, const void *payload, size_t len, omen_error *err);
-/* What a slot was when it was read: "absent", "torn", "damaged", "foreign", "newer" or "valid". */
+/* What a slot was when it was read: "absent", "torn", "damaged", "foreign", "encrypted", "newer" or "valid". */
 const char *omen_manifest_slot(const omen_manifest *m, uint32_t slot);
+/* A slot that is neither a manifest nor absent, and does not look like a write that was cut off. */
+bool omen_manifest_slot_damaged(const omen_manifest *m, uint32_t slot);
 /* A manifest where both slots are lost, to write the first generation anew over what is there. there[i]: slot i has a file. OMEN_ERR_MEMORY. */
 omen_status omen_manifest_anew(omen_store *st, const bool there[2], omen_manifest **out, omen_error *err);
 void omen_manifest_close(omen_manifest *m);

@@ -291,6 +291,53 @@ TEST(logs_and_manifests) {
     fault_storage_free(image);
 }
 
+static unsigned warned;
+static void count_warnings(void *ctx, omen_log_level level, const char *line, size_t len) {
+    (void)ctx, (void)len;
+    warned += level == OMEN_LOG_WARN && strstr(line, "manifest-0 is ") != NULL;
+}
+
+/* One slot is enough to open; that the other one is no manifest is said, whatever lies there. */
+TEST(a_damaged_slot_beside_a_valid_one_is_told) {
+    static const char *const heads[] = {"OMENMNF0", "OMENSEAL", "SQLite format 3"};
+    fault_host *h = fault_host_new(1);
+    omen_db *db;
+    omen_collection *c;
+    CHECK_OK(open_things(h, &db, &c));
+    put(c, 0, 20);
+    omen_collection_close(c);
+    CHECK_OK(omen_close(db)); /* the proof is the second generation: manifest-0 */
+    for (size_t i = 0; i <= OMEN_ARRAY_LEN(heads); i++) {
+        fault_host *other = fault_host_new(1);
+        fault_storage *copy = fault_storage_clone(fault_host_image(h, "db"));
+        size_t len;
+        uint8_t bytes[4096];
+        const uint8_t *data = fault_storage_data(copy, "manifest-0", &len);
+        REQUIRE(CHECK(data != NULL && len <= sizeof bytes));
+        memcpy(bytes, data, len);
+        if (i < OMEN_ARRAY_LEN(heads)) memcpy(bytes, heads[i], strlen(heads[i]));
+        fault_storage_put(copy, "manifest-0", bytes, len);
+        fault_host_set_image(other, "db", copy);
+        other->host.log = count_warnings;
+        omen_options o = options_of(other);
+        omen_report *r = NULL;
+        CHECK_OK(omen_check_path("db", &o, &r));
+        CHECK_EQ_UINT(omen_report_damage(r), i < OMEN_ARRAY_LEN(heads));
+        omen_report_free(r);
+        warned = 0;
+        CHECK_OK(open_things(other, &db, &c));
+        CHECK_EQ_UINT(warned, i < OMEN_ARRAY_LEN(heads));
+        uint64_t count = 0;
+        CHECK_OK(omen_count(c, &count));
+        CHECK_EQ_UINT(count, 20);
+        omen_collection_close(c);
+        CHECK_OK(omen_close(db));
+        CHECK_EQ_UINT(fault_host_bytes(other), 0);
+        fault_host_free(other);
+    }
+    fault_host_free(h);
+}
+
 TEST(a_lost_manifest_is_made_again_from_the_first_logs) {
     fault_host *h = fault_host_new(1);
     omen_options o = options_of(h);
