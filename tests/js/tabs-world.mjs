@@ -215,6 +215,8 @@ export class Disk {
   holder;
   full = false;
   gone = false;
+  /** The engine that writes next stops after it has written. */
+  trap = false;
   /** Negative control: the fence is off, and how often it would have held. */
   unfenced = false;
   trespasses = 0;
@@ -252,7 +254,7 @@ export class FakeEngine {
   call(request, signal) {
     const { json } = decodeRequest(request);
     const { world } = this.process;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const finish = (response) => {
         if (!this.#pending.delete(finish)) return;
         resolve(response);
@@ -285,6 +287,11 @@ export class FakeEngine {
             }
             if (disk.holder !== handle && !disk.unfenced) throw new Error("two have the disk open");
             disk.written.push(json.number);
+            if (disk.trap) {
+              disk.trap = false;
+              this.#pending.delete(finish);
+              return reject(new Error("unreachable"));
+            }
             answer({ count: 1 });
           });
         }

@@ -321,6 +321,53 @@ test("what an owner acknowledged before it was durable, and lost: the next sync 
   await settled(world, guests[0].call({ op: "sync", db: 1 }));
 });
 
+test("a write of a guest whose engine stopped has an unknown outcome, and is not made again", async () => {
+  const { world, disk, guests } = await openTabs(3);
+  disk.trap = true;
+  await settled(world, Promise.all([guests[0].write(1), guests[1].read([], [])]));
+  assert.deepEqual(guests[0].unknown, [1, "OMEN_ERR_OUTCOME_UNKNOWN"]);
+  assert.deepEqual(disk.written, [1]);
+  await settled(world, guests[0].write(2));
+  assert.deepEqual(guests[0].acknowledged, [2]);
+  assert.deepEqual(disk.written, [1, 2]);
+});
+
+test("who takes the place of an owner that stands still, and stands still itself, loses it in turn", async () => {
+  const { world, disk, owner, guests } = await openTabs(2);
+  let again = false;
+  const thief = new Tab(world, disk, {
+    open() {
+      again = true;
+      thief.process.freeze();
+      return new Promise(() => {});
+    },
+  });
+  await settled(world, thief.opened);
+  owner.process.freeze();
+  void thief.write(1);
+  await world.run(5000, () => again);
+  assert.ok(again, "the thief has taken the place");
+  for (let i = 0; i < 20 && guests[0].acknowledged.length === 0; i++) {
+    await settled(world, guests[0].write(100 + i));
+    await world.run(500);
+  }
+  assert.equal(guests[0].acknowledged.length, 1);
+  assert.equal(guests[0].member.info.role, "owner");
+});
+
+test("an owner that stood still and was not missed is not robbed by who comes later", async () => {
+  const { world, disk, owner } = await openTabs(2);
+  owner.process.freeze();
+  await world.run(1000);
+  owner.process.thaw();
+  await world.run(1000);
+  const late = new Tab(world, disk);
+  await settled(world, late.opened);
+  assert.equal(late.state, "open");
+  assert.equal(late.member.info.role, "guest");
+  assert.equal(owner.member.info.role, "owner");
+});
+
 test("a tab that wants more than the owner's durability is given it", async () => {
   const world = new World(random(undefined, 5));
   const disk = new Disk(true);

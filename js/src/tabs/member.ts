@@ -721,10 +721,10 @@ export class Member {
     for (const guest of this.#guests) guest.bye();
     const owner = this.#owner;
     this.#owner = undefined;
+    owner?.end(kept);
     await this.#opened?.engine.close().catch(() => undefined);
     // What is being opened would be the younger writer than whoever has the lock next: it is closed first.
     if (this.#opening !== undefined) await Promise.race([this.#begun, this.#pause(this.#settings.timeout)]);
-    owner?.end(kept);
     await this.#release(this.#lock);
     this.#channel?.close();
     this.#own?.close();

@@ -133,6 +133,8 @@ export class Owner implements Line {
     let stop: () => void;
     await Promise.race([settled, new Promise<void>((done) => (stop = this.#host.later(patience, done)))]);
     stop!();
+    // What still runs is cut off by what comes next: whatever it answers then, nobody knows.
+    if (this.#running.size > 0) this.#abandoned = this.#unsure = true;
   }
 
   /** Ends the term. What was begun and is not answered has no known outcome. `kept`: what was acknowledged is durable, whatever its durability. */
