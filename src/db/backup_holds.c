@@ -48,7 +48,8 @@ static omen_status view_open(void *ctx, const char *name, omen_file_mode mode, o
         omen_backup_file f = omen_backup_file_at(r, i);
         if (f.number == number) inside = omen_backup_data_name(&f.hash);
     }
-    return inside.text[0] == '\0' ? OMEN_ERR_NOT_FOUND : st->ops->open(st->ctx, inside.text, OMEN_FILE_READ, out);
+    omen_status s = inside.text[0] == '\0' ? OMEN_ERR_NOT_FOUND : st->ops->open(st->ctx, inside.text, OMEN_FILE_READ, out);
+    return s == OMEN_ERR_NOT_FOUND ? OMEN_ERR_CORRUPT : s; /* the record names it */
 }
 
 static const omen_storage *inner(void *ctx) { return &((omen_holds *)ctx)->t->backups.store.storage; }

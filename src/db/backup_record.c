@@ -177,7 +177,7 @@ void omen_transfer_close_file(omen_transfer *t) {
     t->file = NULL;
 }
 
-static omen_status read_record(omen_transfer *t, omen_backup_record *r, omen_error *err) {
+static omen_status read_bytes(omen_transfer *t, omen_backup_record *r, omen_error *err) {
     const omen_storage *st = &t->backups.store.storage;
     omen_long_name name = omen_backup_name(r->number);
     uint64_t size;
@@ -188,8 +188,16 @@ static omen_status read_record(omen_transfer *t, omen_backup_record *r, omen_err
         OMEN_TRY(omen_store_read(&t->backups.store, t->file, name.text, 0, r->raw.data, (size_t)size, err));
         r->raw.len = (size_t)size;
     }
+    return OMEN_OK;
+}
+
+static omen_status read_record(omen_transfer *t, omen_backup_record *r, omen_error *err) {
+    omen_status s = read_bytes(t, r, err);
+    if (s != OMEN_OK && s != OMEN_ERR_CORRUPT) return s;
     omen_transfer_close_file(t);
-    return omen_backup_record_read(r) == OMEN_OK ? OMEN_OK : omen_fail(err, OMEN_ERR_MEMORY, "out of memory for %s", name.text);
+    r->verdict = OMEN_BACKUP_DAMAGED; /* a storage with checksums of its own says so itself */
+    if (s == OMEN_OK && omen_backup_record_read(r) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for %s", omen_backup_name(r->number).text);
+    return OMEN_OK;
 }
 
 omen_status omen_transfer_read_records(omen_transfer *t, bool *done, omen_error *err) {

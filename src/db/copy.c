@@ -169,6 +169,10 @@ static omen_status judge(omen_copy *c, omen_error *err) {
         c->phase = OMEN_COPY_SOURCE;
         return OMEN_OK;
     }
+    if (s == OMEN_ERR_CORRUPT) { /* a storage with checksums of its own says so itself */
+        c->phase = OMEN_COPY_REMOVE;
+        return OMEN_OK;
+    }
     OMEN_TRY(omen_store_check(s, "open", c->name.text, err));
     c->out = f;
     OMEN_TRY(omen_store_check(c->to->storage.ops->size(c->to->storage.ctx, f, &size), "measure", c->name.text, err));
@@ -192,11 +196,12 @@ static omen_status read_target(omen_copy *c, uint64_t *moved, bool *end, omen_er
 }
 
 static omen_status judge_read(omen_copy *c, uint64_t *moved, omen_error *err) {
-    bool end;
-    OMEN_TRY(read_target(c, moved, &end, err));
+    bool end = true;
+    omen_status s = read_target(c, moved, &end, err);
+    if (s != OMEN_OK && s != OMEN_ERR_CORRUPT) return s;
     if (!end) return OMEN_OK;
     close_file(c->to, &c->out);
-    c->phase = hash_right(c) ? OMEN_COPY_JUDGE_OPEN : OMEN_COPY_REMOVE;
+    c->phase = s == OMEN_OK && hash_right(c) ? OMEN_COPY_JUDGE_OPEN : OMEN_COPY_REMOVE;
     return OMEN_OK;
 }
 

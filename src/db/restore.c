@@ -3,11 +3,9 @@
 
 static const char mark_name[] = "unfinished";
 
-
 static size_t name_count(const omen_transfer *t) { return t->place.names.len / sizeof(omen_long_name); }
 static const char *name_at(const omen_transfer *t, size_t i) { return ((const omen_long_name *)(const void *)t->place.names.data)[i].text; }
 
-/* The file with number i, or that log. */
 static omen_long_name short_name(omen_file_name n) {
     omen_long_name l = {{0}};
     memcpy(l.text, n.text, sizeof n.text);

@@ -316,6 +316,10 @@ TEST(backups_tell_what_they_hold) {
     CHECK_STATUS(omen_backup_holds("backups", OMEN_STR("c"), &kept, 1, &o, text, sizeof text, NULL), OMEN_OK);
     CHECK_EQ_INT(holds_of(text, 2), -1);
     CHECK_EQ_INT(holds_of(text, 3), 1);
+    fault_storage_delete(fs, "blog-0000000000000002");
+    CHECK_STATUS(omen_backup_holds("backups", OMEN_STR("c"), &kept, 1, &o, text, sizeof text, NULL), OMEN_OK);
+    CHECK_EQ_INT(holds_of(text, 2), -1);
+    CHECK_EQ_INT(holds_of(text, 3), 1);
     CHECK_STORAGE(fs);
     omen_transfer_report r;
     CHECK_STATUS(omen_backup_remove("backups", 2, &o, &r), OMEN_OK);
