@@ -23,6 +23,7 @@ static const control controls[] = {
     {"manifest_sync_named", "crash.course_crash", "courses"},
     {"manifest_settle", "simulation.simulation", "seeds"},
     {"manifest_sync", "crash.store_crash", "of_a_manifest"},
+    {"manifest_wipe", "unit.store.manifest", "given_up"},
     {"manifest_sync_dir", "crash.store_crash", "of_a_manifest"},
     {"commit_waits", "crash.course_crash", "courses"},
     /* order */
