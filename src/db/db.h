@@ -101,6 +101,7 @@ struct omen_db {
     uint64_t active_first_epoch;
     uint64_t active_records;  /* records in the active generation's tables */
     uint32_t next_collection_id;
+    _Atomic uint64_t schema_lsn; /* of the last change of the collections; set before a version shows it */
     _Atomic bool poisoned;
     omen_error poison;        /* why */
     _Atomic uint64_t unsynced_since_ns; /* when the oldest unsynced write was made; 0: none */

@@ -288,6 +288,7 @@ static omen_status write_manifest(omen_job *job, omen_error *err) {
         omen_lock_take(&db->version_lock);
         omen_db_version *next = build(job, db->current);
         job->orphans = db->orphans.len / sizeof(omen_orphan);
+        job->schema_lsn = atomic_load(&db->schema_lsn);
         omen_lock_drop(&db->version_lock);
         if (next == NULL) return out_of_memory(err);
         omen_status s = omen_manifest_encode(db, next, flush ? job->frozen.last_epoch + 1 : db->log_first_epoch,
@@ -295,6 +296,8 @@ static omen_status write_manifest(omen_job *job, omen_error *err) {
         omen_version_unref(next, NULL);
         OMEN_TRY(s);
     }
+    /* A collection that was created or dropped since the last sync never outlives what was written before it. */
+    OMEN_TRY(omen_sync_step(db, job->schema_lsn, err));
     OMEN_TRY(omen_manifest_write(db->manifest, job->payload.data, job->payload.len, err));
     job->stage = OMEN_STAGE_INSTALL;
     return OMEN_OK;

@@ -74,6 +74,7 @@ struct omen_job {
     /* of MANIFEST and REMOVE */
     size_t orphans;             /* parts of dropped collections that this manifest no longer names */
     omen_buf payload;
+    uint64_t schema_lsn;        /* the collections are those of then */
     uint64_t file;              /* epoch being removed */
     omen_buf removing;          /* u64 numbers of segment files */
     size_t removed;

@@ -309,6 +309,7 @@ static omen_status append_schema(omen_write_op *op, uint32_t action, uint32_t id
     omen_buf_deinit(&payload);
     if (s != OMEN_OK) return s;
     db->active_records++;
+    atomic_store(&db->schema_lsn, db->next_lsn);
     return logged(op, db->next_lsn, err);
 }
 

@@ -164,23 +164,9 @@ static void lose_again(fault_storage *image, const course_options *options, uint
 
 typedef struct run { course *x; const uint64_t *hashes; uint64_t seed, every; } run;
 
-/* A manifest names the collections that there are when it is written: a creation or a drop that is not acknowledged yet may survive alone, without the writes before it. */
-static bool survived_alone(const run *r, uint64_t state, size_t at, size_t to) {
-    for (size_t k = at + 1; k <= to; k++) {
-        course_state s = r->x->states[at];
-        if (s.there[1] == r->x->states[k].there[1]) continue;
-        s.there[1] = r->x->states[k].there[1];
-        memset(s.records[1], 0, sizeof s.records[1]);
-        if (state_hash(&s) == state) return true;
-    }
-    return false;
-}
-
 static bool allowed(const run *r, uint64_t state, size_t from, size_t to) {
     for (size_t i = to + 1; i-- > from;)
         if (r->hashes[i] == state) return true;
-    for (size_t i = to + 1; i-- > from;)
-        if (survived_alone(r, state, i, to)) return true;
     return false;
 }
 
