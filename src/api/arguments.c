@@ -278,3 +278,13 @@ omen_status omen_args_include(const omen_json_val *list, uint32_t *out, omen_err
     }
     return OMEN_OK;
 }
+
+omen_status omen_args_keys(const omen_request *r, uint32_t part, omen_encryption *out, omen_error *err) {
+    omen_part_view keys;
+    OMEN_TRY(omen_request_part(r, part, &keys, err));
+    size_t n = keys.len / sizeof(omen_encryption_key);
+    if (n < 1 || n > 17 || keys.len % sizeof(omen_encryption_key) != 0) return omen_fail(err, OMEN_ERR_INVALID, "keys are 1 to 17 times 64 bytes");
+    const omen_encryption_key *all = (const omen_encryption_key *)(const void *)keys.data;
+    *out = (omen_encryption){.struct_size = sizeof *out, .previous_count = (uint32_t)n - 1, .key = all[0], .previous = all + 1};
+    return OMEN_OK;
+}

@@ -3,6 +3,7 @@
 #define OMEN_API_ARGUMENTS_H
 
 #include "api/api.h"
+#include "api/message.h"
 #include "base/json.h"
 
 /* "options" of "open", over what *out has; NULL: none. `id` holds the database's id, which *out then points to. OMEN_ERR_INVALID. */
@@ -23,5 +24,8 @@ omen_status omen_args_effort(const omen_json_val *root, omen_query *q, omen_erro
 
 /* OMEN_INCLUDE_* of a list of names; nothing of NULL. OMEN_ERR_INVALID. */
 omen_status omen_args_include(const omen_json_val *list, uint32_t *out, omen_error *err);
+
+/* A part with 1 to 17 keys of 64 bytes (omen_encryption_key), the one of new files first. *out borrows the others from the request. OMEN_ERR_INVALID. */
+omen_status omen_args_keys(const omen_request *r, uint32_t part, omen_encryption *out, omen_error *err);
 
 #endif

@@ -40,6 +40,7 @@ struct omen_call {
     omen_task *task; /* entered */
     omen_storage storage;
     omen_encryption encryption; /* its keys lie in the request */
+    bool secret;                /* there are keys in the request */
 };
 
 struct op_row {
@@ -73,14 +74,9 @@ static omen_status no_step(omen_call *c) {
 
 /* ---- open ---- */
 
-/* Part 0: keys of 64 bytes (omen_encryption_key), the one of new files first. */
 static omen_status take_keys(omen_call *c, omen_options *o) {
-    omen_part_view keys;
-    OMEN_TRY(omen_request_part(&c->request, 0, &keys, &c->err));
-    size_t n = keys.len / sizeof(omen_encryption_key);
-    if (n < 1 || n > 17 || keys.len % sizeof(omen_encryption_key) != 0) return omen_fail(&c->err, OMEN_ERR_INVALID, "keys are 1 to 17 times 64 bytes");
-    const omen_encryption_key *all = (const omen_encryption_key *)(const void *)keys.data;
-    c->encryption = (omen_encryption){.struct_size = sizeof c->encryption, .previous_count = (uint32_t)n - 1, .key = all[0], .previous = all + 1};
+    c->secret = true;
+    OMEN_TRY(omen_args_keys(&c->request, 0, &c->encryption, &c->err));
     o->encryption = &c->encryption;
     return OMEN_OK;
 }
@@ -544,6 +540,7 @@ static omen_status begin_report(omen_call *c) {
 /* ---- tasks ---- */
 
 static omen_status begin_transfer(omen_call *c) {
+    c->secret = true;
     OMEN_TRY(omen_later(&c->err));
     if (omen_request_has(&c->request, "db")) OMEN_TRY(begin_db(c));
     return omen_task_transfer(c->engine, &c->request, c->db_handle, c->db, &c->task_handle, &c->err);
@@ -686,7 +683,7 @@ void omen_call_free(omen_call *c) {
     omen_buf_deinit(&c->response);
     omen_buf_deinit(&c->json);
     omen_buf_deinit(&c->text);
-    if (c->encryption.struct_size != 0) {
+    if (c->secret) {
         memset(c->bytes, 0, c->len);
         memset(&c->encryption, 0, sizeof c->encryption);
         __asm__ __volatile__("" : : "r"(c->bytes), "r"(c) : "memory"); /* the keys are gone, whatever a compiler thinks of that */

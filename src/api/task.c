@@ -1,6 +1,8 @@
 /* task.c - see task.h. */
 #include "api/task.h"
 
+#include "api/arguments.h"
+
 static omen_task_slot *slot_of(omen_engine *e, uint32_t handle) {
     omen_task_slot *s = (omen_task_slot *)(void *)e->tasks.data;
     for (size_t i = 0; i < e->tasks.len / sizeof *s; i++)
@@ -92,15 +94,24 @@ void omen_task_leave(omen_engine *e, uint32_t handle) {
 }
 
 omen_status omen_task_end(omen_engine *e, const omen_request *r, omen_error *err) {
-    omen_task *gone = NULL;
-    uint32_t handle;
+    omen_db *db;
+    omen_error closing;
+    uint32_t handle, of = 0;
     OMEN_TRY(handle_of(r, &handle, err));
     omen_lock_take(&e->lock);
     omen_task_slot *s = slot_of(e, handle);
+    bool idle = s != NULL && !s->task->busy;
     if (s != NULL) s->task->ended = true;
-    if (s != NULL && !s->task->busy) gone = cut(e, s);
+    if (idle) {
+        s->task->busy = true;
+        of = s->db;
+    }
     omen_lock_drop(&e->lock);
-    if (gone != NULL) free_task(e, gone);
+    if (!idle) return OMEN_OK; /* whoever steps it frees it */
+    /* The database stays until it is freed; one that is being closed ends its tasks by itself. */
+    if (of != 0 && omen_engine_enter(e, of, &db, &closing) != OMEN_OK) return OMEN_OK;
+    omen_task_leave(e, handle);
+    if (of != 0) omen_engine_leave(e, of);
     return OMEN_OK;
 }
 
@@ -128,16 +139,6 @@ typedef struct place {
     omen_encryption key;
 } place;
 
-static omen_status read_key(const omen_request *r, uint64_t part, omen_encryption *out, omen_error *err) {
-    omen_part_view keys;
-    OMEN_TRY(omen_request_part(r, (uint32_t)part, &keys, err));
-    size_t n = keys.len / sizeof(omen_encryption_key);
-    if (n < 1 || n > 17 || keys.len % sizeof(omen_encryption_key) != 0) return omen_fail(err, OMEN_ERR_INVALID, "keys are 1 to 17 times 64 bytes");
-    const omen_encryption_key *all = (const omen_encryption_key *)(const void *)keys.data;
-    *out = (omen_encryption){.struct_size = sizeof *out, .previous_count = (uint32_t)n - 1, .key = all[0], .previous = all + 1};
-    return OMEN_OK;
-}
-
 /* {"path"} or {"slot"}, and "keys": the part that has them. */
 static omen_status read_place(omen_engine *e, const omen_request *r, const char *name, place *out, omen_error *err) {
     const omen_json_val *v = omen_json_get(r->root, name), *slot, *keys;
@@ -161,7 +162,7 @@ static omen_status read_place(omen_engine *e, const omen_request *r, const char 
     }
     if (keys == NULL || omen_json_is_null(keys)) return OMEN_OK;
     if (!omen_json_u64(keys, &n) || n >= OMEN_MESSAGE_PARTS) return omen_fail(err, OMEN_ERR_INVALID, "%s.keys must be the number of a part", name);
-    OMEN_TRY(read_key(r, n, &out->key, err));
+    OMEN_TRY(omen_args_keys(r, (uint32_t)n, &out->key, err));
     out->has_key = true;
     return OMEN_OK;
 }
@@ -201,7 +202,6 @@ omen_status omen_task_transfer(omen_engine *e, const omen_request *r, uint32_t d
     place places[2] = {{0}};
     omen_transfer_args args = {.host = e->host, .db = db};
     omen_status s = take_args(e, r, &args, places, err);
-    bool used[2] = {args.kind != OMEN_TRANSFER_CLONE, args.kind == OMEN_TRANSFER_RESTORE || args.kind == OMEN_TRANSFER_CLONE};
     if (s == OMEN_OK) {
         args.backups_path = places[0].path;
         args.place_path = places[1].path;
@@ -211,7 +211,7 @@ omen_status omen_task_transfer(omen_engine *e, const omen_request *r, uint32_t d
         if (places[1].has_key) args.place_key = &places[1].key;
     }
     for (int i = 0; i < 2; i++)
-        if (places[i].has_storage && (s != OMEN_OK || !used[i])) places[i].storage.ops->release(places[i].storage.ctx);
+        if (places[i].has_storage && s != OMEN_OK) places[i].storage.ops->release(places[i].storage.ctx);
     if (s == OMEN_OK) s = omen_transfer_new(&args, &t, err);
     for (int i = 0; i < 2; i++) omen_free(&e->mem, places[i].path, places[i].path_bytes);
     memset(places, 0, sizeof places);

@@ -14,6 +14,17 @@ static void release(const omen_storage *s) {
     if (s != NULL) s->ops->release(s->ctx);
 }
 
+static bool filled(const omen_transfer_options *o) { return o != NULL && o->struct_size == sizeof *o; }
+
+/* Arguments that make no sense: what was handed over is released. */
+static omen_status refuse(const omen_transfer_options *o) {
+    if (filled(o)) {
+        release(o->backups);
+        release(o->place);
+    }
+    return omen_told(OMEN_ERR_INVALID, NULL);
+}
+
 /* The arguments that the options fill. What they hand over is released when they are refused. */
 static omen_status resolve(const omen_transfer_options *o, omen_db *db, omen_transfer_args *args, omen_error *err) {
     args->host = db != NULL ? db->host : o->host != NULL ? o->host : omen_platform_host();
@@ -56,7 +67,7 @@ static omen_status run(omen_transfer_args *args, const omen_transfer_options *gi
     omen_transfer_options none;
     omen_transfer *t = NULL;
     omen_transfer_options_init(&none);
-    if (given != NULL && given->struct_size != sizeof *given)
+    if (given != NULL && !filled(given))
         return omen_told(omen_fail(&err, OMEN_ERR_INVALID, "the options were not filled by omen_transfer_options_init"), &err);
     const omen_transfer_options *o = given == NULL ? &none : given;
     omen_status s = resolve(o, db, args, &err);
@@ -76,30 +87,31 @@ static omen_status run(omen_transfer_args *args, const omen_transfer_options *gi
 
 omen_status omen_backup(omen_db *db, const char *backups, const omen_transfer_options *options, omen_transfer_report *report) {
     omen_transfer_args args = {.kind = OMEN_TRANSFER_BACKUP, .backups_path = backups};
-    if (db == NULL) return omen_told(OMEN_ERR_INVALID, NULL);
+    if (db == NULL) return refuse(options);
     return run(&args, options, db, report, NULL, 0, NULL);
 }
 
 omen_status omen_backup_list(const char *backups, const omen_transfer_options *options, char *buf, size_t cap, size_t *needed) {
     omen_transfer_args args = {.kind = OMEN_TRANSFER_LIST, .backups_path = backups};
-    if (buf == NULL && cap != 0) return omen_told(OMEN_ERR_INVALID, NULL);
+    if (buf == NULL && cap != 0) return refuse(options);
     return run(&args, options, NULL, NULL, buf, cap, needed);
 }
 
 omen_status omen_backup_holds(const char *backups, omen_str collection, const omen_id *ids, size_t count, const omen_transfer_options *options, char *buf, size_t cap, size_t *needed) {
     omen_error err = {0};
-    const omen_host *host = options != NULL && options->host != NULL ? options->host : omen_platform_host();
+    const omen_host *host = filled(options) && options->host != NULL ? options->host : omen_platform_host();
     omen_mem mem;
     omen_arena arena;
     omen_rows rows;
-    if ((buf == NULL && cap != 0) || host == NULL) return omen_told(OMEN_ERR_INVALID, NULL);
+    if ((buf == NULL && cap != 0) || host == NULL) return refuse(options);
     omen_mem_init(&mem, host, 0);
     omen_arena_init(&arena, &mem, 4096);
     omen_status s = omen_rows_from_ids(&rows, &arena, ids, count, &err);
     omen_transfer_args args = {.kind = OMEN_TRANSFER_LIST, .backups_path = backups, .collection = collection, .ids = &rows};
-    if (s == OMEN_OK) s = run(&args, options, NULL, NULL, buf, cap, needed);
-    else {
-        if (options != NULL) release(options->backups);
+    if (s == OMEN_OK) {
+        s = run(&args, options, NULL, NULL, buf, cap, needed);
+    } else {
+        (void)refuse(options);
         s = omen_told(s, &err);
     }
     omen_arena_deinit(&arena);
@@ -108,7 +120,7 @@ omen_status omen_backup_holds(const char *backups, omen_str collection, const om
 
 omen_status omen_backup_remove(const char *backups, uint64_t backup, const omen_transfer_options *options, omen_transfer_report *report) {
     omen_transfer_args args = {.kind = OMEN_TRANSFER_REMOVE, .backups_path = backups, .number = backup};
-    if (backup == 0) return omen_told(OMEN_ERR_INVALID, NULL);
+    if (backup == 0) return refuse(options);
     return run(&args, options, NULL, report, NULL, 0, NULL);
 }
 
@@ -119,6 +131,6 @@ omen_status omen_restore(const char *backups, uint64_t backup, const char *path,
 
 omen_status omen_clone(omen_db *db, const char *path, const omen_transfer_options *options, omen_transfer_report *report) {
     omen_transfer_args args = {.kind = OMEN_TRANSFER_CLONE, .place_path = path};
-    if (db == NULL) return omen_told(OMEN_ERR_INVALID, NULL);
+    if (db == NULL) return refuse(options);
     return run(&args, options, db, report, NULL, 0, NULL);
 }

@@ -9,6 +9,8 @@ static omen_status out_of_memory(omen_error *err) { return omen_fail(err, OMEN_E
 omen_status omen_transfer_new(const omen_transfer_args *args, omen_transfer **out, omen_error *err) {
     static const omen_transfer_stage *const stages[] = {omen_backup_stages, omen_restore_stages, omen_clone_stages, omen_list_stages, omen_remove_stages};
     bool backups = args->kind != OMEN_TRANSFER_CLONE, place = args->kind == OMEN_TRANSFER_RESTORE || args->kind == OMEN_TRANSFER_CLONE;
+    if (!backups && args->backups != NULL) args->backups->ops->release(args->backups->ctx);
+    if (!place && args->place != NULL) args->place->ops->release(args->place->ctx);
     omen_transfer *t = args->host->alloc(args->host->ctx, sizeof *t);
     if (t == NULL) {
         if (backups && args->backups != NULL) args->backups->ops->release(args->backups->ctx);

@@ -61,7 +61,7 @@ typedef struct omen_transfer_args {
     const omen_host *host;
     omen_db *db;
     const char *backups_path, *place_path;
-    const omen_storage *backups, *place; /* taken over, also on failure; NULL: the path */
+    const omen_storage *backups, *place; /* taken over, also on failure and where the kind has no use for it; NULL: the path */
     uint64_t number;                     /* RESTORE: 0 is the latest */
     bool verify;                         /* BACKUP: files of earlier backups are read and compared too, and mended; LIST: everything is read */
     const omen_encryption *backups_key, *place_key; /* copied; NULL: files are plain */

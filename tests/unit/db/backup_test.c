@@ -268,6 +268,26 @@ TEST(wrong_places) {
     CHECK_STATUS(omen_backup(twin.db, "backups", NULL, NULL), OMEN_ERR_FOREIGN);
     CHECK(strstr(omen_last_error(), "another database") != NULL);
     script_close(&twin);
+    /* storages that are handed over are released, wanted or not */
+    fault_storage *fs = fault_storage_new(5);
+    const unsigned calls = 7;
+    for (unsigned i = 0; i < calls; i++) {
+        omen_storage one = fault_storage_session(fs), two = fault_storage_session(fs);
+        omen_id bad = {{"", 0}, 0};
+        omen_transfer_options_init(&o);
+        o.host = &c.h->host;
+        o.backups = &one;
+        o.place = &two;
+        if (i == 0) CHECK_STATUS(omen_backup(NULL, NULL, &o, NULL), OMEN_ERR_INVALID);
+        if (i == 1) CHECK_STATUS(omen_backup_list(NULL, &o, NULL, 1, NULL), OMEN_ERR_INVALID);
+        if (i == 2) CHECK_STATUS(omen_backup_list(NULL, &o, NULL, 0, NULL), OMEN_OK);
+        if (i == 3) CHECK_STATUS(omen_backup_remove(NULL, 0, &o, NULL), OMEN_ERR_INVALID);
+        if (i == 4) CHECK_STATUS(omen_backup_holds(NULL, OMEN_STR("c"), &bad, 1, &o, NULL, 0, NULL), OMEN_ERR_ID);
+        if (i == 5) CHECK_STATUS(omen_clone(c.s.db, NULL, &o, NULL), OMEN_OK);
+        if (i == 6) CHECK_STATUS(omen_clone(NULL, NULL, &o, NULL), OMEN_ERR_INVALID);
+        CHECK_EQ_UINT(fault_storage_sessions(fs), 0);
+    }
+    fault_storage_free(fs);
     /* nothing given, options not filled */
     CHECK_STATUS(omen_backup(c.s.db, NULL, NULL, NULL), OMEN_ERR_INVALID);
     CHECK_STATUS(omen_backup(c.s.db, "", NULL, NULL), OMEN_ERR_INVALID);
