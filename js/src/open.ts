@@ -18,6 +18,8 @@ export interface ConnectRequest {
   engine: "auto" | "wasm" | "native";
   create: boolean;
   readOnly: boolean;
+  /** What is there is no database, and tabs do not share it: a place of backups. */
+  apart?: boolean;
   /** As the user gave them. */
   settings: Settings;
   encryption: EncryptionOptions | undefined;

@@ -124,8 +124,8 @@ export async function openPlace(
 ): Promise<OpenedPlace> {
   const { name, storage = await platform.defaultStorage(), encryption } = namedPlace(place, "the place");
   if (engine.kind === "worker") {
-    if (typeof storage !== "string" || engine.maintains === true)
-      throw new OmenError("OMEN_ERR_UNSUPPORTED", "a database that tabs share copies nothing to other storages; open it with an adapter as its storage, which runs where it is opened");
+    if (typeof storage !== "string")
+      throw new OmenError("OMEN_ERR_UNSUPPORTED", 'the database is in a worker, which no adapter of the page reaches; name the storage of the place, such as "opfs", or open the database with an adapter too');
     return { json: { slot: await (engine as WorkerEngine).openStorage(storage, name, { ...flags, encryption }) }, keys: undefined };
   }
   const adapter = await adapterOf(platform, storage);
@@ -201,6 +201,7 @@ export function createTransfers(platform: Platform, adapterOf: (platform: Places
       engine: (settings.engine as ConnectRequest["engine"] | undefined) ?? "auto",
       create: false,
       readOnly,
+      apart: true,
       settings,
       encryption,
       log: quiet,

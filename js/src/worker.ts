@@ -116,6 +116,7 @@ async function answer(message: Exclude<ToWorker, { type: "start" | "abort" | "la
       const make = (await storagesFor(message.encryption))[message.storage];
       if (make === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", `there is no storage "${message.storage}" in the worker`);
       const target = member === undefined ? started() : engineOf(member);
+      await target.released(); // a place that was just used is free again
       const storage = await make().open(message.name, { create: message.create, readOnly: message.readOnly });
       scope.postMessage({ type: "opened", id, slot: target.putStorage(storage) });
       return;

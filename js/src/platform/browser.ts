@@ -61,7 +61,7 @@ const platform: Platform = {
     try {
       engine = new WorkerEngine(worker, await compile(), log, language);
       await engine.started;
-      if (readOnly || storage === "memory") return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly, encryption }) } };
+      if (readOnly || request.apart === true || storage === "memory") return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly, encryption }) } };
       const { settings } = request;
       const slot = await engine.join({
         storage,

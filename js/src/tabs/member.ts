@@ -240,6 +240,10 @@ export class Member {
         return job.answer(encodeError("OMEN_ERR_CLOSED", `the tab that ran it for "${this.#settings.name}" went before it was done; begin it anew`));
       }
     }
+    if (op === "transfer" && line !== this.#owner) {
+      // The place lies open in this tab's engine, which no longer has the database.
+      return job.answer(encodeError("OMEN_ERR_UNSUPPORTED", `another tab holds "${this.#settings.name}" now, and only that one can copy it to another place`));
+    }
     const real = collection === undefined ? undefined : this.#real.get(collection);
     const handles = { db: line.db, ...(real === undefined ? {} : { collection: real }), ...(task === undefined ? {} : { task: task.real }) };
     const request = withHandles(job.request, heading.text, handles);
