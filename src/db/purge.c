@@ -40,6 +40,7 @@ struct omen_purge_op {
     omen_file *open;
     uint64_t at;
     uint8_t *chunk;
+    size_t asked;   /* bytes of a read that pends: it is repeated as it was, however much has been written since */
     size_t carried; /* of the bytes before, so that a trace across two pieces is found */
 };
 
@@ -458,12 +459,11 @@ static omen_status make_filters(omen_purge_op *p, omen_error *err) {
     return OMEN_OK;
 }
 
-/* Reads the next piece of a log. One that is being written is read through the handle that writes it: storages may have one only. */
-static omen_status read_piece(omen_purge_op *p, const char *name, size_t *got, bool *missing, omen_error *err) {
+/* One that is being written is read through the handle that writes it: storages may have one only. */
+static omen_status read_log(omen_purge_op *p, const char *name, size_t room, size_t *got, bool *missing, omen_error *err) {
     omen_db *db = p->db;
     const omen_storage *st = &db->store.storage;
     uint64_t epoch, size;
-    size_t room = CHUNK - p->carried;
     omen_status s = OMEN_PENDING;
     *missing = false;
     if (omen_log_file_parse(name, &epoch)) {
@@ -487,6 +487,13 @@ static omen_status read_piece(omen_purge_op *p, const char *name, size_t *got, b
     *got = (size_t)OMEN_MIN(size > p->at ? size - p->at : 0, room);
     if (*got == 0) return OMEN_OK;
     return omen_store_read(&db->store, p->open, name, p->at, p->chunk + p->carried, *got, err);
+}
+
+/* The next piece of a log; *got 0 at its end. */
+static omen_status read_piece(omen_purge_op *p, const char *name, size_t *got, bool *missing, omen_error *err) {
+    omen_status s = read_log(p, name, p->asked != 0 ? p->asked : CHUNK - p->carried, got, missing, err);
+    p->asked = s == OMEN_PENDING ? *got : 0;
+    return s;
 }
 
 static void next_file(omen_purge_op *p) {
