@@ -63,7 +63,7 @@ static bool take(void *in) {
 
 static void load(void) {
 #ifndef OMEN_NO_ENCRYPTION
-    static const char *const names[] = {"libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so", "libcrypto.3.dylib", "libcrypto.dylib"};
+    static const char *const names[] = {"libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so", "libcrypto.3.dylib", "libcrypto.1.1.dylib"}; /* macOS ends programs that load its own, which has no version */
     void *own = dlopen(NULL, RTLD_NOW); /* the program's own */
     if (own != NULL && take(own)) return;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -1,8 +1,8 @@
 /* proof.c - what a clean close leaves behind.
  *
  * A log ends where its last valid frame ends, and frames name what was durable before them: so nothing in the log itself vouches for its last frames. A
- * byte that changes in them later would look like a write that was cut off by a crash. Therefore a database that promises durability (group, full) and
- * is closed writes its manifest once more, with nothing changed but durable_lsn: recovery that finds fewer records then answers OMEN_ERR_CORRUPT.
+ * byte that changes in them later would look like a write that was cut off by a crash. Therefore a database of any
+ * durability but memory that is closed writes its manifest once more, with nothing changed but durable_lsn: recovery that finds fewer records then answers OMEN_ERR_CORRUPT.
  * The log is not written for it, and commits pay nothing: one small file is written and synced for each life of the database that has written anything.
  *
  * The slot of the manifest in use is not touched. A proof that cannot be written takes nothing away: everything is durable already.

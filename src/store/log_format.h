@@ -37,8 +37,8 @@
  * Otherwise nothing that is lost was ever acknowledged as durable: a torn tail, cut off. A later file that does link to the last
  * frame kept was made by a recovery that had come to the same judgement; reading goes on there.
  *
- * What can be told from a torn tail, and what cannot. Damage is any change of bytes, cut or removal of a log that a crash did not make. Of a database
- * that promises durability (group, full) all of it is detected, and answered with OMEN_ERR_CORRUPT, where it takes away a record
+ * What can be told from a torn tail, and what cannot. Damage is any change of bytes, cut or removal of a log that a crash did not make. All of it
+ * is detected, and answered with OMEN_ERR_CORRUPT, where it takes away a record
  *   - that came before the last sync but one: the frames after it say in durable_lsn that it was durable;
  *   - or before any manifest was written (flush, merge, index): the manifest says what was durable, too;
  *   - or at all, when the database was closed: a close writes that into the manifest (db/proof.c). Then the log may be cut, emptied or
