@@ -21,7 +21,7 @@ OMEN_API const omen_host *omen_host_native(void);
  * OMEN_ERR_UNSUPPORTED: no libcrypto (OpenSSL 1.1 or later); OMEN_ERR_INVALID, _MEMORY. */
 OMEN_API omen_status omen_storage_encrypt(void *ctx, const omen_storage *inner, const omen_encryption *encryption, omen_storage *out);
 
-/* Puts every file of a closed database, in a storage that is not encrypting itself, under encryption->key; `previous` holds the keys it is
+/* Puts every file of a closed database or of a place of backups, in a storage that is not encrypting itself, under encryption->key; `previous` holds the keys it is
  * under now. Data is not written anew. Cut off at any moment it loses nothing: the database opens with the two keys together, and asking again
  * finishes it. *changed (may be NULL): files that were under another key.
  * OMEN_ERR_KEY: a file opens with none of the keys, or is not encrypted. OMEN_ERR_CORRUPT, _IO, _FULL, _READ_ONLY, _UNSUPPORTED, _INVALID, _MEMORY. */

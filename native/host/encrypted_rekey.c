@@ -1,4 +1,4 @@
-/* encrypted_rekey.c - puts a database's files under another key without writing their data anew.
+/* encrypted_rekey.c - puts a database's files, or those of a place of backups, under another key without writing their data anew.
  *
  * A file's data key stays; it is sealed with the new key in the header slot that does not count, and when that is durable, in the other one
  * too: so at every moment one slot at least is whole and opens with the old key or the new, and in the end neither opens with the old one.
@@ -19,10 +19,16 @@ typedef struct names {
     bool failed;
 } names;
 
+/* Names of databases, and of places of backups (src/db/backup.h). */
+static bool ours(const char *name) {
+    size_t n = strlen(name);
+    return strncmp(name, "manifest-", 9) == 0 || strncmp(name, "log-", 4) == 0 || strncmp(name, "seg-", 4) == 0 || (strncmp(name, "data-", 5) == 0 && n == 37) ||
+           (strncmp(name, "blog-", 5) == 0 && n == 21) || (strncmp(name, "backup-", 7) == 0 && n == 23);
+}
+
 static void note(void *arg, const char *name) {
     names *n = arg;
-    bool ours = strncmp(name, "manifest-", 9) == 0 || strncmp(name, "log-", 4) == 0 || strncmp(name, "seg-", 4) == 0;
-    if (!ours || strlen(name) > 63 || n->failed) return;
+    if (!ours(name) || strlen(name) > 63 || n->failed) return;
     if (n->count == n->capacity) {
         size_t capacity = n->capacity * 2 + 16;
         char (*more)[64] = n->host->resize(n->host->ctx, n->all, n->capacity * sizeof *more, capacity * sizeof *more);

@@ -61,4 +61,32 @@ TEST(damage_is_found_and_mended) {
     fault_host_free(h);
 }
 
+TEST(keys_of_backups_are_changed) {
+    if (!omen_gcm_available()) TEST_SKIP("no libcrypto");
+    fault_host *h = fault_host_new(4);
+    script s;
+    script_state state = {0};
+    uint64_t changed = 0;
+    encrypt_host(h, encryption_of(5));
+    CHECK_STATUS(script_open(&s, h, OMEN_DURABILITY_GROUP, true), OMEN_OK);
+    for (unsigned i = 0; i < 40; i++) CHECK_STATUS(script_step(&s, i, &state), OMEN_OK);
+    CHECK_STATUS(omen_backup(s.db, "backups", NULL, NULL), OMEN_OK);
+    script_close(&s);
+    fault_storage *image = fault_host_image(h, "backups");
+    const omen_encryption old = encryption_of(5);
+    omen_encryption new = encryption_of(6);
+    new.previous = &old.key;
+    new.previous_count = 1;
+    omen_storage inner = fault_storage_session(image);
+    CHECK_STATUS(omen_storage_rekey_on(&h->host, &inner, &new, &changed), OMEN_OK);
+    inner.ops->release(inner.ctx);
+    CHECK_EQ_UINT(changed, fault_storage_count(image));
+    CHECK_STATUS(list(h), OMEN_ERR_KEY);
+    encrypt_host(h, encryption_of(6));
+    CHECK_STATUS(list(h), OMEN_OK);
+    CHECK(strstr(text, "\"state\":\"complete\"") != NULL);
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+}
+
 TEST_MAIN()
