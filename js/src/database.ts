@@ -194,7 +194,7 @@ export class Database {
     return { ...place, persisted: persisted === true, usageBytes: estimate?.usage, quotaBytes: estimate?.quota };
   }
 
-  /** Waits until what was written is durable, then lets go of the storage. Calling it again is fine. */
+  /** Waits until what was written is durable (not at durability `"memory"`), then lets go of the storage. Calling it again is fine. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

@@ -321,6 +321,24 @@ test("what an owner acknowledged before it was durable, and lost: the next sync 
   await settled(world, guests[0].call({ op: "sync", db: 1 }));
 });
 
+test("guests hear of acknowledged writes that their owner left undone, however it went, and of none that it kept", async () => {
+  for (const [durability, leave, lost] of [
+    ["memory", "close", true],
+    ["os", "close", false],
+    ["os", "freeze", true],
+  ]) {
+    const { world, owner, guests } = await openTabs(2, { settings: { durability } });
+    await settled(world, guests[0].write(1));
+    if (leave === "close") await settled(world, owner.call({ op: "close", db: 1 }));
+    else owner.process.freeze();
+    await settled(world, guests[0].read([], []));
+    const sync = settled(world, guests[0].call({ op: "sync", db: 1 }));
+    if (lost) await assert.rejects(sync, { code: "OMEN_ERR_OUTCOME_UNKNOWN" }, `${durability} ${leave}`);
+    else await sync;
+    await settled(world, guests[0].call({ op: "sync", db: 1 }));
+  }
+});
+
 test("a write of a guest whose engine stopped has an unknown outcome, and is not made again", async () => {
   const { world, disk, guests } = await openTabs(3);
   disk.trap = true;

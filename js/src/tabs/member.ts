@@ -705,13 +705,23 @@ export class Member {
     const owner = this.#owner;
     const opened = this.#opened;
     let response: Uint8Array = encodeResponse(0, {});
+    let kept = false;
     if (owner !== undefined && opened !== undefined) {
       await owner.finish(Math.max(0, until - this.#host.now()));
-      if (this.#owner === owner) {
-        response = await opened.engine.call(encodeRequest({ op: "close", db: opened.db })).catch((error: unknown) => encodeError("OMEN_ERR_INTERNAL", String(error)));
-      }
-    } else if (this.#missed !== undefined) response = encodeError(this.#missed.code, this.#missed.detail);
-    await this.#leave(owner !== undefined && statusOf(response) === 0);
+      // Undefined when it was robbed meanwhile: then there is nothing left to close.
+      const last = async (op: string): Promise<Uint8Array | undefined> => {
+        if (this.#owner !== owner) return undefined;
+        const answer = await opened.engine.call(encodeRequest({ op, db: opened.db })).catch((error: unknown) => encodeError("OMEN_ERR_INTERNAL", String(error)));
+        return this.#owner === owner ? answer : undefined;
+      };
+      // At "memory" closing makes nothing durable, and of a handle that failed once it is no failure.
+      const synced = owner.durability > rankOf("memory") ? await last("sync") : undefined;
+      const closed = await last("close");
+      kept = synced !== undefined && statusOf(synced) === 0 && closed !== undefined && statusOf(closed) === 0;
+      if (closed !== undefined) response = closed;
+    }
+    if (this.#owner === undefined && this.#missed !== undefined) response = encodeError(this.#missed.code, this.#missed.detail);
+    await this.#leave(kept);
     return response;
   }
 
