@@ -85,7 +85,7 @@ for (const dimensions of [0, -1, 1.5, 65_536, "2", undefined]) {
   refused(`${dimensions} dimensions`, "OMEN_ERR_INVALID", /dimensions of vector field "vector" is .*; it must be an integer from 1 to 65,535/, () => db.collection("new", { vector: { dimensions } }));
 }
 refused("an unknown metric", "OMEN_ERR_INVALID", /must be "l2", "ip", "cosine" or "hamming"/, () => db.collection("new", { vector: { dimensions: 2, metric: "manhattan" } }));
-refused("an unknown key of a schema", "OMEN_ERR_INVALID", /there are vector, vectors, text, sparse and ttl/, () => db.collection("new", { vektor: { dimensions: 2 } }));
+refused("an unknown key of a schema", "OMEN_ERR_INVALID", /there are vector, vectors, text, sparse, multi and ttl/, () => db.collection("new", { vektor: { dimensions: 2 } }));
 refused("an unknown key of a vector field", "OMEN_ERR_INVALID", /no option "element"; there are dimensions, metric, type and index/, () => db.collection("new", { vector: { dimensions: 2, element: "f32" } }));
 refused("malformed JSON", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: ['{"a": }'] }));
 refused("JSON that is no object", "OMEN_ERR_JSON", /./, () => c.upsert({ ids: [1], vectors: new Float32Array(2), documents: ["[1]"] }));

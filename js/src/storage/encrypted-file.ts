@@ -214,7 +214,7 @@ export class Content {
     if (cipher!.sealParts !== undefined && this.tail === undefined) {
       record.plain = undefined;
       // A large page is written as it comes, which is cheaper than to copy it.
-      const isLarge = pagesOf(record) === 1 && length >= LARGE;
+      const isLarge = plain !== undefined && pagesOf(record) === 1 && length >= LARGE;
       const bytes = new Uint8Array(isLarge ? RECORD : recordSize(record));
       putRecord(record, fileId, bytes);
       for (let k = 0; k < pagesOf(record); k++) {
