@@ -1,17 +1,16 @@
 /**
- * One opened database among the tabs (protocol.ts): it has its calls done by the owner, in this tab or another, and takes the owner's place when that is
- * gone. Calls are kept in the order they were made until they are begun. One that was begun and whose owner went is made again when that changes nothing
- * (requests.ts); of a write, nobody knows, and it says so.
+ * One opened database among the tabs (protocol.ts): it has its calls (calls.ts) done by the owner, in this tab or another, and takes the owner's place when
+ * that is gone.
  */
-import { onAbort } from "../abort.js";
 import type { Engine } from "../engine/engine.js";
 import { OmenError, asOmenError } from "../errors.js";
 import { decodeResponse, encodeError, encodeRequest, encodeResponse, statusOf } from "../wire.js";
+import { Calls } from "./calls.js";
 import { GuestLine } from "./guest.js";
 import { takeLock, type Channel, type HeldLock, type Locks, type TabsHost } from "./host.js";
 import { Owner, type Opened } from "./owner.js";
-import { GROUP, rankOf, type FromOwner, type Line, type PublicMessage, type ToOwner } from "./protocol.js";
-import { headingOf, isRepeatable, isTask, withHandles, type Heading } from "./requests.js";
+import { rankOf, type FromOwner, type Line, type PublicMessage, type ToOwner } from "./protocol.js";
+import { headingOf } from "./requests.js";
 
 /** `"first"`: as the user's options say. `"again"`: it was there, and must be. `"reading"`: the same, and nothing is written. */
 export type OpenMode = "first" | "again" | "reading";
@@ -38,14 +37,6 @@ export interface MemberInfo {
   term: string | undefined;
 }
 
-interface Job {
-  number: number;
-  heading: Heading;
-  request: Uint8Array;
-  signal: AbortSignal | undefined;
-  answer(response: Uint8Array): void;
-}
-
 /** How long calls wait for an owner, in timeouts. */
 const PATIENCE = 3;
 /** How long an owner may be busy with something that it announced, in timeouts. */
@@ -54,8 +45,6 @@ const BUSY_PATIENCE = 12;
 const RETRY_MS = 200;
 /** How long the last words of an owner that is gone are waited for. */
 const GRACE_MS = 50;
-/** What this side calls the database. */
-const DB = 1;
 
 export class Member {
   readonly id: string;
@@ -79,25 +68,13 @@ export class Member {
   #opening: { stalled: OmenError | undefined } | undefined;
   /** The last of these. */
   #begun: Promise<void> | undefined;
-  #queue: Job[] = [];
-  /** Calls that are begun and not answered. */
-  #flying = new Set<Job>();
-  #number = 1;
-  #pumping = false;
-  #handles = new Map<number, unknown>();
-  #nextHandle = 1;
-  /** The owner's handles of this term. */
-  #real = new Map<number, number>();
-  /** Tasks, each with the line on whose engine it runs. */
-  #tasks = new Map<number, { line: Line; real: number }>();
+  #calls: Calls;
   #waiters = new Set<() => void>();
   #stopSeek: (() => void) | undefined;
   /** Since when an owner is looked for in vain, and which one it was. */
   #since = 0;
   #suspect: string | undefined;
   #suspecting = false;
-  /** Since when calls wait for an owner; time in which one opens the storage does not count. */
-  #patience: number | undefined;
   /** The tab that is to be the owner said that it waits for the files of the one before. */
   #stalled = false;
   #known = false;
@@ -106,9 +83,6 @@ export class Member {
   #closed = false;
   /** Another one has taken what is not shared. */
   #taken = false;
-  /** The line that acknowledged writes which its owner has not made durable yet; and such were lost with one. */
-  #owed: Line | undefined;
-  #missed: OmenError | undefined;
 
   constructor(host: TabsHost, settings: MemberSettings) {
     this.#host = host;
@@ -116,6 +90,18 @@ export class Member {
     this.#shared = settings.shared && host.locks !== undefined;
     this.#settings = settings;
     this.id = `${settings.place}:member:${host.unique()}`;
+    this.#calls = new Calls(settings, {
+      line: () => this.#line,
+      closed: () => this.#closed,
+      isHere: (line) => line === this.#owner,
+      now: () => host.now(),
+      wanted: () => {
+        if (this.#failure !== undefined) this.#standAgain();
+      },
+      gone: (line, kept) => this.#lineGone(line, kept),
+      change: () => this.#change(),
+      idle: () => this.#changed(),
+    });
   }
 
   get info(): MemberInfo {
@@ -130,7 +116,7 @@ export class Member {
   /** Resolves with the database's id when it is open, here or in another tab. @throws OmenError what opening it failed with */
   async start(): Promise<string> {
     try {
-      this.#patience = this.#host.now();
+      this.#calls.since = this.#host.now();
       if (this.#shared) await this.#join(this.#locks!);
       else await this.#openAlone();
       while (this.#line === undefined) {
@@ -149,147 +135,12 @@ export class Member {
     if (this.#closed) return Promise.resolve(encodeError("OMEN_ERR_CLOSED", "the database is closed; open it again"));
     if (signal?.aborted) return Promise.resolve(encodeError("OMEN_ERR_CANCELLED", "the call was cancelled before it began"));
     const heading = headingOf(request);
-    if (heading.op === "close") return this.#close();
-    return new Promise((resolve) => {
-      const job: Job = { number: this.#number++, heading, request, signal, answer: resolve };
-      const forget = onAbort(signal, () => {
-        // A call that is begun is answered by the owner, as cancelled if it still can be.
-        const at = this.#queue.indexOf(job);
-        if (at < 0) return;
-        this.#queue.splice(at, 1);
-        job.answer(encodeError("OMEN_ERR_CANCELLED", "the call was cancelled while it waited for the database's owner"));
-      });
-      job.answer = (response) => {
-        forget();
-        resolve(response);
-      };
-      this.#enqueue(job);
-    });
+    return heading.op === "close" ? this.#close() : this.#calls.make(request, heading, signal);
   }
 
   /** Lets go of everything at once, without waiting for durability. */
   async abandon(): Promise<void> {
     await this.#leave();
-  }
-
-  // ---- calls ----
-
-  #enqueue(job: Job): void {
-    if (job.signal?.aborted === true) return job.answer(encodeError("OMEN_ERR_CANCELLED", "the call was cancelled while it waited for the database's owner"));
-    // Calls that are made again go before those that were made after them.
-    let at = this.#queue.length;
-    while (at > 0 && this.#queue[at - 1]!.number > job.number) at--;
-    this.#queue.splice(at, 0, job);
-    if (this.#failure !== undefined) this.#standAgain();
-    if (!this.#pumping) this.#pump();
-  }
-
-  /** Begins what can be begun; what waits for the owner's answer first is taken up again when that is there. */
-  #pump(): void {
-    this.#pumping = true;
-    for (;;) {
-      const job = this.#queue[0];
-      const line = this.#line;
-      if (job === undefined) break;
-      if (line === undefined) {
-        this.#patience ??= this.#host.now();
-        void this.#change().then(() => this.#pump());
-        return;
-      }
-      this.#patience = undefined;
-      const { collection } = job.heading;
-      if (collection !== undefined && this.#handles.has(collection) && !this.#real.has(collection)) {
-        void this.#resolve(line, job, collection).finally(() => this.#pump());
-        return;
-      }
-      this.#queue.shift();
-      void this.#begin(line, job);
-    }
-    this.#pumping = false;
-  }
-
-  /** Opens a collection on a new line that was opened on an earlier one. */
-  async #resolve(line: Line, job: Job, collection: number): Promise<void> {
-    const outcome = await line.call("collection", encodeRequest({ op: "collection", db: line.db, name: this.#handles.get(collection) }), undefined);
-    if (this.#line !== line) return;
-    if (typeof outcome === "string") return this.#lineGone(line, outcome === "refused");
-    if (statusOf(outcome.response) === 0) this.#real.set(collection, Number(decodeResponse(outcome.response).json["collection"]));
-    else if (this.#queue[0] === job) {
-      this.#queue.shift();
-      job.answer(outcome.response);
-    }
-  }
-
-  async #begin(line: Line, job: Job): Promise<void> {
-    const { heading } = job;
-    const { op, collection } = heading;
-    if (op === "open") return job.answer(encodeResponse(0, { db: DB, databaseId: line.databaseId }));
-    if (op === "sync" && this.#missed !== undefined) {
-      const missed = this.#missed;
-      this.#missed = undefined;
-      return job.answer(encodeError(missed.code, missed.detail));
-    }
-    if (collection !== undefined && !this.#handles.has(collection)) {
-      return job.answer(op === "release" ? encodeResponse(0, {}) : encodeError("OMEN_ERR_CLOSED", "the collection is closed; open it again"));
-    }
-    const task = heading.task === undefined ? undefined : this.#tasks.get(heading.task);
-    if (heading.task !== undefined) {
-      if (op === "taskEnd") this.#tasks.delete(heading.task);
-      if (task?.line !== line) {
-        if (op === "taskEnd") return job.answer(encodeResponse(0, {}));
-        return job.answer(encodeError("OMEN_ERR_CLOSED", `the tab that ran it for "${this.#settings.name}" went before it was done; begin it anew`));
-      }
-    }
-    if (op === "transfer" && line !== this.#owner) {
-      // The place lies open in this tab's engine, which no longer has the database.
-      return job.answer(encodeError("OMEN_ERR_UNSUPPORTED", `another tab holds "${this.#settings.name}" now, and only that one can copy it to another place`));
-    }
-    const real = collection === undefined ? undefined : this.#real.get(collection);
-    const handles = { db: line.db, ...(real === undefined ? {} : { collection: real }), ...(task === undefined ? {} : { task: task.real }) };
-    const request = withHandles(job.request, heading.text, handles);
-    if (op === "release") {
-      this.#handles.delete(collection!);
-      this.#real.delete(collection!);
-    }
-    this.#flying.add(job);
-    const outcome = await line.call(op, request, job.signal);
-    this.#flying.delete(job);
-    if (this.#flying.size === 0) this.#changed();
-    if (typeof outcome === "object") return job.answer(this.#answer(line, job, outcome.response));
-    this.#lineGone(line, outcome === "refused");
-    if (op === "release") return job.answer(encodeResponse(0, {}));
-    if (outcome === "refused" || isRepeatable(op)) {
-      if (this.#closed) return job.answer(encodeError("OMEN_ERR_CLOSED", "the database was closed meanwhile"));
-      return this.#enqueue(job);
-    }
-    job.answer(
-      encodeError(
-        "OMEN_ERR_OUTCOME_UNKNOWN",
-        `${op}: the tab that held "${this.#settings.name}" went before it answered, so the write has happened whole or not at all; read back what it wrote, and write again if it is not there`,
-      ),
-    );
-  }
-
-  /** What becomes of an answer on its way to the tab: the owner's handle becomes ours. */
-  #answer(line: Line, { heading }: Job, response: Uint8Array): Uint8Array {
-    if (statusOf(response) !== 0) return response;
-    const { op, name } = heading;
-    if (op === "collection") {
-      const { text, json } = answerOf(response);
-      const handle = this.#nextHandle++;
-      this.#handles.set(handle, name);
-      if (this.#line === line) this.#real.set(handle, Number(json["collection"]));
-      return withHandles(response, text, { collection: handle });
-    }
-    if (isTask(op)) {
-      const { text, json } = answerOf(response);
-      const handle = this.#nextHandle++;
-      this.#tasks.set(handle, { line, real: Number(json["task"]) });
-      return withHandles(response, text, { task: handle });
-    }
-    if (op === "sync" || op === "flush" || op === "compact") this.#owed = undefined;
-    else if (!isRepeatable(op) && Math.max(line.durability, rankOf(this.#settings.durability)) < GROUP) this.#owed = line;
-    return response;
   }
 
   // ---- lines ----
@@ -298,9 +149,9 @@ export class Member {
     this.#line = line;
     this.#known = true;
     this.#failure = undefined;
-    this.#patience = undefined;
+    this.#calls.since = undefined;
     this.#stalled = false;
-    this.#real.clear();
+    this.#calls.forgetLine();
     this.#stopSeek?.();
     this.#stopSeek = undefined;
     this.#changed();
@@ -308,22 +159,13 @@ export class Member {
 
   /** @param kept whether what the line acknowledged is durable, or will be by the time its term is over */
   #lineGone(line: Line, kept: boolean): void {
-    if (!kept) this.#miss(line);
+    if (!kept) this.#calls.miss(line);
     if (this.#line !== line) return;
     this.#line = undefined;
-    this.#real.clear();
+    this.#calls.forgetLine();
     if (line === this.#guest) this.#guest = undefined;
     if (this.#owner === undefined && this.#opening === undefined) this.#seekAfresh();
     this.#changed();
-  }
-
-  #miss(line: Line): void {
-    if (this.#owed !== line) return;
-    this.#owed = undefined;
-    this.#missed = new OmenError(
-      "OMEN_ERR_OUTCOME_UNKNOWN",
-      `the tab that held "${this.#settings.name}" went with writes that the option durability let it acknowledge before they were durable; read back what they wrote`,
-    );
   }
 
   #change(): Promise<void> {
@@ -342,7 +184,7 @@ export class Member {
       if (guest === this.#guest) continue;
       void this.#pause(GRACE_MS).then(() => {
         guest.end(false);
-        this.#miss(guest);
+        this.#calls.miss(guest);
         this.#guests.delete(guest);
       });
     }
@@ -415,20 +257,18 @@ export class Member {
 
   /** Calls that have waited for an owner for too long say so. */
   #expire(): void {
-    if (this.#patience === undefined) return;
+    if (this.#calls.since === undefined) return;
     const now = this.#host.now();
-    if (this.#opening !== undefined && this.#opening.stalled === undefined) this.#patience = now;
-    if (now - this.#patience < PATIENCE * this.#settings.timeout) return;
+    if (this.#opening !== undefined && this.#opening.stalled === undefined) this.#calls.since = now;
+    if (now - this.#calls.since < PATIENCE * this.#settings.timeout) return;
     const error = encodeError(
       "OMEN_ERR_BUSY",
       this.#stalled || this.#opening?.stalled !== undefined
         ? `the tab that held "${this.#settings.name}" does not answer and still holds its files; close it, or try again when it goes on`
         : `no tab that has "${this.#settings.name}" open answers; try again, or close the other tabs`,
     );
-    this.#patience = now;
-    const waiting = this.#queue;
-    this.#queue = [];
-    for (const job of waiting) job.answer(error);
+    this.#calls.since = now;
+    this.#calls.answerAll(error);
     if (!this.#known) this.#fail(new OmenError("OMEN_ERR_BUSY", String(decodeResponse(error).json["message"])));
   }
 
@@ -456,7 +296,7 @@ export class Member {
         return;
       }
       if (!shares) {
-        this.#answerAll(notShared(name));
+        this.#refuseAll(notShared(name));
         return;
       }
       if (silence < timeout * (busy ? BUSY_PATIENCE : 1)) return;
@@ -478,10 +318,8 @@ export class Member {
     }
   }
 
-  #answerAll(error: OmenError): void {
-    const waiting = this.#queue;
-    this.#queue = [];
-    for (const job of waiting) job.answer(encodeError(error.code, error.detail));
+  #refuseAll({ code, detail }: OmenError): void {
+    this.#calls.answerAll(encodeError(code, detail));
   }
 
   /** The lock is ours: opens the database and serves. */
@@ -610,13 +448,13 @@ export class Member {
     this.#failedAt = this.#host.now();
     this.#stopSeek?.();
     this.#stopSeek = undefined;
-    this.#answerAll(error);
+    this.#refuseAll(error);
     this.#changed();
   }
 
   #standAgain(): void {
     if (this.#taken || this.#host.now() - this.#failedAt < RETRY_MS) {
-      this.#answerAll(this.#failure!);
+      this.#refuseAll(this.#failure!);
       return;
     }
     this.#failure = undefined;
@@ -672,7 +510,7 @@ export class Member {
     if (message.type === "wait") {
       this.#since = this.#host.now();
       this.#stalled = message.stalled;
-      if (!message.stalled && this.#patience !== undefined) this.#patience = this.#since;
+      if (!message.stalled && this.#calls.since !== undefined) this.#calls.since = this.#since;
       return;
     }
     if (message.type === "here") {
@@ -689,7 +527,7 @@ export class Member {
       guest.receive(message);
       if (message.type !== "over" || guest.term !== message.term) continue;
       this.#guests.delete(guest);
-      if (message.kept && this.#owed === guest) this.#owed = undefined;
+      if (message.kept) this.#calls.kept(guest);
       this.#lineGone(guest, message.kept);
     }
   }
@@ -699,7 +537,7 @@ export class Member {
   async #close(): Promise<Uint8Array> {
     const until = this.#host.now() + PATIENCE * this.#settings.timeout;
     // Whatever was asked for before is answered first.
-    while ((this.#queue.length > 0 || this.#flying.size > 0) && this.#host.now() < until) {
+    while (!this.#calls.idle && this.#host.now() < until) {
       await Promise.race([this.#change(), this.#pause(this.#settings.timeout / 4)]);
     }
     const owner = this.#owner;
@@ -720,7 +558,8 @@ export class Member {
       kept = synced !== undefined && statusOf(synced) === 0 && closed !== undefined && statusOf(closed) === 0;
       if (closed !== undefined) response = closed;
     }
-    if (this.#owner === undefined && this.#missed !== undefined) response = encodeError(this.#missed.code, this.#missed.detail);
+    const missed = this.#owner === undefined ? this.#calls.takeMissed() : undefined;
+    if (missed !== undefined) response = encodeError(missed.code, missed.detail);
     await this.#leave(kept);
     return response;
   }
@@ -731,7 +570,7 @@ export class Member {
     this.#closed = true;
     this.#standing?.abort();
     this.#stopSeek?.();
-    this.#answerAll(new OmenError("OMEN_ERR_CLOSED", "the database was closed meanwhile"));
+    this.#refuseAll(new OmenError("OMEN_ERR_CLOSED", "the database was closed meanwhile"));
     for (const guest of this.#guests) guest.bye();
     const owner = this.#owner;
     this.#owner = undefined;
@@ -758,11 +597,3 @@ export class Member {
 
 const notShared = (name: string): OmenError =>
   new OmenError("OMEN_ERR_BUSY", `"${name}" is open in another tab or worker that does not share it; close it there, or open it with tabs: "share" everywhere`);
-
-/** The text of a response's JSON, and what it says. */
-function answerOf(response: Uint8Array): { text: string; json: { [key: string]: unknown } } {
-  const view = new DataView(response.buffer, response.byteOffset, response.byteLength);
-  const at = 16 + 16 * view.getUint32(12, true);
-  const text = new TextDecoder().decode(response.subarray(at, at + view.getUint32(8, true)));
-  return { text, json: JSON.parse(text) as { [key: string]: unknown } };
-}
