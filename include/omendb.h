@@ -129,7 +129,7 @@ typedef struct omen_options {
     uint64_t memory_bytes;       /* hard limit of all memory: 0 none, 0 none, 100 MiB */
     uint64_t index_bytes;        /* budget of what indexes keep in memory beside the pool - graph, codes, then ids and vectors: 1 GiB, 4 GiB, 48 MiB */
     const omen_host *host;       /* NULL: the platform's own (native builds only) */
-    const omen_storage *storage; /* NULL: host->storage_open(path) */
+    const omen_storage *storage; /* NULL: host->storage_open(path). Taken over by whoever opens it, also on failure */
     const uint8_t *database_id;  /* 16 bytes for a new database, NULL: from the host's entropy. For reproducible files. */
     const omen_encryption *encryption; /* NULL: files are plain. Borrowed until the database is open (docs/ENCRYPTION.md) */
 } omen_options;

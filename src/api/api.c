@@ -40,14 +40,20 @@ static omen_status wait_for(const omen_host *host, omen_error *err) {
         }                                                             \
     } while (0)
 
+omen_status omen_open_args(const char *path, const omen_options *given, void *out, omen_options *options, omen_error *err) {
+    omen_status s = omen_options_resolve(given, options, err);
+    if (s == OMEN_OK && out == NULL) s = omen_fail(err, OMEN_ERR_INVALID, "out is NULL");
+    if (s == OMEN_OK && path == NULL && options->storage == NULL) s = omen_fail(err, OMEN_ERR_INVALID, "path is NULL and options.storage is not given");
+    if (s != OMEN_OK && options->storage != NULL) options->storage->ops->release(options->storage->ctx);
+    return s;
+}
+
 omen_status omen_open(const char *path, const omen_options *given, omen_db **out) {
     omen_error err = {0};
     omen_options options;
     omen_open_op *op;
-    if (out == NULL) return told(omen_fail(&err, OMEN_ERR_INVALID, "out is NULL"), &err);
-    *out = NULL;
-    omen_status s = omen_options_resolve(given, &options, &err);
-    if (s == OMEN_OK && path == NULL && options.storage == NULL) s = omen_fail(&err, OMEN_ERR_INVALID, "path is NULL and options.storage is not given");
+    if (out != NULL) *out = NULL;
+    omen_status s = omen_open_args(path, given, out, &options, &err);
     if (s == OMEN_OK) s = omen_open_op_new(path, &options, &op, &err);
     if (s != OMEN_OK) return told(s, &err);
     DRIVE(options.host, s, omen_open_op_step(op, out, &err), &err);

@@ -22,5 +22,7 @@ omen_status omen_told(omen_status s, const omen_error *err);
 
 /* Fills what the options leave to the profile and the platform, and checks them. OMEN_ERR_INVALID, _UNSUPPORTED. */
 omen_status omen_options_resolve(const omen_options *given, omen_options *out, omen_error *err);
+/* The same of whatever opens a path into *out, which must not be NULL; refused, it releases the storage that was handed over. */
+omen_status omen_open_args(const char *path, const omen_options *given, void *out, omen_options *options, omen_error *err);
 
 #endif

@@ -55,17 +55,19 @@ omen_status omen_check_report(omen_db *db, omen_report **out) {
     return omen_told(s, &err);
 }
 
-static omen_status at_path(const char *path, const omen_options *given, bool write, bool later, omen_report **out) {
+omen_status omen_repair(const char *path, const omen_options *given, uint32_t flags, omen_report **out) {
     omen_error err = {0};
     omen_options options;
     omen_repair_op *op = NULL;
-    if (out == NULL) return omen_told(omen_fail(&err, OMEN_ERR_INVALID, "out is NULL"), &err);
-    *out = NULL;
-    omen_status s = omen_options_resolve(given, &options, &err), waited = OMEN_OK;
-    if (s == OMEN_OK && path == NULL && options.storage == NULL) s = omen_fail(&err, OMEN_ERR_INVALID, "path is NULL and options.storage is not given");
+    if (out != NULL) *out = NULL;
+    omen_status s = omen_open_args(path, given, out, &options, &err), waited = OMEN_OK;
+    if (s == OMEN_OK && (flags & ~(uint32_t)(OMEN_REPAIR_WRITE | OMEN_REPAIR_CUT)) != 0) {
+        s = omen_fail(&err, OMEN_ERR_INVALID, "flags of omen_repair are unknown");
+        if (options.storage != NULL) options.storage->ops->release(options.storage->ctx);
+    }
     if (s != OMEN_OK) return omen_told(s, &err);
     omen_report *r = report_new(options.host);
-    s = omen_repair_op_new(path, &options, write, later, &op, &err);
+    s = omen_repair_op_new(path, &options, (flags & OMEN_REPAIR_WRITE) != 0, (flags & OMEN_REPAIR_CUT) == 0, &op, &err);
     if (s == OMEN_OK) {
         while (waited == OMEN_OK && (s = omen_repair_op_step(op, &err)) == OMEN_PENDING) waited = wait_for(options.host, &err);
         if (waited != OMEN_OK) s = waited;
@@ -78,14 +80,4 @@ static omen_status at_path(const char *path, const omen_options *given, bool wri
     return omen_told(s, &err);
 }
 
-omen_status omen_check_path(const char *path, const omen_options *options, omen_report **out) { return at_path(path, options, false, true, out); }
-
-omen_status omen_repair(const char *path, const omen_options *options, uint32_t flags, omen_report **out) {
-    omen_error err = {0};
-    if ((flags & ~(uint32_t)(OMEN_REPAIR_WRITE | OMEN_REPAIR_CUT)) != 0) {
-        if (out != NULL) *out = NULL;
-        if (options != NULL && options->storage != NULL) options->storage->ops->release(options->storage->ctx);
-        return omen_told(omen_fail(&err, OMEN_ERR_INVALID, "flags of omen_repair are unknown"), &err);
-    }
-    return at_path(path, options, (flags & OMEN_REPAIR_WRITE) != 0, (flags & OMEN_REPAIR_CUT) == 0, out);
-}
+omen_status omen_check_path(const char *path, const omen_options *options, omen_report **out) { return omen_repair(path, options, 0, out); }

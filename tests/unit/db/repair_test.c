@@ -338,6 +338,30 @@ TEST(a_damaged_slot_beside_a_valid_one_is_told) {
     fault_host_free(h);
 }
 
+TEST(storages_that_are_handed_over_are_released) {
+    fault_host *h = fault_host_new(1);
+    fault_storage *fs = fault_storage_new(1);
+    for (int i = 0; i < 6; i++) {
+        omen_options o = options_of(h);
+        omen_db *db = NULL;
+        omen_report *r = NULL;
+        omen_storage session = fault_storage_session(fs);
+        o.storage = &session;
+        if (i % 2 != 0) o.durability = 77;
+        if (i == 0) CHECK_STATUS(omen_open(NULL, &o, NULL), OMEN_ERR_INVALID);
+        if (i == 1) CHECK_STATUS(omen_open(NULL, &o, &db), OMEN_ERR_INVALID);
+        if (i == 2) CHECK_STATUS(omen_repair(NULL, &o, 128, &r), OMEN_ERR_INVALID);
+        if (i == 3) CHECK_STATUS(omen_repair(NULL, &o, 0, &r), OMEN_ERR_INVALID);
+        if (i == 4) CHECK_STATUS(omen_check_path(NULL, &o, NULL), OMEN_ERR_INVALID);
+        if (i == 5) CHECK_STATUS(omen_check_path(NULL, &o, &r), OMEN_ERR_INVALID);
+        CHECK(db == NULL && r == NULL);
+        CHECK_EQ_UINT(fault_storage_sessions(fs), 0);
+    }
+    fault_storage_free(fs);
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+}
+
 TEST(a_lost_manifest_is_made_again_from_the_first_logs) {
     fault_host *h = fault_host_new(1);
     omen_options o = options_of(h);
