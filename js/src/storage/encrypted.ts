@@ -25,6 +25,7 @@ export interface EncryptionOptions {
   rotate?: boolean;
 }
 
+const OPTIONS = ["key", "keyId", "previousKeys", "rotate"];
 const OURS = /^(manifest|log|seg)-/;
 
 export const isCryptoKey = (key: unknown): key is CryptoKey => typeof CryptoKey !== "undefined" && key instanceof CryptoKey;
@@ -42,6 +43,8 @@ export function checkEncryption(options: EncryptionOptions): EncryptionOptions {
     }
   };
   if (typeof options !== "object" || options === null) throw new OmenError("OMEN_ERR_INVALID", "encryption must be an object with a key");
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (unknown !== undefined) throw new OmenError("OMEN_ERR_INVALID", `encryption has no option "${unknown}"; there are ${OPTIONS.join(", ")}`);
   check(options.key, "encryption.key");
   const { keyId = "", previousKeys = [] } = options;
   if (typeof keyId !== "string" || new TextEncoder().encode(keyId).length > 32) throw new OmenError("OMEN_ERR_INVALID", "encryption.keyId must be at most 32 bytes of text");
@@ -290,12 +293,15 @@ class EncryptedAdapter implements StorageAdapter {
 
   async open(name: string, options: StorageOpenOptions): Promise<Storage> {
     const sealing = await Sealing.make(this.#suite, this.#options);
-    const inner = await this.#inner.open(name, options);
+    let inner: Storage | undefined;
     try {
+      inner = await this.#inner.open(name, options);
       const storage = new EncryptedStorage(inner, sealing);
       if (this.#options.rotate === true && !options.readOnly) await storage.rekey();
       return storage;
     } catch (error) {
+      for (const cipher of sealing.ring.ciphers) cipher.forget();
+      if (inner === undefined) throw error;
       await inner.close();
       throw asOmenError(error, `encrypting "${name}" (${this.kind})`);
     }
@@ -313,7 +319,6 @@ class EncryptedAdapter implements StorageAdapter {
 export function encrypted(inner: StorageAdapter, options: EncryptionOptions, suite: CipherSuite = webSuite()): StorageAdapter {
   return new EncryptedAdapter(inner, checkEncryption(options), suite);
 }
-
 
 /** The keys as the native engine takes them (docs/CALLS.md); undefined when they are not bytes, or are to be changed. */
 export function packKeys({ key, keyId = "", previousKeys = [], rotate = false }: EncryptionOptions): Uint8Array | undefined {
