@@ -52,8 +52,11 @@ static void wipe_keys(omen_site *s) {
 static void note(void *arg, const char *name) {
     omen_site *s = arg;
     omen_long_name n = {{0}};
-    if (strlen(name) >= sizeof n.text) return; /* no name of ours */
-    memcpy(n.text, name, strlen(name));
+    size_t len = strlen(name);
+    /* Longer than any of ours: its beginning, whole characters of it, still tells that the place is not empty. */
+    if (len >= sizeof n.text)
+        for (len = sizeof n.text - 1; len != 0 && ((uint8_t)name[len] & 0xC0) == 0x80;) len--;
+    memcpy(n.text, name, len);
     if (omen_buf_append(&s->names, &n, sizeof n) != OMEN_OK) s->failed = true;
 }
 

@@ -248,6 +248,11 @@ TEST(wrong_places) {
     CHECK_STATUS(restore_to(c.h, 0, "letters"), OMEN_ERR_FOREIGN);
     CHECK_STATUS(omen_clone(c.s.db, "letters", NULL, NULL), OMEN_ERR_FOREIGN);
     CHECK_EQ_UINT(fault_storage_count(fault_host_image(c.h, "letters")), 1);
+    fault_storage_put(fault_host_image(c.h, "long"), "a letter whose name is longer than any that a database or a place of backups has.txt", "dear", 4);
+    CHECK_STATUS(omen_backup(c.s.db, "long", NULL, NULL), OMEN_ERR_FOREIGN);
+    CHECK(strstr(omen_last_error(), "a letter whose name") != NULL);
+    CHECK_STATUS(restore_to(c.h, 0, "long"), OMEN_ERR_FOREIGN);
+    CHECK_EQ_UINT(fault_storage_count(fault_host_image(c.h, "long")), 1);
     /* backups are no database, and a database no backups */
     script s;
     CHECK_STATUS(script_open_at(&s, "backups", &c.h->host, OMEN_DURABILITY_GROUP, false), OMEN_ERR_FOREIGN);
