@@ -23,22 +23,10 @@ static omen_status told_of(omen_db *db, omen_status s, const omen_error *err) {
     return told(s, err);
 }
 
-static omen_status wait_for(const omen_host *host, omen_error *err) {
+omen_status omen_await(const omen_host *host, omen_error *err) {
     if (host->wait != NULL) return host->wait(host->ctx);
     return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host's reads may be pending and it cannot wait; use omen_call");
 }
-
-/* Steps `expr` until it does not pend; `s` is the outcome. */
-#define DRIVE(host, s, expr, err)                                     \
-    do {                                                              \
-        while ((s = (expr)) == OMEN_PENDING) {                        \
-            omen_status waited_ = wait_for((host), (err));            \
-            if (waited_ != OMEN_OK) {                                 \
-                s = waited_;                                          \
-                break;                                                \
-            }                                                         \
-        }                                                             \
-    } while (0)
 
 omen_status omen_open_args(const char *path, const omen_options *given, void *out, omen_options *options, omen_error *err) {
     omen_status s = omen_options_resolve(given, options, err);
@@ -56,7 +44,7 @@ omen_status omen_open(const char *path, const omen_options *given, omen_db **out
     omen_status s = omen_open_args(path, given, out, &options, &err);
     if (s == OMEN_OK) s = omen_open_op_new(path, &options, &op, &err);
     if (s != OMEN_OK) return told(s, &err);
-    DRIVE(options.host, s, omen_open_op_step(op, out, &err), &err);
+    OMEN_DRIVE(options.host, s, omen_open_op_step(op, out, &err), &err);
     omen_open_op_free(op);
     if (s == OMEN_OK && omen_platform_cares(*out)) omen_platform_opened(*out);
     return told(s, &err);
@@ -68,7 +56,7 @@ static omen_status admin(omen_db *db, omen_admin_kind kind, uint64_t budget_us, 
     omen_status s;
     if (db == NULL) return told(OMEN_ERR_INVALID, NULL);
     omen_admin_op_init(&op, db, kind, budget_us);
-    DRIVE(db->host, s, omen_admin_op_step(&op, &err), &err);
+    OMEN_DRIVE(db->host, s, omen_admin_op_step(&op, &err), &err);
     if (more != NULL) *more = op.more;
     omen_admin_op_deinit(&op);
     return told_of(db, s, &err);
@@ -102,7 +90,7 @@ static omen_status collection_op(omen_db *db, omen_write_kind kind, omen_str nam
         return told(omen_fail(&err, OMEN_ERR_INVALID, "db is NULL, or the schema was not filled by omen_schema_init"), &err);
     omen_status s = omen_write_op_new(db, NULL, kind, &op, &err);
     if (s == OMEN_OK) s = omen_write_op_collection(op, name, schema, &err);
-    if (s == OMEN_OK) DRIVE(db->host, s, omen_write_op_step(op, true, &err), &err);
+    if (s == OMEN_OK) OMEN_DRIVE(db->host, s, omen_write_op_step(op, true, &err), &err);
     if (s == OMEN_OK && out != NULL) *out = omen_write_op_taken(op);
     omen_write_op_free(op);
     return told_of(db, s, &err);
@@ -138,7 +126,7 @@ omen_status omen_collection_index(omen_collection *c, omen_str field, const omen
     if (c == NULL || options == NULL) return told(OMEN_ERR_INVALID, NULL);
     omen_status s = omen_write_op_new(c->db, c->coll, OMEN_KIND_INDEX, &op, &err);
     if (s == OMEN_OK) s = omen_write_op_index(op, field, options, &err);
-    if (s == OMEN_OK) DRIVE(c->db->host, s, omen_write_op_step(op, true, &err), &err);
+    if (s == OMEN_OK) OMEN_DRIVE(c->db->host, s, omen_write_op_step(op, true, &err), &err);
     omen_write_op_free(op);
     return told_of(c->db, s, &err);
 }
@@ -157,7 +145,7 @@ static omen_status write_rows(omen_collection *c, omen_write_kind kind, const om
     if (s == OMEN_OK && kind == OMEN_KIND_DELETE) s = omen_rows_from_ids(omen_write_op_rows(op), omen_write_op_arena(op), ids, count, &err);
     else if (s == OMEN_OK) s = omen_rows_from_batch(omen_write_op_rows(op), omen_write_op_arena(op), &c->coll->schema.schema, batch, &err);
     if (s == OMEN_OK) s = omen_write_op_check(op, &err);
-    if (s == OMEN_OK) DRIVE(c->db->host, s, omen_write_op_step(op, wait, &err), &err);
+    if (s == OMEN_OK) OMEN_DRIVE(c->db->host, s, omen_write_op_step(op, wait, &err), &err);
     if (s == OMEN_OK && commit != NULL) *commit = omen_write_op_commit(op);
     if (s == OMEN_OK && written != NULL) *written = (size_t)omen_write_op_count(op);
     omen_write_op_free(op);
@@ -192,7 +180,7 @@ static omen_status write_where(omen_collection *c, omen_write_kind kind, const o
     if (s != OMEN_OK) return told_of(c->db, s, &err);
     s = filter == NULL ? omen_write_op_expire(op, &err) : omen_write_op_where(op, *filter, patch, &err);
     if (s == OMEN_OK) s = omen_write_op_check(op, &err);
-    if (s == OMEN_OK) DRIVE(c->db->host, s, omen_write_op_step(op, true, &err), &err);
+    if (s == OMEN_OK) OMEN_DRIVE(c->db->host, s, omen_write_op_step(op, true, &err), &err);
     if (s == OMEN_OK && count != NULL) *count = (size_t)omen_write_op_count(op);
     omen_write_op_free(op);
     return told_of(c->db, s, &err);
@@ -208,7 +196,7 @@ omen_status omen_wait(omen_db *db, uint64_t commit) {
     if (db == NULL) return told(OMEN_ERR_INVALID, NULL);
     if (db->options.durability < OMEN_DURABILITY_GROUP || db->options.read_only) return OMEN_OK;
     if (commit > omen_last_lsn(db)) return told(omen_fail(&err, OMEN_ERR_INVALID, "commit %llu has not been made", (unsigned long long)commit), &err);
-    DRIVE(db->host, s, omen_sync_step(db, commit, &err), &err);
+    OMEN_DRIVE(db->host, s, omen_sync_step(db, commit, &err), &err);
     return told_of(db, s, &err);
 }
 
@@ -224,7 +212,7 @@ void omen_query_init(omen_query *q) {
 /* Steps a read that has been set up with status s, and takes its outcome. */
 static omen_status finish_read(omen_read_op *op, omen_status s, omen_results **out, uint64_t *count, omen_error *err) {
     omen_db *db = op->db;
-    if (s == OMEN_OK) DRIVE(db->host, s, omen_read_op_step(op, err), err);
+    if (s == OMEN_OK) OMEN_DRIVE(db->host, s, omen_read_op_step(op, err), err);
     if (s == OMEN_OK && out != NULL) *out = omen_read_op_take(op);
     if (s == OMEN_OK && count != NULL) *count = op->count;
     omen_read_op_free(op);
@@ -377,7 +365,7 @@ omen_status omen_explain(omen_collection *c, const omen_query *q, char *buf, siz
     omen_status s = omen_read_op_new(c->db, c->coll, OMEN_READ_SEARCH, q->include, &op, &err);
     if (s != OMEN_OK) return told_of(c->db, s, &err);
     s = omen_read_op_search(op, q, NULL, &err);
-    if (s == OMEN_OK) DRIVE(c->db->host, s, omen_read_op_step(op, &err), &err);
+    if (s == OMEN_OK) OMEN_DRIVE(c->db->host, s, omen_read_op_step(op, &err), &err);
     omen_buf text;
     omen_buf_init(&text, &c->db->mem);
     if (s == OMEN_OK) {

@@ -20,6 +20,21 @@ void omen_platform_closing(omen_db *db);
 /* Keeps the detail of a failure for omen_last_error; answers s. */
 omen_status omen_told(omen_status s, const omen_error *err);
 
+/* Waits on the host for what pends; OMEN_ERR_UNSUPPORTED where it cannot wait. */
+omen_status omen_await(const omen_host *host, omen_error *err);
+
+/* Steps `expr` until it does not pend; `s` is the outcome. */
+#define OMEN_DRIVE(host, s, expr, err)                                \
+    do {                                                              \
+        while (((s) = (expr)) == OMEN_PENDING) {                      \
+            omen_status waited_ = omen_await((host), (err));          \
+            if (waited_ != OMEN_OK) {                                 \
+                (s) = waited_;                                        \
+                break;                                                \
+            }                                                         \
+        }                                                             \
+    } while (0)
+
 /* Fills what the options leave to the profile and the platform, and checks them. OMEN_ERR_INVALID, _UNSUPPORTED. */
 omen_status omen_options_resolve(const omen_options *given, omen_options *out, omen_error *err);
 /* The same of whatever opens a path into *out, which must not be NULL; refused, it releases the storage that was handed over. */

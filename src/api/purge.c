@@ -16,8 +16,7 @@ omen_status omen_purge(omen_collection *c, const omen_id *ids, size_t count, ome
     omen_arena_deinit(&arena);
     while (s == OMEN_OK && !done) {
         s = omen_purge_op_step(p, 0, &done, &err);
-        if (s == OMEN_PENDING && db->host->wait == NULL) s = omen_fail(&err, OMEN_ERR_UNSUPPORTED, "this host's reads may be pending and it cannot wait; use omen_call");
-        if (s == OMEN_PENDING) s = db->host->wait(db->host->ctx);
+        if (s == OMEN_PENDING) s = omen_await(db->host, &err);
     }
     if (s == OMEN_OK && report != NULL) {
         const omen_purge_outcome *o = omen_purge_op_outcome_of(p);

@@ -30,11 +30,6 @@ void omen_report_free(omen_report *r) {
 omen_str omen_report_json(const omen_report *r) { return r == NULL ? (omen_str){"", 0} : (omen_str){(const char *)r->text.data, r->text.len}; }
 uint64_t omen_report_damage(const omen_report *r) { return r == NULL ? 0 : r->damage; }
 
-static omen_status wait_for(const omen_host *host, omen_error *err) {
-    if (host->wait != NULL) return host->wait(host->ctx);
-    return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host's reads may be pending and it cannot wait; use omen_call");
-}
-
 omen_status omen_check_report(omen_db *db, omen_report **out) {
     omen_error err = {0};
     omen_inspect_op *op;
@@ -42,10 +37,9 @@ omen_status omen_check_report(omen_db *db, omen_report **out) {
     *out = NULL;
     omen_report *r = report_new(db->host);
     if (r == NULL) return omen_told(OMEN_ERR_MEMORY, NULL);
-    omen_status s = omen_inspect_op_new(db, &op, &err), waited = OMEN_OK;
+    omen_status s = omen_inspect_op_new(db, &op, &err);
     if (s == OMEN_OK) {
-        while (waited == OMEN_OK && (s = omen_inspect_op_step(op, &err)) == OMEN_PENDING) waited = wait_for(db->host, &err);
-        if (waited != OMEN_OK) s = waited;
+        OMEN_DRIVE(db->host, s, omen_inspect_op_step(op, &err), &err);
         if (s == OMEN_OK && omen_inspect_op_report(op, &r->text) != OMEN_OK) s = omen_fail(&err, OMEN_ERR_MEMORY, "out of memory for the report");
         r->damage = omen_inspect_op_damage(op);
         omen_inspect_op_free(op);
@@ -60,7 +54,7 @@ omen_status omen_repair(const char *path, const omen_options *given, uint32_t fl
     omen_options options;
     omen_repair_op *op = NULL;
     if (out != NULL) *out = NULL;
-    omen_status s = omen_open_args(path, given, out, &options, &err), waited = OMEN_OK;
+    omen_status s = omen_open_args(path, given, out, &options, &err);
     if (s == OMEN_OK && (flags & ~(uint32_t)(OMEN_REPAIR_WRITE | OMEN_REPAIR_CUT)) != 0) {
         s = omen_fail(&err, OMEN_ERR_INVALID, "flags of omen_repair are unknown");
         if (options.storage != NULL) options.storage->ops->release(options.storage->ctx);
@@ -68,10 +62,7 @@ omen_status omen_repair(const char *path, const omen_options *given, uint32_t fl
     if (s != OMEN_OK) return omen_told(s, &err);
     omen_report *r = report_new(options.host);
     s = omen_repair_op_new(path, &options, (flags & OMEN_REPAIR_WRITE) != 0, (flags & OMEN_REPAIR_CUT) == 0, &op, &err);
-    if (s == OMEN_OK) {
-        while (waited == OMEN_OK && (s = omen_repair_op_step(op, &err)) == OMEN_PENDING) waited = wait_for(options.host, &err);
-        if (waited != OMEN_OK) s = waited;
-    }
+    if (s == OMEN_OK) OMEN_DRIVE(options.host, s, omen_repair_op_step(op, &err), &err);
     if (op != NULL && (r == NULL || omen_repair_op_report(op, &r->text) != OMEN_OK) && s == OMEN_OK) s = omen_fail(&err, OMEN_ERR_MEMORY, "out of memory for the report");
     if (op != NULL && r != NULL) r->damage = omen_repair_op_damage(op);
     omen_repair_op_free(op);

@@ -52,8 +52,7 @@ static omen_status drive(omen_transfer *t, const omen_transfer_options *o, omen_
     const omen_host *host = t->args.host;
     for (bool done = false; !done;) {
         omen_status s = omen_transfer_step(t, o->progress == NULL ? 0 : STEP_NS, &done, err);
-        if (s == OMEN_PENDING && host->wait == NULL) return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host's reads may be pending and it cannot wait; use omen_call");
-        if (s == OMEN_PENDING) s = host->wait(host->ctx);
+        if (s == OMEN_PENDING) s = omen_await(host, err);
         if (s != OMEN_OK) return s;
         if (o->progress != NULL && o->progress(o->progress_arg, t->done_bytes, t->total_bytes) != 0 && !done)
             return omen_fail(err, OMEN_ERR_CANCELLED, "it was cancelled; what was copied stays, and the next time goes on from there");
