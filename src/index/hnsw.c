@@ -262,9 +262,10 @@ static omen_status search_filtered(hnsw_search *s, const omen_may *filter, uint3
     return OMEN_OK;
 }
 
-/* Candidates beyond those wanted that are about as near as the near-th: of rows all far from the query a code cannot tell which are the nearest. */
-static uint32_t as_near(const hnsw_search *s, const omen_walk_key *keys, uint32_t count, const omen_walk_reach *reach) {
-    uint32_t n = OMEN_MIN(s->base.query.want, count);
+/* Candidates beyond those wanted that are about as near as the near-th: of rows all far from the query a code cannot tell which are the nearest. Least of all where
+ * the codes of all rows were compared because they are few, or lie apart: there so many are told as there is room for. */
+static uint32_t as_near(const hnsw_search *s, const omen_walk_key *keys, uint32_t count, bool compared, const omen_walk_reach *reach) {
+    uint32_t n = OMEN_MIN(s->base.query.want * (compared ? MORE : 1u), count);
     if (reach->slack == 0 || n < reach->near) return n;
     omen_walk_reach close = {.near = reach->near, .slack = 96, .origin = reach->origin};
     int64_t bound = omen_walk_bound(&close, keys[reach->near - 1]);
@@ -309,7 +310,7 @@ static omen_status hnsw_search_step(omen_index_search *base, omen_error *err) {
     }
     const omen_walk_key *keys = in_pool ? w->pool : w->found;
     uint32_t found = in_pool ? w->pool_len : w->found_len;
-    base->hit_count = base->query.accept != NULL ? as_near(s, keys, found, &reach) : OMEN_MIN(found, base->query.want);
+    base->hit_count = base->query.accept != NULL ? as_near(s, keys, found, in_pool, &reach) : OMEN_MIN(found, base->query.want);
     for (uint32_t i = 0; i < base->hit_count; i++) s->hits[i] = (omen_index_hit){omen_walk_node(keys[i]), omen_walk_rank(keys[i])};
     base->hits = s->hits;
     work.bytes = work.distances * h->graph.codes.stride;
