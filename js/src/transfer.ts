@@ -188,6 +188,11 @@ function quiet(level: string, line: string): void {
   if (level === "error") console.error(`omendb: ${line}`);
 }
 
+/** A backup's number; the latest is never meant by a slip. */
+function checkNumber(backup: unknown): void {
+  if (!Number.isSafeInteger(backup) || (backup as number) < 1) throw new OmenError("OMEN_ERR_INVALID", `a backup's number is an integer from 1, not ${String(backup)}`);
+}
+
 /** Makes `restore`, `backups` and `removeBackup` of a platform. */
 export function createTransfers(platform: Platform, adapterOf: (platform: Places, storage: string | StorageAdapter) => Promise<StorageAdapter>) {
   /** An engine with the place of backups open in it. */
@@ -230,6 +235,7 @@ export function createTransfers(platform: Platform, adapterOf: (platform: Places
       checkOptions("restore", options, ["backup", "engine", "signal", "onProgress"]);
       namedPlace(to, "the place of the database");
       checkTask(options);
+      if (options.backup !== undefined) checkNumber(options.backup);
       const { engine, backups } = await begin(from, true, options.engine, options.signal);
       return within(engine, async () => {
         const place = await openPlace(platform, adapterOf, engine, to, { create: true, readOnly: false });
@@ -246,6 +252,7 @@ export function createTransfers(platform: Platform, adapterOf: (platform: Places
     /** Removes one backup, and the files that no other one has; resolves with how many they were. @throws OmenError `OMEN_ERR_NOT_FOUND` */
     async removeBackup(place: Place, backup: number, options: Pick<RestoreOptions, "engine" | "signal"> = {}): Promise<number> {
       checkOptions("removeBackup", options, ["engine", "signal"]);
+      checkNumber(backup);
       const { engine, backups } = await begin(place, false, options.engine, options.signal);
       return (await within<TransferReport>(engine, () => runTransfer(engine, "remove", { backup }, { backups }, options))).files;
     },

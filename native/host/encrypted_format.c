@@ -10,7 +10,8 @@
 #define CIPHER 1u
 static const char magic[8] = {'O', 'M', 'E', 'N', 'S', 'E', 'A', 'L'};
 /* What files begin with that are not encrypted. */
-static const char plain_manifest[8] = {'O', 'M', 'E', 'N', 'M', 'N', 'F', '1'}, plain_segment[7] = {'O', 'M', 'E', 'N', 'S', 'E', 'G'}, plain_log[4] = {'O', 'M', 'L', 'F'};
+static const char plain_manifest[8] = {'O', 'M', 'E', 'N', 'M', 'N', 'F', '1'}, plain_segment[7] = {'O', 'M', 'E', 'N', 'S', 'E', 'G'}, plain_log[4] = {'O', 'M', 'L', 'F'},
+                  plain_backup[8] = {'O', 'M', 'E', 'N', 'B', 'K', 'P', '1'};
 
 /* ---- keys ---- */
 
@@ -85,7 +86,8 @@ omen_status omen_seal_open_header(const omen_keyring *ring, const char *name, co
     if (strlen(name) > 63) return OMEN_ERR_INVALID;
     *out = (omen_seal_header){.slot = -1, .only_first = true};
     if ((len >= sizeof plain_manifest && memcmp(bytes, plain_manifest, sizeof plain_manifest) == 0) ||
-        (len >= sizeof plain_segment && memcmp(bytes, plain_segment, sizeof plain_segment) == 0) || (len >= sizeof plain_log && memcmp(bytes, plain_log, sizeof plain_log) == 0))
+        (len >= sizeof plain_segment && memcmp(bytes, plain_segment, sizeof plain_segment) == 0) || (len >= sizeof plain_log && memcmp(bytes, plain_log, sizeof plain_log) == 0) ||
+        (len >= sizeof plain_backup && memcmp(bytes, plain_backup, sizeof plain_backup) == 0))
         return OMEN_ERR_KEY;
     for (int i = 0; i < 2; i++) {
         const uint8_t *slot = bytes + (size_t)i * SEAL_SLOT;

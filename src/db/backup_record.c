@@ -7,6 +7,7 @@
 #define SECTOR 512u
 #define MAX_RECORD (320u << 20)
 static const char magic[8] = {'O', 'M', 'E', 'N', 'B', 'K', 'P', '1'};
+static const char sealed_magic[8] = {'O', 'M', 'E', 'N', 'S', 'E', 'A', 'L'}; /* of every encrypted file (docs/ENCRYPTION.md) */
 
 /* ---- names ---- */
 
@@ -195,6 +196,9 @@ static omen_status read_record(omen_transfer *t, omen_backup_record *r, omen_err
     omen_status s = read_bytes(t, r, err);
     if (s != OMEN_OK && s != OMEN_ERR_CORRUPT) return s;
     omen_transfer_close_file(t);
+    /* Not to be taken for one that was cut off: its number and its files would be free. */
+    if (s == OMEN_OK && r->raw.len >= sizeof sealed_magic && memcmp(r->raw.data, sealed_magic, sizeof sealed_magic) == 0)
+        return omen_fail(err, OMEN_ERR_KEY, "the backups at \"%.200s\" are encrypted; give their key, or choose another place", t->backups.path);
     r->verdict = OMEN_BACKUP_DAMAGED; /* a storage with checksums of its own says so itself */
     if (s == OMEN_OK && omen_backup_record_read(r) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for %s", omen_backup_name(r->number).text);
     return OMEN_OK;

@@ -88,6 +88,8 @@ for (const [label, { engine, place }] of Object.entries(runs)) {
       await copy.close();
       await assert.rejects(restore(target, to, { engine }), { code: "OMEN_ERR_EXISTS" });
     }
+    for (const backup of [undefined, null, 0, NaN, "2", 1.5]) await assert.rejects(removeBackup(target, backup, { engine }), /a backup's number is an integer from 1/);
+    await assert.rejects(restore(target, place(), { engine, backup: 0 }), /a backup's number is an integer from 1/);
     assert.ok((await removeBackup(target, 2, { engine })) >= 1);
     assert.deepEqual((await backups(target, { engine })).map(({ backup }) => backup), [1, 3]);
     await assert.rejects(restore(target, place(), { engine, backup: 2 }), { code: "OMEN_ERR_NOT_FOUND" });
@@ -219,6 +221,9 @@ test("of an encrypted database: the copy is encrypted, or meant to be plain", as
     await copy.close();
     await assert.rejects(restore({ name: target, encryption: { key: new Uint8Array(32).fill(8) } }, folder(), { engine }), { code: "OMEN_ERR_KEY" });
     const plain = folder();
+    await assert.rejects(backups(target, { engine }), { code: "OMEN_ERR_KEY" });
+    await assert.rejects(db.backup(target, { plain: true }), { code: "OMEN_ERR_KEY" });
+    assert.deepEqual((await backups({ name: target, encryption }, { engine })).map(({ backup }) => backup), [1]);
     await db.clone(plain, { plain: true });
     const open2 = await open(plain, { engine });
     assert.equal(await (await open2.collection("c")).count(), 50);

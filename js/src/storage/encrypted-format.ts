@@ -24,7 +24,7 @@ export const ZEROS = 3;
 const encoder = new TextEncoder();
 const MAGIC = encoder.encode("OMENSEAL");
 /** What files begin with that are not encrypted. */
-const PLAIN = ["OMENMNF1", "OMENSEG", "OMLF"].map((text) => encoder.encode(text));
+const PLAIN = ["OMENMNF1", "OMENSEG", "OMLF", "OMENBKP1"].map((text) => encoder.encode(text));
 
 /** CRC32C (Castagnoli 1993), a byte at a time: only headers are summed. */
 const table = Uint32Array.from({ length: 256 }, (_, i) => {
@@ -103,7 +103,7 @@ export interface Header {
  * @throws OmenError `OMEN_ERR_KEY`, `OMEN_ERR_VERSION`
  */
 export function* openHeader(ring: Keyring, name: string, bytes: Uint8Array, size: number): Steps<Header | "empty" | "damaged"> {
-  if (PLAIN.some((magic) => begins(bytes, 0, magic))) throw new OmenError("OMEN_ERR_KEY", `${name} is not encrypted; open the database without a key`);
+  if (PLAIN.some((magic) => begins(bytes, 0, magic))) throw new OmenError("OMEN_ERR_KEY", `${name} is not encrypted; do without a key`);
   let found: Header | undefined;
   let onlyFirst = true;
   let label: string | undefined;

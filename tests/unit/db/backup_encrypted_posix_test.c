@@ -89,4 +89,33 @@ TEST(keys_of_backups_are_changed) {
     fault_host_free(h);
 }
 
+/* Plain backups to an encrypted place, and the other way round: refused, and nothing there has changed. */
+TEST(a_place_of_the_other_kind_is_left_as_it_is) {
+    if (!omen_gcm_available()) TEST_SKIP("no libcrypto");
+    fault_host *hosts[2];
+    script s[2];
+    for (unsigned i = 0; i < 2; i++) {
+        script_state state = {0};
+        hosts[i] = fault_host_new(5 + i);
+        if (i == 1) encrypt_host(hosts[i], encryption_of(5));
+        CHECK_STATUS(script_open(&s[i], hosts[i], OMEN_DURABILITY_GROUP, true), OMEN_OK);
+        for (unsigned k = 0; k < 40; k++) CHECK_STATUS(script_step(&s[i], k, &state), OMEN_OK);
+        CHECK_STATUS(omen_backup(s[i].db, "backups", NULL, NULL), OMEN_OK);
+    }
+    fault_storage *others[2] = {fault_storage_clone(fault_host_image(hosts[1], "backups")), fault_storage_clone(fault_host_image(hosts[0], "backups"))};
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t before = fault_storage_hash(others[i]);
+        fault_host_set_image(hosts[i], "backups", others[i]);
+        CHECK_STATUS(omen_backup(s[i].db, "backups", NULL, NULL), OMEN_ERR_KEY);
+        CHECK_STATUS(list(hosts[i]), OMEN_ERR_KEY);
+        CHECK(strstr(omen_last_error(), "key") != NULL);
+        CHECK_EQ_UINT(fault_storage_hash(others[i]), before);
+        script_close(&s[i]);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_EQ_UINT(fault_host_bytes(hosts[i]), 0);
+        fault_host_free(hosts[i]);
+    }
+}
+
 TEST_MAIN()
