@@ -61,7 +61,8 @@ static omen_status read_file(const char *path, uint8_t key[32]) {
 static omen_status read_key(const char *option, const char *variable, const char *id_option, const char *id_variable, omen_encryption_key *key, bool *given) {
     const char *path = cli_option(option, NULL), *text = getenv(variable), *id = cli_option(id_option, getenv(id_variable));
     memset(key, 0, sizeof *key);
-    *given = path != NULL || (text != NULL && text[0] != '\0');
+    *given = path != NULL || text != NULL; /* also an empty one: who sets it does not mean a plain database */
+    if (!*given && cli_option(id_option, NULL) != NULL) return cli_fail(OMEN_ERR_INVALID, "--%s names a key, but there is none; give it with --%s, or in the variable %s", id_option, option, variable);
     if (!*given) return OMEN_OK;
     if (id != NULL && strlen(id) > sizeof key->id) return cli_fail(OMEN_ERR_INVALID, "--%s is longer than %zu bytes", id_option, sizeof key->id);
     if (id != NULL) memcpy(key->id, id, strlen(id));

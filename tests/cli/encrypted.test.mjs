@@ -41,7 +41,8 @@ test("one key in every form; none and another one are refused", { skip }, (t) =>
   assert.match(fails(53, ["count", db]).message, /encrypted.*--key-file/s);
   assert.match(fails(53, ["count", db, "--key-file", keys.other]).message, /key/);
   for (const text of ["", "00", `${HEX}00`, "zz".repeat(32), "?".repeat(43)]) assert.match(fails(10, ["count", db, "--key-file", file("bad.key", text)]).message, /holds no key/);
-  assert.match(fails(10, ["count", db], { env: { OMENDB_KEY: "x".repeat(32) } }).message, /OMENDB_KEY/);
+  for (const OMENDB_KEY of ["x".repeat(32), ""]) assert.match(fails(10, ["count", db], { env: { OMENDB_KEY } }).message, /OMENDB_KEY/);
+  assert.match(fails(10, ["create", `${db}-2`, "--key-id", "a"]).message, /--key-id names a key, but there is none/);
   assert.match(fails(10, ["count", db, "--key-file", join(db, "none")]).message, /none cannot be opened/);
   assert.match(fails(10, ["count", db, "--key-file", keys.hex, "--key-id", "x".repeat(33)]).message, /key-id/);
   for (const name of readdirSync(db)) {
