@@ -276,9 +276,11 @@ static omen_status append_rows_to(omen_write_op *op, const omen_db_version *now,
     if (op->rows.count == 0) return OMEN_OK;
     omen_memtable *table = omen_coll_active(v);
     omen_memtable_batch batch;
+    uint64_t before = omen_log_size(db->log);
     OMEN_TRY(omen_memtable_prepare(table, &op->rows, erase, &batch, err));
     omen_status s = omen_rows_append(&op->rows, db->log, op->coll->id, erase ? OMEN_ROWS_DELETE : OMEN_ROWS_PUT, &op->coll->schema.schema, db->next_lsn,
                                      atomic_load(&db->durable_lsn), err);
+    if (s == OMEN_ERR_MEMORY && omen_log_size(db->log) == before && !omen_log_poisoned(db->log)) return s; /* nothing was appended: nothing has changed */
     if (s != OMEN_OK) return omen_poison(db, s, err);
     omen_memtable_commit(table, &batch, erase, db->next_lsn);
     db->active_records += op->rows.count;
