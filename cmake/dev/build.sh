@@ -83,13 +83,14 @@ build_js() {
 # fuzz_names: the targets, tests/fuzz/NAME_fuzz.c.
 fuzz_names() { find "$ROOT/tests/fuzz" -name '*_fuzz.c' -printf '%f\n' | sed 's/_fuzz\.c$//' | sort; }
 
-# run_fuzzer SECONDS NAME: it goes on from its kept corpus; new inputs stay in build/fuzz/corpus.
+# run_fuzzer SECONDS NAME: it goes on from its kept corpus; new inputs stay in build/fuzz/corpus. OMEN_FUZZ_SEED: always the same ones, in the same order.
 run_fuzzer() {
   local seconds=$1 name=$2 dict=()
   mkdir -p "$BUILD/fuzz/corpus/$name" "$ROOT/tests/fuzz/corpus/$name"
   [ ! -f "$ROOT/tests/fuzz/$name.dict" ] || dict=(-dict="$ROOT/tests/fuzz/$name.dict")
   ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer-19 || true) \
     "$BUILD/fuzz/tests/fuzz/${name}_fuzz" -max_total_time="$seconds" -print_final_stats=1 -timeout=60 -rss_limit_mb=2048 \
+    ${OMEN_FUZZ_SEED:+-seed="$OMEN_FUZZ_SEED"} \
     "${dict[@]}" -artifact_prefix="$BUILD/fuzz/$name-" "$BUILD/fuzz/corpus/$name" "$ROOT/tests/fuzz/corpus/$name"
 }
 

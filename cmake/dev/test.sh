@@ -137,7 +137,7 @@ stage_golden() {
   node_tests golden "${files[@]}"
 }
 
-# The kept corpora are replayed by every native build (fuzz.NAME); here each target looks for more, in turn, for a minute
+# The kept corpora are replayed by every native build (fuzz.NAME); here each target goes on from them, in turn, for a minute
 # altogether, in depth for five.
 stage_fuzz() {
   need native
@@ -147,6 +147,8 @@ stage_fuzz() {
   [ "${OMEN_TEST_DEEP:-}" != 1 ] || seconds=300
   seconds=$(((seconds * JOBS + ${#names[@]} - 1) / ${#names[@]}))
   say "fuzzing ${#names[@]} targets for $seconds seconds each"
+  # A change is judged by the same inputs every time; in depth, and by ./dev fuzz, new ones are looked for.
+  [ "${OMEN_TEST_DEEP:-}" = 1 ] || export OMEN_FUZZ_SEED=1
   export -f run_fuzzer
   export BUILD ROOT
   printf '%s\n' "${names[@]}" | xargs -P "$JOBS" -I{} bash -c '

@@ -70,7 +70,7 @@ static void edit(fault_storage *fs, const uint8_t *e, bool cut) {
 
 static bool answer(omen_status s, bool sealed) {
     if (sealed) return s != OMEN_ERR_INTERNAL;
-    return s == OMEN_OK || s == OMEN_ERR_CORRUPT || s == OMEN_ERR_VERSION || s == OMEN_ERR_FOREIGN || s == OMEN_ERR_NOT_FOUND;
+    return s == OMEN_OK || s == OMEN_ERR_CORRUPT || s == OMEN_ERR_VERSION || s == OMEN_ERR_FOREIGN || s == OMEN_ERR_KEY || s == OMEN_ERR_NOT_FOUND;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
