@@ -32,15 +32,6 @@ omen_status cli_run_compact(void) { return whole(CLI_WRITE, omen_compact, "compa
 
 static uint64_t number(yyjson_val *object, const char *key) { return yyjson_get_uint(yyjson_obj_get(object, key)); }
 
-/* 1536000 as "1.5 MiB". */
-static void print_bytes(uint64_t n) {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)n;
-    int u = 0;
-    for (; value >= 1024 && u < 4; u++) value /= 1024;
-    printf(u == 0 ? "%.0f %s" : "%.1f %s", value, units[u]);
-}
-
 static void print_line(const char *name) { printf("%-14s ", name); }
 
 static void print_collection(yyjson_val *c, uint64_t records) {
@@ -61,11 +52,11 @@ static void print_collection(yyjson_val *c, uint64_t records) {
     printf("%llu\n", (unsigned long long)records);
     print_line("  in memory");
     printf("%llu changes, ", (unsigned long long)number(memory, "entries"));
-    print_bytes(number(memory, "bytes"));
+    cli_print_bytes(number(memory, "bytes"));
     putchar('\n');
     print_line("  segments");
     printf("%zu, ", yyjson_arr_size(segments));
-    print_bytes(bytes);
+    cli_print_bytes(bytes);
     printf(", %llu replaced or deleted rows\n", (unsigned long long)deleted);
     print_line("  indexes");
     printf("%llu\n", (unsigned long long)indexes);
@@ -94,9 +85,9 @@ static omen_status print_stats(omen_db *db, const char *text, size_t len) {
     print_line("version");
     printf("%s, file format %llu, kernels %s\n", omen_version(), (unsigned long long)number(root, "format"), omen_kernels_name());
     print_line("memory");
-    print_bytes(number(root, "memoryBytes"));
+    cli_print_bytes(number(root, "memoryBytes"));
     printf(" (peak ");
-    print_bytes(number(root, "memoryPeakBytes"));
+    cli_print_bytes(number(root, "memoryPeakBytes"));
     puts(")");
     yyjson_arr_iter it;
     yyjson_arr_iter_init(yyjson_obj_get(root, "collections"), &it);

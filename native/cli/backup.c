@@ -42,14 +42,6 @@ static omen_status ended(omen_status s) {
 
 /* ---- output ---- */
 
-static void print_bytes(uint64_t n) {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)n;
-    int u = 0;
-    for (; value >= 1024 && u < 4; u++) value /= 1024;
-    printf(u == 0 ? "%.0f %s" : "%.1f %s", value, units[u]);
-}
-
 static void tell_json(const omen_transfer_report *r) {
     static const char digits[] = "0123456789abcdef";
     char id[33] = {0};
@@ -75,9 +67,9 @@ static void tell(const char *done, const omen_transfer_report *r) {
         return;
     }
     printf("%s: %llu files, ", done, (unsigned long long)r->files);
-    print_bytes(r->bytes);
+    cli_print_bytes(r->bytes);
     printf("; copied ");
-    print_bytes(r->copied_bytes);
+    cli_print_bytes(r->copied_bytes);
     puts(", all read back");
 }
 
@@ -140,7 +132,7 @@ static void print_backup(yyjson_val *b) {
     struct tm tm;
     if (created != 0 && gmtime_r(&created, &tm) != NULL) strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
     printf("%6llu  %-10s %-20s  ", (unsigned long long)yyjson_get_uint(yyjson_obj_get(b, "backup")), cli_member(b, "state"), when);
-    if (created != 0) print_bytes(yyjson_get_uint(yyjson_obj_get(b, "bytes")));
+    if (created != 0) cli_print_bytes(yyjson_get_uint(yyjson_obj_get(b, "bytes")));
     yyjson_val *holds = yyjson_obj_get(b, "holds");
     if (holds != NULL) printf("  holds %llu", (unsigned long long)yyjson_get_uint(holds));
     if (damage[0] != '\0') printf("  %s", damage);
@@ -222,7 +214,7 @@ static void tell_purge(const omen_purge_report *r) {
     if (!cli_json) {
         printf("purged: %llu deleted, %llu segments rewritten; scanned %llu files, %llu rows, ", (unsigned long long)r->deleted, (unsigned long long)r->segments_rewritten,
                (unsigned long long)r->files_scanned, (unsigned long long)r->rows_scanned);
-        print_bytes(r->bytes_scanned);
+        cli_print_bytes(r->bytes_scanned);
         puts(": nothing is left. Backups keep what they have");
         return;
     }

@@ -182,6 +182,7 @@ void cli_json_quote(FILE *to, const char *text, size_t len);
 /* What one line of a terminal can show of a text: no control characters, at most `max` bytes. */
 void cli_print_short(FILE *to, const char *text, size_t len, size_t max);
 /* Ends standard output: OMEN_ERR_FULL or _IO when something of it could not be written. */
+void cli_print_bytes(uint64_t n); /* 1536000 as "1.5 MiB", on standard output */
 omen_status cli_output_end(void);
 
 /* ---- progress (progress.c) ---- */

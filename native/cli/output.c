@@ -131,3 +131,11 @@ omen_status cli_output_end(void) {
     if (errno == EPIPE || errno == 0) return cli_fail(OMEN_ERR_IO, "standard output was closed before all was written");
     return cli_errno("writing", "standard output");
 }
+
+void cli_print_bytes(uint64_t n) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)n;
+    int u = 0;
+    for (; value >= 1024 && u < 4; u++) value /= 1024;
+    printf(u == 0 ? "%.0f %s" : "%.1f %s", value, units[u]);
+}

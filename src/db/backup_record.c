@@ -1,13 +1,13 @@
 /* backup_record.c - names and records of a place of backups (backup.h), and the reading of all there are. */
 #include "db/backup.h"
 
+#include "store/torn.h"
+
 #define HEAD 128u
 #define HASH_AT 112u
 #define FILE_BYTES 32u
-#define SECTOR 512u
 #define MAX_RECORD (320u << 20)
 static const char magic[8] = {'O', 'M', 'E', 'N', 'B', 'K', 'P', '1'};
-static const char sealed_magic[8] = {'O', 'M', 'E', 'N', 'S', 'E', 'A', 'L'}; /* of every encrypted file (docs/ENCRYPTION.md) */
 
 /* ---- names ---- */
 
@@ -56,28 +56,16 @@ static omen_hash128 hash_of(const uint8_t *p, size_t len, omen_hasher *h) {
     return omen_hasher_digest(h);
 }
 
-static bool all_zero(const uint8_t *p, size_t len) {
-    while (len > 0 && *p == 0) p++, len--;
-    return len == 0;
-}
-
-static bool cut_off(const uint8_t *p, size_t len, uint64_t should) {
-    if (len < should) return true;
-    for (size_t at = 0; at < len; at += SECTOR)
-        if (all_zero(p + at, OMEN_MIN(SECTOR, len - at))) return true;
-    return false;
-}
-
 static omen_backup_verdict judge(const omen_backup_record *r, omen_hasher *h) {
     const uint8_t *p = r->raw.data;
     size_t len = r->raw.len;
     if (len < HEAD) return OMEN_BACKUP_CUT;
-    if (memcmp(p, magic, sizeof magic) != 0) return cut_off(p, len, HEAD) ? OMEN_BACKUP_CUT : OMEN_BACKUP_DAMAGED;
+    if (memcmp(p, magic, sizeof magic) != 0) return omen_cut_off(p, len, HEAD) ? OMEN_BACKUP_CUT : OMEN_BACKUP_DAMAGED;
     uint64_t files = omen_get32(p + 12), payload = omen_get64(p + 88);
     bool fits = payload <= MAX_RECORD && HEAD + files * FILE_BYTES + payload == len;
     omen_hash128 hash = fits ? hash_of(p, len, h) : (omen_hash128){{0}};
     bool good = fits && memcmp(hash.bytes, p + HASH_AT, 16) == 0;
-    if (!good) return cut_off(p, len, payload <= MAX_RECORD ? HEAD + files * FILE_BYTES + payload : 0) ? OMEN_BACKUP_CUT : omen_get32(p + 8) > 1 ? OMEN_BACKUP_NEWER : OMEN_BACKUP_DAMAGED;
+    if (!good) return omen_cut_off(p, len, payload <= MAX_RECORD ? HEAD + files * FILE_BYTES + payload : 0) ? OMEN_BACKUP_CUT : omen_get32(p + 8) > 1 ? OMEN_BACKUP_NEWER : OMEN_BACKUP_DAMAGED;
     if (omen_get32(p + 8) != 1) return OMEN_BACKUP_NEWER;
     return omen_get64(p + 16) == r->number ? OMEN_BACKUP_GOOD : OMEN_BACKUP_DAMAGED;
 }
@@ -197,7 +185,7 @@ static omen_status read_record(omen_transfer *t, omen_backup_record *r, omen_err
     if (s != OMEN_OK && s != OMEN_ERR_CORRUPT) return s;
     omen_transfer_close_file(t);
     /* Not to be taken for one that was cut off: its number and its files would be free. */
-    if (s == OMEN_OK && r->raw.len >= sizeof sealed_magic && memcmp(r->raw.data, sealed_magic, sizeof sealed_magic) == 0)
+    if (s == OMEN_OK && omen_sealed(r->raw.data, r->raw.len))
         return omen_fail(err, OMEN_ERR_KEY, "the backups at \"%.200s\" are encrypted; give their key, or choose another place", t->backups.path);
     r->verdict = OMEN_BACKUP_DAMAGED; /* a storage with checksums of its own says so itself */
     if (s == OMEN_OK && omen_backup_record_read(r) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for %s", omen_backup_name(r->number).text);

@@ -118,14 +118,16 @@ static omen_status parts_stage(omen_repair_op *op, omen_error *err) {
     return OMEN_OK;
 }
 
-static omen_status flush_stage(omen_repair_op *op, omen_error *err) {
-    if (!op->administering) omen_admin_op_init(&op->admin, op->db, OMEN_ADMIN_FLUSH, 0);
+static omen_status administer(omen_repair_op *op, omen_admin_kind kind, omen_error *err) {
+    if (!op->administering) omen_admin_op_init(&op->admin, op->db, kind, 0);
     op->administering = true;
     OMEN_TRY(omen_admin_op_step(&op->admin, err));
     omen_admin_op_deinit(&op->admin);
     op->administering = false;
     return OMEN_OK;
 }
+
+static omen_status flush_stage(omen_repair_op *op, omen_error *err) { return administer(op, OMEN_ADMIN_FLUSH, err); }
 
 /* Everything lies in segments: logs before the one that was begun are not needed. */
 static omen_status manifest_stage(omen_repair_op *op, omen_error *err) {
@@ -137,14 +139,7 @@ static omen_status manifest_stage(omen_repair_op *op, omen_error *err) {
     return OMEN_OK;
 }
 
-static omen_status close_stage(omen_repair_op *op, omen_error *err) {
-    if (!op->administering) omen_admin_op_init(&op->admin, op->db, OMEN_ADMIN_CLOSE, 0);
-    op->administering = true;
-    OMEN_TRY(omen_admin_op_step(&op->admin, err));
-    omen_admin_op_deinit(&op->admin);
-    op->administering = false;
-    return OMEN_OK;
-}
+static omen_status close_stage(omen_repair_op *op, omen_error *err) { return administer(op, OMEN_ADMIN_CLOSE, err); }
 
 omen_status omen_repair_op_step(omen_repair_op *op, omen_error *err) {
     typedef omen_status step(omen_repair_op *, omen_error *);

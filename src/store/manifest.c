@@ -34,15 +34,14 @@
 
 #include "base/control.h"
 #include "kernel/kernel.h"
+#include "store/torn.h"
 
 #define SLOT_VERSION 1u
 #define SLOT_HEADER 64u
 #define SLOT_CRC 44u
 #define SLOT_HEADER_CRC 60u
 #define MAX_PAYLOAD (256u << 20)
-#define SECTOR 512u
 static const char magic[8] = {'O', 'M', 'E', 'N', 'M', 'N', 'F', '1'};
-static const char sealed_magic[8] = {'O', 'M', 'E', 'N', 'S', 'E', 'A', 'L'}; /* of every encrypted file (docs/ENCRYPTION.md) */
 static const char *const slot_names[2] = {"manifest-0", "manifest-1"};
 
 /* ABSENT and TORN slots may belong to a database that never was; the others are something. */
@@ -83,28 +82,14 @@ static uint32_t crc_of(const uint8_t *p, size_t len) { return omen_kernels_get()
 
 /* ---- reading ---- */
 
-static bool all_zero(const uint8_t *p, size_t len) {
-    while (len > 0 && *p == 0) p++, len--;
-    return len == 0;
-}
-
-/* The marks of a first write that was cut off: see above. `bytes` is what the file holds, cut to what it should hold. */
-static bool cut_off(const omen_buf *b, uint64_t should_hold) {
-    if (b->len < should_hold) return true;
-    for (size_t at = 0; at < b->len; at += SECTOR) {
-        if (all_zero(b->data + at, OMEN_MIN(SECTOR, b->len - at))) return true;
-    }
-    return false;
-}
-
 /* A header that is not right: zeros are a sector that was never written, two wrong bytes in the magic a damage; otherwise it is
  * another program's file. */
 static verdict judge_stranger(const omen_buf *b) {
     size_t n = OMEN_MIN(b->len, sizeof magic), differ = 0;
-    if (b->len >= sizeof sealed_magic && memcmp(b->data, sealed_magic, sizeof sealed_magic) == 0) return SEALED;
+    if (omen_sealed(b->data, b->len)) return SEALED;
     for (size_t i = 0; i < n; i++) differ += b->data[i] != (uint8_t)magic[i];
-    if (differ > 2 && !all_zero(b->data, n)) return FOREIGN;
-    return cut_off(b, SLOT_HEADER) ? TORN : DAMAGED;
+    if (differ > 2 && !omen_all_zero(b->data, n)) return FOREIGN;
+    return omen_cut_off(b->data, b->len, SLOT_HEADER) ? TORN : DAMAGED;
 }
 
 static verdict judge(omen_manifest *m) {
@@ -115,9 +100,9 @@ static verdict judge(omen_manifest *m) {
     uint64_t generation = omen_get64(b->data + 16);
     if (length > MAX_PAYLOAD) return DAMAGED;
     if (b->len != SLOT_HEADER + length || (crc_of(b->data + SLOT_HEADER, length) != omen_get32(b->data + SLOT_CRC) && OMEN_CONTROL(manifest_crc)))
-        return cut_off(b, SLOT_HEADER + (uint64_t)length) ? TORN : DAMAGED;
+        return omen_cut_off(b->data, b->len, SLOT_HEADER + (uint64_t)length) ? TORN : DAMAGED;
     if (version > SLOT_VERSION) return NEWER;
-    if (version != SLOT_VERSION || omen_get32(b->data + 12) != 0 || !all_zero(b->data + 48, 12)) return DAMAGED;
+    if (version != SLOT_VERSION || omen_get32(b->data + 12) != 0 || !omen_all_zero(b->data + 48, 12)) return DAMAGED;
     return generation != 0 && (generation & 1) == m->slot ? VALID : DAMAGED;
 }
 
