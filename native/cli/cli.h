@@ -1,6 +1,7 @@
 /* cli/ - the command line `omendb`. It uses nothing but the public C API (and yyjson to read JSON).
  *
- *   main.c      the table of commands, help, exit codes          args.c      options and arguments
+ *   main.c      runs a command; help, exit codes                 commands.c  the table of commands
+ *   message.c   what went wrong                                  args.c      options and arguments
  *   database.c  opening a database and its collection            create.c    create, collections, drop
  *   records.c   upsert, get, delete, update, count               search.c    search; query.c: what it asks for; hits.c: what it found
  *   admin.c     flush, compact, check, stats, metrics            import.c    import; export.c: export
@@ -31,7 +32,10 @@
         if (status_ != OMEN_OK) return status_;                                                                        \
     } while (0)
 
-/* ---- messages (main.c) ---- */
+/* ---- messages (message.c) ---- */
+
+/* --quiet was given: no hints. */
+extern bool cli_quiet;
 
 /* Keeps what went wrong for the end of the program; answers s. */
 __attribute__((format(printf, 2, 3))) omen_status cli_fail(omen_status s, const char *format, ...);
@@ -44,6 +48,8 @@ __attribute__((format(printf, 1, 2))) void cli_after(const char *format, ...);
 /* The status for errno after a failed action on a file of the user's. */
 omen_status cli_errno(const char *doing, const char *path);
 omen_status cli_no_memory(void);
+/* The message kept; empty when there is none. */
+const char *cli_message(void);
 /* A hint on standard error, unless --quiet or --json. */
 __attribute__((format(printf, 1, 2))) void cli_note(const char *format, ...);
 
@@ -59,6 +65,7 @@ typedef struct cli_command {
     const char *details;        /* paragraphs of help */
 } cli_command;
 
+/* commands.c */
 extern const cli_command cli_commands[];
 extern const size_t cli_command_count;
 
