@@ -12,12 +12,10 @@
  *   begin       the next log epoch
  */
 #include "db/indexing.h"
-#include "db/salvage.h"
+#include "db/replay.h"
 #include "db/write.h"
 
 typedef enum stage { STORAGE, LIST, MANIFEST, SETTLE, PARTS, TOMBSTONES, RECOVER, CLEAN, FOUND, BEGIN, OPENED } stage;
-
-typedef struct file_list { omen_buf names; /* omen_file_name each */ bool foreign, failed; } file_list;
 
 struct omen_open_op {
     omen_db *db;
@@ -26,7 +24,7 @@ struct omen_open_op {
     size_t path_bytes;
     stage stage;
     bool started, fresh;
-    file_list files;
+    omen_files files;
     omen_arena arena;
     omen_manifest_body body;
     omen_db_version *version; /* being built */
@@ -35,14 +33,10 @@ struct omen_open_op {
     uint32_t field;        /* of the index being opened */
     omen_index *opening_index;
     omen_tombstones tombstones;
-    omen_recovery *recovery;
-    omen_recovery_result recovered;
-    uint32_t file;
-    uint64_t replay_epoch;
+    omen_replay replay;
     omen_salvage *salvage; /* NULL: damage ends the open */
-    bool judged, manifest_lost, part_lost, tombstones_lost; /* being salvaged, because of */
+    bool manifest_lost, lost; /* being salvaged, because of */
     omen_error why;
-    bool relieving, starved; /* tables are being flushed while the log is read; starved: for want of memory */
     omen_buf payload;
 };
 
@@ -96,11 +90,12 @@ omen_status omen_open_op_new(const char *path, const omen_options *options, omen
     omen_buf_init(&op->files.names, &db->mem);
     omen_buf_init(&op->tombstones.bytes, &db->mem);
     omen_buf_init(&op->payload, &db->mem);
+    op->replay = (omen_replay){.db = db, .body = &op->body, .files = &op->files};
     *out = op;
     return OMEN_OK;
 }
 
-void omen_open_op_salvage(omen_open_op *op, omen_salvage *s) { op->salvage = s; }
+void omen_open_op_salvage(omen_open_op *op, omen_salvage *s) { op->salvage = op->replay.salvage = s; }
 
 void omen_open_op_free(omen_open_op *op) {
     if (op == NULL) return;
@@ -108,7 +103,7 @@ void omen_open_op_free(omen_open_op *op) {
     omen_db *db = op->db;
     omen_mem *m = &db->mem;
     bool keep = op->stage == OPENED;
-    omen_recovery_free(op->recovery);
+    omen_replay_deinit(&op->replay);
     omen_part_unref(op->opening);
     omen_index_unref(op->opening_index);
     omen_version_unref(op->version, NULL);
@@ -179,24 +174,7 @@ static omen_status open_storage(omen_open_op *op, omen_error *err) {
     return OMEN_OK;
 }
 
-static void note_file(void *arg, const char *name) {
-    file_list *l = arg;
-    uint64_t n;
-    omen_file_name f = {{0}};
-    bool ours = omen_log_file_parse(name, &n) || omen_segment_file_parse(name, &n) || strcmp(name, "manifest-0") == 0 || strcmp(name, "manifest-1") == 0;
-    if (!ours) {
-        l->foreign = true;
-        return;
-    }
-    memcpy(f.text, name, strlen(name) + 1);
-    if (omen_buf_append(&l->names, &f, sizeof f) != OMEN_OK) l->failed = true;
-}
-
-static omen_status list_files(omen_open_op *op, omen_error *err) {
-    omen_storage *st = &op->db->store.storage;
-    OMEN_TRY(omen_store_check(st->ops->list(st->ctx, note_file, &op->files), "list", "the database's files", err));
-    return op->files.failed ? omen_fail(err, OMEN_ERR_MEMORY, "out of memory") : OMEN_OK;
-}
+static omen_status list_files(omen_open_op *op, omen_error *err) { return omen_files_list(&op->files, op->db, err); }
 
 /* A damaged slot beside a valid one may be a write of the manifest that was cut off, the generation before, which nobody needs, or the newest. In the last case the database
  * is what it was one generation ago, and the log tells as far as it reaches; nothing else does. */
@@ -216,9 +194,8 @@ static omen_status read_manifest(omen_open_op *op, omen_error *err) {
     omen_status s = op->manifest_lost ? OMEN_ERR_CORRUPT : omen_manifest_open(&db->store, &db->manifest, &why);
     if (s == OMEN_ERR_CORRUPT && op->salvage != NULL) {
         op->manifest_lost = true;
-        const omen_manifest_files files = {(const omen_file_name *)(const void *)op->files.names.data, (uint32_t)(op->files.names.len / sizeof(omen_file_name))};
         if (why.text[0] != '\0') op->why = why;
-        return omen_salvage_manifest(op->salvage, db, &files, &op->why, &op->body, err);
+        return omen_salvage_manifest(op->salvage, db, &op->files, &op->why, &op->body, err);
     }
     if (s != OMEN_OK) {
         if (s != OMEN_PENDING && err != NULL) *err = why;
@@ -234,11 +211,11 @@ static omen_status read_manifest(omen_open_op *op, omen_error *err) {
         return omen_manifest_decode(&db->mem, &op->arena, payload, len, &op->body, err);
     }
     /* The manifest is durable before the first log is created: one without the other is no new database. */
-    for (size_t i = 0; i < op->files.names.len / sizeof(omen_file_name); i++) {
-        const omen_file_name *f = (const omen_file_name *)(const void *)op->files.names.data + i;
+    for (uint32_t i = 0; i < omen_files_count(&op->files); i++) {
+        const char *name = omen_files_at(&op->files, i);
         uint64_t n;
-        if (omen_log_file_parse(f->text, &n) || omen_segment_file_parse(f->text, &n))
-            return omen_fail(err, OMEN_ERR_CORRUPT, "\"%.200s\" holds %s but no manifest; restore manifest-0 and manifest-1 from a backup", op->path, f->text);
+        if (omen_log_file_parse(name, &n) || omen_segment_file_parse(name, &n))
+            return omen_fail(err, OMEN_ERR_CORRUPT, "\"%.200s\" holds %s but no manifest; restore manifest-0 and manifest-1 from a backup", op->path, name);
     }
     if (op->files.foreign)
         return omen_fail(err, OMEN_ERR_FOREIGN, "\"%.200s\" holds files that are not OmenDB's, and no database; choose an empty or another place", op->path);
@@ -295,23 +272,32 @@ static omen_status open_indexes(omen_open_op *op, const omen_manifest_part *m, c
     return OMEN_OK;
 }
 
-/* op->opening: the part; NULL: it is left out. */
-static omen_status open_part(omen_open_op *op, const omen_manifest_coll *c, omen_error *err) {
-    const omen_segment_info *info = &c->parts[op->part].info;
+/* What is done with a place, and what salvage does instead when that finds damage. */
+typedef omen_status attempt(omen_open_op *op, omen_error *err);
+
+static omen_status or_salvage(omen_open_op *op, attempt *usual, attempt *salvage, omen_error *err) {
     omen_error why = {0};
-    if (!op->part_lost) {
-        omen_status s = omen_schema_open_part(&c->coll->schema, &op->db->store, info, &op->opening, &why);
-        if (s == OMEN_OK || s == OMEN_PENDING) return s;
-        if (s != OMEN_ERR_CORRUPT || op->salvage == NULL) {
-            if (err != NULL) *err = why;
-            return s;
-        }
-        op->part_lost = true;
-        op->why = why;
+    omen_status s = op->lost ? OMEN_ERR_CORRUPT : usual(op, &why);
+    if (s == OMEN_ERR_CORRUPT && op->salvage != NULL) {
+        if (!op->lost) op->why = why;
+        op->lost = true; /* until it is salvaged: that may pend */
+        OMEN_TRY(salvage(op, err));
+        op->lost = false;
+        return OMEN_OK;
     }
-    OMEN_TRY(omen_salvage_part(op->salvage, op->db, c->coll, info, &op->why, &op->opening, err));
-    op->part_lost = false;
-    return OMEN_OK;
+    if (s != OMEN_OK && s != OMEN_PENDING && err != NULL) *err = why;
+    return s;
+}
+
+static omen_status open_part(omen_open_op *op, omen_error *err) {
+    const omen_manifest_coll *c = &op->body.colls[op->coll];
+    return omen_schema_open_part(&c->coll->schema, &op->db->store, &c->parts[op->part].info, &op->opening, err);
+}
+
+/* op->opening: the part; NULL: it is left out. */
+static omen_status salvage_part(omen_open_op *op, omen_error *err) {
+    const omen_manifest_coll *c = &op->body.colls[op->coll];
+    return omen_salvage_part(op->salvage, op->db, c->coll, &c->parts[op->part].info, &op->why, &op->opening, err);
 }
 
 /* A part that is left out: the next one takes its place. */
@@ -350,7 +336,7 @@ static omen_status open_parts(omen_open_op *op, omen_error *err) {
         for (; op->part < c->part_count; op->part++) {
             omen_part_state *state = &op->version->colls[op->coll]->parts[op->part];
             if (state->part == NULL) {
-                OMEN_TRY(open_part(op, c, err));
+                OMEN_TRY(or_salvage(op, open_part, salvage_part, err));
                 state->part = op->opening;
                 op->opening = NULL;
             }
@@ -384,29 +370,21 @@ static omen_status mark_dead(void *arg, const omen_hash128 *target, const uint32
     return OMEN_OK;
 }
 
-static omen_status read_dead(omen_open_op *op, omen_coll_version *v, omen_error *err) {
+static omen_status read_dead(omen_open_op *op, omen_error *err) {
+    omen_coll_version *v = op->version->colls[op->coll];
     tombstone_target t = {v, op->part};
-    omen_error why = {0};
-    if (!op->tombstones_lost) {
-        omen_status s = omen_part_tombstones(v->parts[op->part].part, &op->tombstones, mark_dead, &t, &why);
-        if (s == OMEN_OK || s == OMEN_PENDING) return s;
-        if (s != OMEN_ERR_CORRUPT || op->salvage == NULL) {
-            if (err != NULL) *err = why;
-            return s;
-        }
-        op->tombstones_lost = true;
-        op->why = why;
-    }
-    OMEN_TRY(omen_salvage_replaced(op->salvage, v, op->part, &op->why, err));
-    op->tombstones_lost = false;
-    return OMEN_OK;
+    return omen_part_tombstones(v->parts[op->part].part, &op->tombstones, mark_dead, &t, err);
+}
+
+static omen_status salvage_dead(omen_open_op *op, omen_error *err) {
+    return omen_salvage_replaced(op->salvage, op->version->colls[op->coll], op->part, &op->why, err);
 }
 
 static omen_status read_tombstones(omen_open_op *op, omen_error *err) {
     for (; op->coll < op->version->count; op->coll++, op->part = 0) {
         omen_coll_version *v = op->version->colls[op->coll];
         for (; op->part < v->part_count; op->part++) {
-            OMEN_TRY(read_dead(op, v, err));
+            OMEN_TRY(or_salvage(op, read_dead, salvage_dead, err));
             op->tombstones.bytes.len = 0;
             op->tombstones.done = 0;
         }
@@ -419,234 +397,9 @@ static omen_status read_tombstones(omen_open_op *op, omen_error *err) {
     return OMEN_OK;
 }
 
-/* ---- recovery ---- */
+static omen_status recover(omen_open_op *op, omen_error *err) { return omen_replay_step(&op->replay, err); }
 
-static omen_status replay_rows(omen_db *db, const omen_recovered_frame *f, omen_error *err) {
-    uint32_t id, kind;
-    OMEN_TRY(omen_rows_peek(f->payload, f->len, &id, &kind, err));
-    omen_coll_version *v = omen_version_find(db->current, id);
-    if (v == NULL && id < db->next_collection_id) return OMEN_OK; /* of a collection dropped since */
-    if (v == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, "the log writes to collection %u, which never existed", id);
-    if (v->coll->schema.text != NULL) OMEN_TRY(omen_later(err));
-    OMEN_TRY(omen_text_fields_load(v->coll->schema.text, false));
-    omen_arena arena;
-    omen_arena_init(&arena, &db->mem, 1u << 16);
-    omen_rows rows;
-    omen_memtable_batch batch;
-    bool erase = kind == OMEN_ROWS_DELETE;
-    omen_status s = omen_rows_decode(&rows, &db->mem, &arena, &v->coll->schema.schema, f->payload, f->len, err);
-    if (s == OMEN_OK && rows.count != f->count) s = omen_fail(err, OMEN_ERR_CORRUPT, "a log frame's count is not that of its records");
-    if (s == OMEN_OK) s = omen_memtable_prepare(omen_coll_active(v), &rows, erase, &batch, err);
-    if (s == OMEN_OK) {
-        omen_memtable_commit(omen_coll_active(v), &batch, erase, f->first_lsn);
-        db->active_records += rows.count;
-    }
-    omen_arena_deinit(&arena);
-    return s;
-}
-
-static omen_status clean(omen_open_op *op, omen_error *err);
-
-/* A log may be longer than there is memory for: it was written with more of it, or with larger tables. As writes do, recovery freezes tables that are full,
- * and flushes the oldest when too many wait, or all of them when memory has run out. The manifest then says how far the log was taken over; its records are
- * passed over by whoever opens the database next. */
-static bool must_freeze(const omen_open_op *op) { return op->starved ? op->db->active_records != 0 : omen_rotate_due(op->db); }
-
-static omen_status relieve(omen_open_op *op, uint64_t epoch, omen_error *err) {
-    omen_db *db = op->db;
-    for (;;) {
-        uint32_t frozen = omen_frozen_count(db);
-        if (!op->relieving) {
-            if (must_freeze(op) && frozen < OMEN_MAX_FROZEN) {
-                OMEN_TRY(omen_freeze_tables(db, epoch, err));
-                continue;
-            }
-            if (frozen == 0 || !(op->starved || must_freeze(op) || omen_memory_scarce(db))) return OMEN_OK;
-        }
-        op->relieving = true;
-        OMEN_TRY(omen_recovery_settle(op->recovery, err));
-        OMEN_TRY(clean(op, err)); /* files of a flush that a crash broke off stand where this one writes */
-        atomic_store(&db->durable_lsn, db->next_lsn - 1);
-        db->visible_lsn = db->next_lsn - 1;
-        db->epoch = OMEN_MAX(epoch, op->body.last_epoch);
-        while (omen_frozen_count(db) == frozen || db->job != NULL) {
-            bool more;
-            OMEN_TRY(omen_maintain_step(db, 0, &more, err));
-        }
-        omen_recovery_forget(op->recovery, db->log_first_epoch);
-        op->relieving = false;
-    }
-}
-
-/* Nothing can be flushed: full tables are kept apart as far as there is room for them. */
-static omen_status freeze_read_only(omen_open_op *op, uint64_t epoch, omen_error *err) {
-    bool begins = op->replay_epoch != 0 && epoch != op->replay_epoch;
-    if (begins && omen_rotate_due(op->db) && op->db->frozen_count + 2 < OMEN_MAX_TABLES) return omen_freeze_tables(op->db, epoch, err);
-    return OMEN_OK;
-}
-
-static omen_status replay_frame(omen_db *db, const omen_recovered_frame *f, omen_error *err) {
-    if (f->type == OMEN_FRAME_RECORDS) return replay_rows(db, f, err);
-    if (f->type != OMEN_FRAME_SCHEMA) return omen_fail(err, OMEN_ERR_VERSION, "the log has a frame of a newer OmenDB; upgrade this one");
-    OMEN_TRY(omen_schema_frame_apply(db, f->payload, f->len, err));
-    db->active_records++;
-    return OMEN_OK;
-}
-
-/* Salvage: a frame that is whole, but makes no sense without one that is lost. */
-static omen_status pass_over(omen_open_op *op, const omen_recovered_frame *f, const omen_error *why) {
-    omen_file_name name = omen_log_file_name(f->epoch);
-    const omen_log_gap lost = {f->epoch, 0, 0, f->first_lsn, f->first_lsn + f->count - 1};
-    if (f->count != 0) omen_findings_lose_log(op->salvage->findings, &lost);
-    omen_findings_add(op->salvage->findings, &(omen_damage){.file = name.text, .kind = "log", .loses = f->count != 0, .holds = "a batch that needs what is lost", .message = why->text});
-    return OMEN_OK;
-}
-
-static omen_status no_memory(const omen_open_op *op, omen_error *err) {
-    const char *advice = op->db->options.read_only ? "open it once for writing, so that its log is flushed, or raise memory_bytes" : "raise memory_bytes";
-    omen_error why = err == NULL ? (omen_error){0} : *err;
-    return omen_fail(err, OMEN_ERR_MEMORY, "out of memory reading the log, of which %llu records were read; %s (%.200s)",
-                     (unsigned long long)(op->db->next_lsn - 1 - op->body.flushed_lsn), advice, why.text);
-}
-
-static omen_status replay(void *arg, const omen_recovered_frame *f, omen_error *err) {
-    omen_open_op *op = arg;
-    omen_db *db = op->db;
-    if (f->count != 0 && f->first_lsn + f->count - 1 <= op->body.flushed_lsn) return OMEN_OK;
-    for (;;) {
-        /* As when it was written: a table that is full is frozen before the next write. */
-        omen_status s = db->options.read_only || op->salvage != NULL ? freeze_read_only(op, f->epoch, err) : relieve(op, f->epoch, err);
-        if (s == OMEN_PENDING) return s;
-        op->replay_epoch = f->epoch;
-        bool again = op->starved;
-        if (s == OMEN_OK) s = replay_frame(db, f, err);
-        if (s == OMEN_ERR_CORRUPT && op->salvage != NULL && op->salvage->log_damaged) s = pass_over(op, f, err);
-        if (s == OMEN_ERR_MEMORY && !again && !db->options.read_only && op->salvage == NULL && (db->active_records != 0 || omen_frozen_count(db) != 0)) {
-            op->starved = true;
-            continue;
-        }
-        op->starved = false;
-        if (s == OMEN_ERR_MEMORY) return no_memory(op, err);
-        if (s == OMEN_OK && f->count != 0) db->next_lsn = f->first_lsn + f->count;
-        return s;
-    }
-}
-
-/* A write that was cut off, as far as anyone can tell (log_format.h). */
-static void tell_torn(omen_db *db, uint64_t bytes) {
-    char line[300];
-    if (bytes == 0 || db->host->log == NULL) return;
-    size_t n = omen_format(line, sizeof line, "the log ends with %llu bytes that are no whole write, and that nothing says was ever durable: they are %s",
-                           (unsigned long long)bytes, db->options.read_only ? "passed over" : "cut off");
-    db->host->log(db->host->ctx, OMEN_LOG_INFO, line, OMEN_MIN(n, sizeof line - 1));
-}
-
-static void tell_gap(void *arg, const omen_log_gap *gap) {
-    const omen_open_op *op = arg;
-    omen_findings *f = op->salvage->findings;
-    omen_log_gap lost = *gap;
-    omen_file_name name = omen_log_file_name(gap->epoch);
-    char holds[120];
-    lost.from_lsn = OMEN_MAX(gap->from_lsn, op->body.flushed_lsn + 1); /* what is in segments is not lost */
-    bool loses = lost.from_lsn <= lost.to_lsn;
-    if (loses) {
-        omen_format(holds, sizeof holds, "the records of LSN %llu to %llu", (unsigned long long)lost.from_lsn, (unsigned long long)lost.to_lsn);
-        omen_findings_lose_log(f, &lost);
-    }
-    omen_findings_add(f, &(omen_damage){.file = name.text, .kind = "log", .has_place = true, .offset = gap->offset, .bytes = gap->bytes,
-                                        .holds = loses ? holds : "no record that is not in a segment", .loses = loses,
-                                        .message = gap->bytes == 0 ? "the file ends early, or is missing" : "no valid frame of the log"});
-}
-
-static uint64_t after_all_files(const omen_open_op *op) {
-    const omen_file_name *names = (const omen_file_name *)(const void *)op->files.names.data;
-    uint64_t n, next = 0;
-    for (size_t i = 0; i < op->files.names.len / sizeof *names; i++)
-        if (omen_segment_file_parse(names[i].text, &n) && n < UINT64_C(1) << 40) next = OMEN_MAX(next, n + 1); /* indexes have numbers of their own, above */
-    return next;
-}
-
-static omen_status recover(omen_open_op *op, omen_error *err) {
-    omen_db *db = op->db;
-    if (op->recovery == NULL) {
-        db->next_file = op->salvage == NULL ? op->body.next_file : OMEN_MAX(op->body.next_file, after_all_files(op)); /* nothing is removed first */
-        db->log_first_epoch = op->body.log_first_epoch;
-        db->flushed_lsn = op->body.flushed_lsn;
-        db->next_collection_id = op->body.next_collection_id;
-        db->active_first_epoch = op->body.log_first_epoch;
-        db->next_lsn = op->body.flushed_lsn + 1;
-        omen_status s = omen_recovery_new(&db->store, db->log_first_epoch, db->flushed_lsn, db->options.read_only, replay, op, &op->recovery);
-        if (s != OMEN_OK) return omen_fail(err, s, "out of memory recovering the log");
-        db->proven_lsn = OMEN_MAX(op->body.durable_lsn, op->body.flushed_lsn);
-        omen_recovery_prove(op->recovery, db->proven_lsn);
-    }
-    if (op->salvage != NULL && !op->judged) {
-        OMEN_TRY(omen_salvage_judge(op->salvage, db, err));
-        const omen_log_salvage salvage = {op->salvage->later, tell_gap, op};
-        if (op->salvage->log_damaged) omen_recovery_salvage(op->recovery, &salvage);
-        op->judged = true;
-    }
-    OMEN_TRY(omen_recovery_step(op->recovery, err));
-    op->recovered = *omen_recovery_result_of(op->recovery);
-    tell_torn(db, op->recovered.torn_bytes);
-    db->next_lsn = OMEN_MAX(op->recovered.next_lsn, db->next_lsn);
-    /* LSNs that were durable once are not given again, although their records are lost. */
-    if (op->salvage != NULL) db->next_lsn = OMEN_MAX(db->next_lsn, db->proven_lsn + 1);
-    db->visible_lsn = db->next_lsn - 1;
-    atomic_store(&db->durable_lsn, db->visible_lsn);
-    db->epoch = OMEN_MAX(OMEN_MAX(op->recovered.last_epoch, op->body.last_epoch), db->log_first_epoch - 1);
-    return OMEN_OK;
-}
-
-/* ---- the rest ---- */
-
-static bool is_of(const omen_part *part, const omen_index_set *indexes, uint64_t number) {
-    if (omen_segment_info_of(part->segment)->number == number) return true;
-    for (uint32_t f = 0; indexes != NULL && f < indexes->count; f++)
-        if (indexes->of[f] != NULL && omen_index_info(indexes->of[f])->number == number) return true;
-    for (uint32_t f = 0; f < part->field_count; f++)
-        if (part->indexing[f].left_out == number) return true; /* the manifest names it still */
-    return false;
-}
-
-static bool named(const omen_db_version *v, uint64_t number) {
-    for (uint32_t c = 0; c < v->count; c++)
-        for (uint32_t p = 0; p < v->colls[c]->part_count; p++)
-            if (is_of(v->colls[c]->parts[p].part, v->colls[c]->parts[p].indexes, number)) return true;
-    return false;
-}
-
-/* A part of a collection that was dropped, but not before the manifest was written: the manifest names it until the next one. */
-static bool orphan(const omen_db *db, uint64_t number) {
-    for (size_t at = 0; at < db->orphans.len; at += sizeof(omen_orphan)) {
-        omen_orphan o;
-        memcpy(&o, db->orphans.data + at, sizeof o);
-        if (is_of(o.part, o.indexes, number)) return true;
-    }
-    return false;
-}
-
-bool omen_file_needed(omen_db *db, uint64_t number) {
-    omen_db_version *v = omen_version_current(db);
-    omen_lock_take(&db->version_lock);
-    bool needed = named(v, number) || orphan(db, number);
-    omen_lock_drop(&db->version_lock);
-    omen_version_drop(db, v);
-    return needed || (db->indexing != NULL && db->indexing->number == number);
-}
-
-static omen_status clean(omen_open_op *op, omen_error *err) {
-    omen_db *db = op->db;
-    omen_storage *st = &db->store.storage;
-    const omen_file_name *names = (const omen_file_name *)(const void *)op->files.names.data;
-    for (uint32_t count = (uint32_t)(op->files.names.len / sizeof *names); op->file < count; op->file++) {
-        const char *name = names[op->file].text;
-        uint64_t n;
-        bool stale = (omen_log_file_parse(name, &n) && n < db->log_first_epoch) || (omen_segment_file_parse(name, &n) && !named(db->current, n) && !orphan(db, n));
-        if (stale) OMEN_TRY(omen_store_check(st->ops->remove(st->ctx, name), "remove", name, err));
-    }
-    return OMEN_OK;
-}
+static omen_status clean(omen_open_op *op, omen_error *err) { return omen_files_clean(&op->files, op->db, err); }
 
 static omen_status found(omen_open_op *op, omen_error *err) {
     if (!op->fresh) return OMEN_OK;
@@ -657,7 +410,7 @@ static omen_status found(omen_open_op *op, omen_error *err) {
 /* A table recovered from the log goes on as the active one; when it is full it is frozen now, since no write could have done so. */
 static omen_status begin(omen_open_op *op, omen_error *err) {
     omen_db *db = op->db;
-    OMEN_TRY(omen_log_create(&db->store, &db->log_metrics, db->epoch + 1, db->next_lsn, db->next_lsn - 1, op->recovered.last_crc, &db->log, err));
+    OMEN_TRY(omen_log_create(&db->store, &db->log_metrics, db->epoch + 1, db->next_lsn, db->next_lsn - 1, op->replay.result.last_crc, &db->log, err));
     if (omen_rotate_due(db) && db->frozen_count + 2 < OMEN_MAX_TABLES) OMEN_TRY(omen_freeze_tables(db, db->epoch + 1, err));
     db->epoch++;
     return OMEN_OK;

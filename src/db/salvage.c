@@ -33,12 +33,12 @@ static omen_status read_id(omen_db *db, uint64_t epoch, uint64_t *first_lsn, ome
     return OMEN_OK;
 }
 
-omen_status omen_salvage_manifest(omen_salvage *s, omen_db *db, const omen_manifest_files *files, const omen_error *why, omen_manifest_body *body, omen_error *err) {
+omen_status omen_salvage_manifest(omen_salvage *s, omen_db *db, const omen_files *files, const omen_error *why, omen_manifest_body *body, omen_error *err) {
     uint64_t first = UINT64_MAX, last = 0, n, lsn = 0;
     uint32_t segments = 0;
     bool there[2] = {false, false};
-    for (uint32_t i = 0; i < files->count; i++) {
-        const char *name = files->names[i].text;
+    for (uint32_t i = 0; i < omen_files_count(files); i++) {
+        const char *name = omen_files_at(files, i);
         if (omen_segment_file_parse(name, &n)) segments++;
         if (omen_log_file_parse(name, &n)) {
             first = OMEN_MIN(first, n);

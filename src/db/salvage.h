@@ -13,7 +13,7 @@
 #ifndef OMEN_DB_SALVAGE_H
 #define OMEN_DB_SALVAGE_H
 
-#include "db/db.h"
+#include "db/files.h"
 #include "db/findings.h"
 
 typedef struct omen_salvage {
@@ -33,11 +33,10 @@ void omen_open_op_salvage(omen_open_op *op, omen_salvage *s);
 
 /* ---- parts of the open (salvage.c) ---- */
 
-typedef struct omen_manifest_files { const omen_file_name *names; uint32_t count; } omen_manifest_files;
 /* A slot that is damaged beside one that is not. */
 OMEN_LATER void omen_salvage_slots(omen_salvage *s, const omen_manifest *m);
 /* Neither slot is valid. Step; db->manifest and *body are what they are now. OMEN_ERR_CORRUPT: nothing can be done. */
-OMEN_LATER omen_status omen_salvage_manifest(omen_salvage *s, omen_db *db, const omen_manifest_files *files, const omen_error *why, omen_manifest_body *body, omen_error *err);
+OMEN_LATER omen_status omen_salvage_manifest(omen_salvage *s, omen_db *db, const omen_files *files, const omen_error *why, omen_manifest_body *body, omen_error *err);
 /* A part that cannot be opened: tries it bare. *out NULL: left out. */
 OMEN_LATER omen_status omen_salvage_part(omen_salvage *s, omen_db *db, const omen_coll *coll, const omen_segment_info *info, const omen_error *why, omen_part **out, omen_error *err);
 /* The rows of older parts that part number `at` replaces, from its ids. Step. */
