@@ -8,7 +8,10 @@
 
 #include "cli/cli.h"
 
-#define BUFFER (256u << 10)
+#ifndef CLI_INPUT_BUFFER /* a fuzzer has a small one */
+#define CLI_INPUT_BUFFER (256u << 10)
+#endif
+#define BUFFER CLI_INPUT_BUFFER
 
 omen_status cli_input_open(cli_input *in, const char *path) {
     struct stat st;
