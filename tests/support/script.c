@@ -18,16 +18,11 @@ static omen_id id_of(int i) {
     return (omen_id){{names[i], (size_t)n}, 0};
 }
 
-omen_status script_open_at(script *s, const char *path, const omen_host *host, omen_durability durability, bool create) {
-    omen_options o;
+omen_status script_open_with(script *s, const char *path, omen_options *o) {
     memset(s, 0, sizeof *s);
-    omen_options_init(&o);
-    o.host = host;
-    o.durability = durability;
-    o.create = create;
-    o.memtable_bytes = 4096;
-    o.pool_bytes = 1 << 20;
-    omen_status st = omen_open(path, &o, &s->db);
+    o->memtable_bytes = 4096;
+    o->pool_bytes = 1 << 20;
+    omen_status st = omen_open(path, o, &s->db);
     if (st != OMEN_OK) return st;
     omen_vector_field f = {.name = {"", 0}, .dimensions = SCRIPT_DIMS, .metric = OMEN_METRIC_L2};
     omen_schema schema;
@@ -42,6 +37,15 @@ omen_status script_open_at(script *s, const char *path, const omen_host *host, o
     return omen_collection_open(s->db, OMEN_STR("things"), &schema, &s->c);
 }
 
+omen_status script_open_at(script *s, const char *path, const omen_host *host, omen_durability durability, bool create) {
+    omen_options o;
+    omen_options_init(&o);
+    o.host = host;
+    o.durability = durability;
+    o.create = create;
+    return script_open_with(s, path, &o);
+}
+
 omen_status script_open(script *s, fault_host *h, omen_durability durability, bool create) { return script_open_at(s, "db", &h->host, durability, create); }
 
 void script_close(script *s) {
@@ -50,15 +54,18 @@ void script_close(script *s) {
     memset(s, 0, sizeof *s);
 }
 
-static omen_status put(script *s, unsigned n, script_state *state) {
+/* The kth record of a step that writes, and how many it writes. */
+static int written(unsigned n, size_t k) { return (int)((n * 5 + k * 2) % SCRIPT_IDS); }
+static size_t count_of(unsigned n) { return 1 + n % 4; }
+
+static omen_status put(script *s, unsigned n, const script_state *state) {
     omen_id ids[4];
     float rows[4][SCRIPT_DIMS];
     omen_str docs[4];
     char text[4][320];
-    size_t count = 1 + n % 4;
+    size_t count = count_of(n);
     for (size_t k = 0; k < count; k++) {
-        int i = (int)((n * 5 + k * 2) % SCRIPT_IDS);
-        state->version[i] = (int)(n + 1);
+        int i = written(n, k);
         ids[k] = id_of(i);
         fill(rows[k], i, state->version[i]);
         int len = snprintf(text[k], sizeof text[k],
@@ -70,15 +77,26 @@ static omen_status put(script *s, unsigned n, script_state *state) {
     return omen_upsert(s->c, &(omen_batch){.count = count, .ids = ids, .vectors = vectors, .documents = docs});
 }
 
+static bool flushes(unsigned n) { return n % 11 == 10; }
+static bool merges(unsigned n) { return !flushes(n) && n % 29 == 28; }
+static bool deletes(unsigned n) { return !flushes(n) && !merges(n) && n % 7 == 6; }
+
+const char *script_name(unsigned n) { return flushes(n) ? "flush" : merges(n) ? "merge" : deletes(n) ? "delete" : "upsert"; }
+
+void script_expect(unsigned n, script_state *state) {
+    if (flushes(n) || merges(n)) return;
+    if (deletes(n)) state->version[n % SCRIPT_IDS] = state->version[(n + 5) % SCRIPT_IDS] = 0;
+    else
+        for (size_t k = 0; k < count_of(n); k++) state->version[written(n, k)] = (int)(n + 1);
+}
+
 omen_status script_step(script *s, unsigned n, script_state *state) {
-    if (n % 11 == 10) return omen_flush(s->db);
-    if (n % 29 == 28) return omen_compact(s->db);
-    if (n % 7 == 6) {
-        omen_id ids[] = {id_of((int)(n % SCRIPT_IDS)), id_of((int)((n + 5) % SCRIPT_IDS))};
-        state->version[n % SCRIPT_IDS] = state->version[(n + 5) % SCRIPT_IDS] = 0;
-        return omen_delete(s->c, ids, 2, NULL);
-    }
-    return put(s, n, state);
+    script_expect(n, state);
+    if (flushes(n)) return omen_flush(s->db);
+    if (merges(n)) return omen_compact(s->db);
+    if (!deletes(n)) return put(s, n, state);
+    omen_id ids[] = {id_of((int)(n % SCRIPT_IDS)), id_of((int)((n + 5) % SCRIPT_IDS))};
+    return omen_delete(s->c, ids, 2, NULL);
 }
 
 static bool no(const char **why, const char *text) {
