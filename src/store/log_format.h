@@ -95,8 +95,8 @@ static inline size_t omen_log_body(uint32_t length) { return (size_t)omen_round_
 /* Where every crc of an epoch starts. */
 uint32_t omen_log_seed(const uint8_t database_id[16], uint64_t epoch);
 
-/* Whether a header may be one of this epoch's, with `room` bytes from its first byte to the end of the file. Says nothing
- * about its crc. */
+/* Whether a header may be one of this epoch's, with `room` bytes (OMEN_LOG_HEADER at least) from its first byte to the end of the file. Says
+ * nothing about its crc. */
 bool omen_log_plausible(const omen_log_header *h, uint64_t epoch, uint64_t room);
 
 #endif

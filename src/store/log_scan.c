@@ -31,7 +31,7 @@ void omen_log_scan_file(omen_log_scan *s, omen_file *file, uint64_t epoch, uint6
 bool omen_log_plausible(const omen_log_header *h, uint64_t epoch, uint64_t room) {
     return h->magic == OMEN_LOG_MAGIC && h->version >= OMEN_LOG_VERSION && h->type != 0 && h->epoch == epoch && h->first_lsn >= 1 &&
            h->durable_lsn < h->first_lsn && h->count <= UINT64_MAX - h->first_lsn && h->length <= OMEN_FRAME_MAX_PAYLOAD &&
-           room >= OMEN_LOG_HEADER && omen_log_body(h->length) <= room - OMEN_LOG_HEADER &&
+           omen_log_body(h->length) <= room - OMEN_LOG_HEADER &&
            (h->version > OMEN_LOG_VERSION || (h->flags & ~OMEN_LOG_COMMIT) == 0);
 }
 

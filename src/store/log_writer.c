@@ -61,7 +61,7 @@ static omen_status flush(omen_log *log, omen_error *err) {
     return OMEN_OK;
 }
 
-/* Appends len bytes (NULL: zeros) to the stream of frames, handing full buffers to the host. */
+/* Appends len bytes to the stream of frames, handing full buffers to the host. */
 static omen_status put(omen_log *log, const void *bytes, size_t len, omen_error *err) {
     const uint8_t *p = bytes;
     while (len > 0) {
@@ -69,7 +69,7 @@ static omen_status put(omen_log *log, const void *bytes, size_t len, omen_error 
         omen_status s = omen_buf_append(&log->buf, p, n);
         if (s != OMEN_OK) return poison(log, omen_fail(err, s, "out of memory for the buffer of %s", log->name.text));
         if (log->buf.len == BUFFER) OMEN_TRY(flush(log, err));
-        if (p != NULL) p += n;
+        p += n;
         len -= n;
     }
     return OMEN_OK;

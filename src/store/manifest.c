@@ -147,8 +147,7 @@ static omen_status take(omen_manifest *m, omen_error *err) {
 static omen_status read_slot(omen_manifest *m, omen_error *err) {
     const omen_storage *s = &m->st->storage;
     const char *name = slot_names[m->slot];
-    switch (m->reading) {
-    case READ_OPEN: {
+    if (m->reading == READ_OPEN) {
         omen_file *file = NULL;
         omen_status o = s->ops->open(s->ctx, name, OMEN_FILE_READ, &file);
         if (o == OMEN_ERR_NOT_FOUND) return next_slot(m, ABSENT);
@@ -161,7 +160,7 @@ static omen_status read_slot(omen_manifest *m, omen_error *err) {
         m->reading = READ_HEADER;
         return OMEN_OK;
     }
-    case READ_HEADER: {
+    if (m->reading == READ_HEADER) {
         omen_status r = read_some(m, 0, m->bytes_wanted, err);
         if (r == OMEN_ERR_CORRUPT) return next_slot(m, DAMAGED); /* a storage with checksums of its own says so itself */
         OMEN_TRY(r);
@@ -175,15 +174,10 @@ static omen_status read_slot(omen_manifest *m, omen_error *err) {
         m->reading = READ_PAYLOAD;
         return OMEN_OK;
     }
-    case READ_PAYLOAD: {
-        omen_status r = read_some(m, m->bytes.len, m->bytes_wanted, err);
-        if (r == OMEN_ERR_CORRUPT) return next_slot(m, DAMAGED);
-        OMEN_TRY(r);
-        return take(m, err);
-    }
-    case READ_DONE: break;
-    }
-    return OMEN_OK;
+    omen_status r = read_some(m, m->bytes.len, m->bytes_wanted, err);
+    if (r == OMEN_ERR_CORRUPT) return next_slot(m, DAMAGED);
+    OMEN_TRY(r);
+    return take(m, err);
 }
 
 static omen_status choose(omen_manifest *m, omen_error *err) {
@@ -311,7 +305,6 @@ static omen_status advance(omen_manifest *m, omen_error *err) {
     const omen_storage *s = &m->st->storage;
     const char *name = slot_names[m->slot];
     switch (m->writing) {
-    case WRITE_IDLE: break;
     case WRITE_DIR:
         if (OMEN_CONTROL(manifest_sync_named)) OMEN_TRY(omen_store_sync_dir(m->st, m, err));
         m->writing = WRITE_OPEN;
@@ -341,7 +334,7 @@ static omen_status advance(omen_manifest *m, omen_error *err) {
         close_file(m);
         m->writing = WRITE_ENTRY;
         break;
-    case WRITE_ENTRY:
+    default: /* WRITE_ENTRY; WRITE_IDLE is nothing to go on from */
         if (m->verdicts[m->slot] == ABSENT && OMEN_CONTROL(manifest_sync_dir)) OMEN_TRY(omen_store_sync_dir(m->st, m, err));
         m->writing = WRITE_IDLE;
         break;

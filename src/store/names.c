@@ -47,8 +47,8 @@ static bool known(omen_status s) {
 }
 
 omen_status omen_store_check(omen_status s, const char *action, const char *file, omen_error *err) {
-    if (s == OMEN_OK || s == OMEN_PENDING) return s;
     if (!known(s)) return omen_fail(err, OMEN_ERR_IO, "cannot %s %s: the storage answered %d", action, file, (int)s);
+    if (s == OMEN_OK || s == OMEN_PENDING) return s;
     return omen_fail(err, s, "cannot %s %s: %s", action, file, omen_status_message(s));
 }
 

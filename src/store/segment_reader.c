@@ -244,21 +244,17 @@ static omen_status validate(omen_segment *s, omen_error *err) {
 }
 
 static omen_status advance(omen_segment *s, omen_error *err) {
-    switch (s->phase) {
-    case OPEN: return open_file(s, err);
-    case TRAILER: return read_trailer(s, err);
-    case FOOTER:
+    if (s->phase == OPEN) return open_file(s, err);
+    if (s->phase == TRAILER) return read_trailer(s, err);
+    if (s->phase == FOOTER) {
         OMEN_TRY(omen_store_read(s->st, s->file, s->name.text, omen_get64(s->trailer), s->footer, s->footer_len, err));
         s->phase = HEADER;
         return OMEN_OK;
-    case HEADER:
-        OMEN_TRY(omen_store_read(s->st, s->file, s->name.text, 0, s->header, sizeof s->header, err));
-        OMEN_TRY(validate(s, err));
-        s->owner = omen_pool_owner(s->st->pool);
-        s->phase = READY;
-        return OMEN_OK;
-    case READY: break;
     }
+    OMEN_TRY(omen_store_read(s->st, s->file, s->name.text, 0, s->header, sizeof s->header, err));
+    OMEN_TRY(validate(s, err));
+    s->owner = omen_pool_owner(s->st->pool);
+    s->phase = READY;
     return OMEN_OK;
 }
 
@@ -414,7 +410,7 @@ static void learn_rows(omen_segment *s, const omen_section *sec, uint32_t block,
 /* Reads one row whose checksum is known; false: it is not, or what was read is not the row any more (its block will say). */
 static bool read_row(omen_segment *s, const omen_section *sec, uint32_t row, uint32_t row_bytes, uint8_t *buffer) {
     _Atomic uint32_t *rows = atomic_load_explicit(&s->tables[sec->ordinal].rows, memory_order_acquire);
-    uint32_t crc = rows == NULL ? 0 : atomic_load_explicit(&rows[row], memory_order_relaxed);
+    uint32_t crc = atomic_load_explicit(&rows[row], memory_order_relaxed);
     omen_error ignored;
     if (crc == 0 || omen_store_read(s->st, s->file, s->name.text, sec->offset + (uint64_t)row * row_bytes, buffer, row_bytes, &ignored) != OMEN_OK) return false;
     omen_counter_add(&omen_pool_metrics_of(s->st->pool)->bytes_read, row_bytes);

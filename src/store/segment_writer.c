@@ -139,8 +139,7 @@ omen_status omen_segment_section_begin(omen_segment_writer *w, uint32_t kind, ui
 
 /* The current block is complete (or the last). */
 static omen_status end_block(omen_segment_writer *w, omen_error *err) {
-    if (w->section.block_count == UINT32_MAX)
-        return fail(w, omen_fail(err, OMEN_ERR_TOO_LARGE, "%s: a section has too many blocks", w->name.text));
+    if (w->crcs.len / 4 == UINT32_MAX) return fail(w, omen_fail(err, OMEN_ERR_TOO_LARGE, "%s has too many blocks", w->name.text));
     if ((w->section.flags & OMEN_SECTION_ZSTD) != 0) {
         w->packed.len = 0;
         if (omen_zstd_compress(w->zstd, w->block.data, w->block.len, &w->packed) != OMEN_OK) return no_memory(w, err);
@@ -190,7 +189,6 @@ static omen_status write_footer(omen_segment_writer *w, omen_error *err) {
     const omen_kernels *k = omen_kernels_get();
     uint8_t header[OMEN_SEGMENT_HEADER], head[OMEN_SEGMENT_FOOTER] = {0}, trailer[OMEN_SEGMENT_TRAILER];
     OMEN_TRY(align(w, err));
-    if (w->crcs.len / 4 > UINT32_MAX) return fail(w, omen_fail(err, OMEN_ERR_TOO_LARGE, "%s has too many blocks", w->name.text));
     omen_put32(head, (uint32_t)(w->entries.len / OMEN_SEGMENT_ENTRY));
     omen_put32(head + 4, (uint32_t)(w->crcs.len / 4));
     omen_put32(head + 8, (uint32_t)(w->ends.len / 8));
