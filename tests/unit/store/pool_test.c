@@ -274,4 +274,81 @@ TEST(when_memory_is_short_unused_blocks_go_first) {
     end(&s);
 }
 
+/* Without memory for a larger table, the chains of the old one just grow. */
+TEST(a_table_that_cannot_grow) {
+    scene s;
+    const omen_block *b;
+    unsigned loads, refused = 0;
+    begin(&s, MIB);
+    for (uint32_t i = 0; i < 300; i++) {
+        /* The block's memory is the first allocation, a larger table the second. */
+        fault_host_fail_alloc_at(s.host, 2, false);
+        CHECK_OK(get(&s, 1, i, 16, &b, NULL));
+        refused += fault_host_fault_hit(s.host);
+        omen_block_release(s.pool, b);
+    }
+    fault_host_fail_alloc_at(s.host, 0, false);
+    CHECK(refused > 200);
+    for (uint32_t i = 0; i < 300; i++) {
+        CHECK_OK(get(&s, 1, i, 16, &b, &loads));
+        CHECK(loads == 0 && right(b, i));
+        omen_block_release(s.pool, b);
+    }
+    end(&s);
+}
+
+/* Blocks of one number in several sections of several owners meet in the table, and are told apart. */
+TEST(blocks_are_told_apart_by_owner_section_and_index) {
+    scene s;
+    const omen_block *b;
+    begin(&s, 4 * MIB);
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint64_t owner = 1; owner <= 20; owner++) {
+            for (uint32_t section = 0; section < 20; section++) {
+                for (uint32_t index = 0; index < 3; index++) {
+                    source src = {.index = (uint32_t)owner * 100 + section * 3 + index, .len = 32};
+                    CHECK_OK(omen_pool_get(s.pool, owner, section, index, 32, load, &src, &b, NULL));
+                    CHECK(right(b, src.index));
+                    CHECK_EQ_UINT(src.loads, round == 0);
+                    omen_block_release(s.pool, b);
+                    b = omen_pool_find(s.pool, owner, section, index);
+                    CHECK(b != NULL && right(b, src.index));
+                    omen_block_release(s.pool, b);
+                    CHECK(omen_pool_find(s.pool, owner, section + 100, index) == NULL);
+                    CHECK(omen_pool_find(s.pool, owner + 100, section, index) == NULL);
+                }
+            }
+        }
+    }
+    omen_block_release(s.pool, NULL);
+    end(&s);
+}
+
+/* As many blocks as the host has threads may be pinned, whatever they cost. */
+TEST(every_thread_has_its_block) {
+    scene s;
+    const omen_block *b[OMEN_POOL_GRACE + 4], *more;
+    s.host = fault_host_new(1);
+    s.host->host.threads = OMEN_POOL_GRACE + 4;
+    omen_mem_init(&s.mem, &s.host->host, 0);
+    REQUIRE_OK(omen_pool_new(&s.mem, &s.host->host, MIB, &s.pool));
+    for (uint32_t i = 0; i < OMEN_POOL_GRACE + 4; i++) CHECK_OK(get(&s, 1, i, MIB, &b[i], NULL));
+    CHECK_STATUS(get(&s, 1, 100, MIB, &more, NULL), OMEN_ERR_LIMIT);
+    for (uint32_t i = 0; i < OMEN_POOL_GRACE + 4; i++) omen_block_release(s.pool, b[i]);
+    end(&s);
+}
+
+/* However large the budget, the first table is of a size that any machine has. */
+TEST(the_table_of_a_very_large_pool) {
+    scene s;
+    const omen_block *b;
+    begin(&s, UINT64_C(1) << 40);
+    CHECK_EQ_UINT(omen_pool_budget(s.pool), UINT64_C(1) << 40);
+    CHECK(s.base < (9u << 20));
+    CHECK_OK(get(&s, 1, 7, BLOCK, &b, NULL));
+    CHECK(right(b, 7));
+    omen_block_release(s.pool, b);
+    end(&s);
+}
+
 TEST_MAIN()

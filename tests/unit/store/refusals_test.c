@@ -46,6 +46,24 @@ TEST(a_pool_without_memory_is_refused) {
     }
 }
 
+static void *no_lock(void *ctx) {
+    (void)ctx;
+    return NULL;
+}
+
+TEST(a_pool_without_its_lock_is_refused) {
+    fault_host *h = fault_host_new(1);
+    omen_mem m;
+    omen_pool *p;
+    fault_host_use_locks(h);
+    h->host.lock_new = no_lock;
+    omen_mem_init(&m, &h->host, 0);
+    CHECK_STATUS(omen_pool_new(&m, &h->host, 64u << 20, &p), OMEN_ERR_MEMORY);
+    CHECK(p == NULL);
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+}
+
 /* ---- the manifest ---- */
 
 static omen_status write_manifest(fixture *x, uint64_t generations) {
@@ -111,24 +129,104 @@ TEST(an_encrypted_manifest_asks_for_its_key) {
     fault_storage_free(fs);
 }
 
-/* A storage with checksums of its own says itself that a slot is damaged: the other one counts. */
+/* A storage with checksums of its own says itself that a slot is damaged, when it is opened or read: the other one counts. */
 TEST(a_storage_that_finds_damage_itself) {
-    for (uint64_t n = 1; n < 12; n++) {
+    unsigned older = 0, newer = 0;
+    for (uint64_t n = 1; n <= 8; n++) {
         fault_storage *fs = fault_storage_new(1);
         fixture x;
         omen_manifest *m = NULL;
         omen_status s;
         fixture_init(&x, fs, 7, 1 << 20);
-        CHECK_OK(write_manifest(&x, 4));
-        fault_storage_fail_at(fs, fault_storage_calls(fs) + n, OMEN_ERR_CORRUPT, false);
+        CHECK_OK(write_manifest(&x, 6)); /* generation 6, in slot 0, holds ten bytes; 5, in slot 1, too */
+        fault_storage_fail_at(fs, n, OMEN_ERR_CORRUPT, false);
         STEP(s, omen_manifest_open(&x.store, &m, NULL));
-        CHECK(s == OMEN_OK || s == OMEN_ERR_CORRUPT);
-        if (s == OMEN_OK) {
-            CHECK(omen_manifest_generation(m) >= 3);
+        CHECK(fault_storage_fault_hit(fs));
+        if (n % 4 == 2) { /* the file's size is nothing that has a checksum */
+            CHECK_STATUS(s, OMEN_ERR_CORRUPT);
+            CHECK(m == NULL);
+        } else {
+            REQUIRE_OK(s);
+            uint64_t generation = omen_manifest_generation(m);
+            CHECK_EQ_UINT(generation, n <= 4 ? 5 : 6);
+            CHECK_EQ_STR(omen_manifest_slot(m, n <= 4 ? 0 : 1), "damaged");
+            CHECK_EQ_STR(omen_manifest_slot(m, n <= 4 ? 1 : 0), "valid");
+            older += generation == 5;
+            newer += generation == 6;
             omen_manifest_close(m);
         }
         CHECK_EQ_UINT(fixture_deinit(&x), 0);
         fault_storage_free(fs);
+    }
+    CHECK_EQ_UINT(older, 3);
+    CHECK_EQ_UINT(newer, 3);
+}
+
+/* What a slot is said to be, beside a valid one. */
+TEST(damaged_slots_are_told_from_those_that_were_cut_off) {
+    static const struct { const char *bytes; size_t len; const char *what; bool damaged; } slots[] = {
+        {"OMENMNF", 7, "torn", false},
+        {"OMENSEAL and what is encrypted", 30, "encrypted", true},
+        {"a file of somebody else, and long enough to be a slot of a manifest", 67, "foreign", true},
+        {"OMENMNF1 a slot whose header is not what its checksum says it to be.", 68, "damaged", true},
+    };
+    omen_manifest_close(NULL);
+    for (size_t i = 0; i <= OMEN_ARRAY_LEN(slots); i++) {
+        fault_storage *fs = fault_storage_new(1);
+        fixture x;
+        omen_manifest *m = NULL;
+        omen_status s;
+        fixture_init(&x, fs, 7, 1 << 20);
+        CHECK_OK(write_manifest(&x, i == 0 ? 1 : 2));
+        if (i > 0) fault_storage_put(fs, "manifest-1", slots[i - 1].bytes, slots[i - 1].len);
+        STEP(s, omen_manifest_open(&x.store, &m, NULL));
+        REQUIRE_OK(s);
+        CHECK_EQ_UINT(omen_manifest_generation(m), i == 0 ? 1 : 2);
+        CHECK_EQ_STR(omen_manifest_slot(m, 0), i == 0 ? "absent" : "valid");
+        CHECK_EQ_STR(omen_manifest_slot(m, 1), i == 0 ? "valid" : slots[i - 1].what);
+        CHECK(!omen_manifest_slot_damaged(m, 0));
+        CHECK(omen_manifest_slot_damaged(m, 1) == (i > 0 && slots[i - 1].damaged));
+        omen_manifest_close(m);
+        CHECK_EQ_UINT(fixture_deinit(&x), 0);
+        fault_storage_free(fs);
+    }
+}
+
+/* Settling makes the generation that was read durable, once; where there is none it does nothing. A failure is told, and a later open may settle again. */
+TEST(a_manifest_is_settled_once) {
+    for (unsigned pending = 0; pending <= 60; pending += 60) {
+        for (uint64_t n = 0; n <= 3; n++) {
+            fault_storage *fs = fault_storage_new(n);
+            fixture x;
+            omen_manifest *m = NULL;
+            omen_status s;
+            fixture_init(&x, fs, 7, 1 << 20);
+            fault_storage_set_pending(fs, pending);
+            STEP(s, omen_manifest_open(&x.store, &m, NULL));
+            uint64_t calls = fault_storage_calls(fs);
+            CHECK_OK(omen_manifest_settle(m, NULL));
+            CHECK_EQ_UINT(fault_storage_calls(fs), calls);
+            omen_manifest_close(m);
+            m = NULL;
+            CHECK_OK(write_manifest(&x, 2));
+            STEP(s, omen_manifest_open(&x.store, &m, NULL));
+            REQUIRE_OK(s);
+            calls = fault_storage_calls(fs);
+            if (n > 0) fault_storage_fail_at(fs, n, OMEN_ERR_IO, false);
+            omen_error err = {0};
+            STEP(s, omen_manifest_settle(m, &err));
+            CHECK_STATUS(s, n > 0 ? OMEN_ERR_IO : OMEN_OK);
+            static const char *const texts[] = {"", "cannot open manifest-0: ", "cannot sync manifest-0: ", "cannot sync the directory: "};
+            CHECK(strncmp(err.text, texts[n], strlen(texts[n])) == 0);
+            CHECK_EQ_UINT(fault_storage_calls(fs) - calls, n > 0 ? n : 3); /* open, sync, sync of the directory */
+            calls = fault_storage_calls(fs);
+            if (n == 0) CHECK_OK(omen_manifest_settle(m, NULL));
+            CHECK_EQ_UINT(fault_storage_calls(fs), calls);
+            omen_manifest_close(m);
+            CHECK_EQ_UINT(fixture_deinit(&x), 0);
+            CHECK_STORAGE(fs);
+            fault_storage_free(fs);
+        }
     }
 }
 
