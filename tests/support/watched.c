@@ -71,7 +71,11 @@ static omen_status do_write(void *ctx, omen_file *of, uint64_t offset, const voi
     around *a = ctx;
     file *f = (file *)of;
     watched_when when = enter(a->w, f->kind, WATCHED_WRITE);
-    return leave(a->w, f->kind, WATCHED_WRITE, when, a->inner.ops->write_at(a->inner.ctx, f->inner, offset, bytes, when == WATCHED_AMID ? len / 2 : len));
+    if (when == WATCHED_AMID) { /* sectors are written as a whole or not at all, as omendb_host.h says */
+        uint64_t end = (offset + len / 2) / 512 * 512;
+        len = end > offset ? (size_t)(end - offset) : 0;
+    }
+    return leave(a->w, f->kind, WATCHED_WRITE, when, len == 0 ? OMEN_OK : a->inner.ops->write_at(a->inner.ctx, f->inner, offset, bytes, len));
 }
 
 static omen_status do_truncate(void *ctx, omen_file *of, uint64_t size) {

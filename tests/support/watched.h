@@ -10,7 +10,7 @@
 
 typedef enum watched_file { WATCHED_LOG, WATCHED_SEGMENT, WATCHED_MANIFEST, WATCHED_FOLDER, WATCHED_FILES } watched_file;
 typedef enum watched_call { WATCHED_OPEN, WATCHED_CREATE, WATCHED_READ, WATCHED_WRITE, WATCHED_TRUNCATE, WATCHED_SYNC, WATCHED_REMOVE, WATCHED_CALLS } watched_call;
-typedef enum watched_when { WATCHED_BEFORE, WATCHED_AMID, WATCHED_AFTER, WATCHED_WHENS } watched_when; /* amid: of a write, one half is done */
+typedef enum watched_when { WATCHED_BEFORE, WATCHED_AMID, WATCHED_AFTER, WATCHED_WHENS } watched_when; /* amid: of a write, the first half of the sectors is done */
 
 typedef struct watched {
     atomic_uint under_way[WATCHED_FILES][WATCHED_CALLS];
