@@ -2,7 +2,7 @@
  * A database's connection to its engine: calls, and the maintenance that follows writes.
  *
  * Maintenance (flushing a full in-memory table, merging segments, building indexes) runs in short steps between other work, begun by
- * opening and by writes. A program that never lets the event loop turn outruns it; then the core makes writes help.
+ * opening and by writes. A program that gives it no turn (one long run of code, or calls all made at once) outruns it; then the core makes writes help.
  */
 import type { Engine } from "./engine/engine.js";
 import type { OmenError } from "./errors.js";

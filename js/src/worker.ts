@@ -72,7 +72,7 @@ function takeLanguage(message: Extract<ToWorker, { type: "language" | "noLanguag
   else question?.reject(new OmenError(Object.hasOwn(ERRORS, message.code) ? (message.code as ErrorCode) : "OMEN_ERR_INTERNAL", message.message));
 }
 
-const makeEngine = (): WasmEngine => new WasmEngine(compiled, { log: (level, line) => scope.postMessage({ type: "log", level, line }), language });
+const makeEngine = (): WasmEngine => new WasmEngine(compiled, { log: (level, line) => scope.postMessage({ type: "log", level, line }), language, turning: true });
 
 /** The engine of "start" serves the first time that the database is opened here. */
 function takeEngine(): WasmEngine {

@@ -4,6 +4,7 @@
  * A call begins and takes its first step at once, so the order of calls is the order in which they were made, and on a storage
  * that answers at once it is done before `call` returns. A call that pends is stepped again, in the order of the calls, whenever
  * a promise of a storage has settled and whenever another call has finished. Writes that wait for the same sync then all go on together: that is group commit.
+ * Answers let the event loop turn now and then (turns.ts).
  */
 import { onAbort } from "../abort.js";
 import { STATUS } from "../codes.js";
@@ -14,6 +15,7 @@ import type { LogLevel } from "../types.js";
 import { decodeResponse, encodeError } from "../wire.js";
 import type { Engine } from "./engine.js";
 import { HostImports } from "./imports.js";
+import { Turns } from "./turns.js";
 
 /** The exports of wasm/exports.c. Pointers are unsigned: `>>> 0` where they come out. */
 interface Exports {
@@ -52,6 +54,8 @@ export interface WasmEngineOptions {
   log?: ((level: LogLevel, line: string) => void) | undefined;
   /** Loads the module's second part, and the modules of languages that it has not inside; without it, what those are for is refused. */
   language?: LanguageLoader | undefined;
+  /** `true`: its calls come as messages (in a worker), so the event loop turns between them anyway. */
+  turning?: boolean;
 }
 
 export class WasmEngine implements Engine {
@@ -65,11 +69,13 @@ export class WasmEngine implements Engine {
   #nextSlot = 1;
   #pumping = false;
   #timer = false;
+  #turns: Turns | undefined;
   /** Why the engine takes no more calls. */
   #gone: OmenError | undefined;
 
   /** Instantiates a compiled module. @throws OmenError `OMEN_ERR_MEMORY` */
   constructor(module: WebAssembly.Module, options: WasmEngineOptions = {}) {
+    this.#turns = options.turning === true ? undefined : new Turns();
     this.#host.onLog = options.log;
     this.#host.onProgress = () => this.#wake();
     this.#host.loadLanguage = options.language;
@@ -169,7 +175,8 @@ export class WasmEngine implements Engine {
     let response = length === 0 ? encodeError(codeOf(status), "") : this.#host.heap.slice(at, at + length);
     if (status !== STATUS.OMEN_OK) response = this.#explain(response, pending.failure);
     this.#finish(pending);
-    pending.resolve(response);
+    if (this.#turns === undefined) pending.resolve(response);
+    else this.#turns.answer(() => pending.resolve(response));
   }
 
   /** The core knows only the status of what a storage answered; the storage's own words are added here. */
