@@ -10,7 +10,10 @@
  *   clean       files that neither manifest nor log needs
  *   found       a new database's first manifest
  *   begin       the next log epoch
+ *
+ * One that opens for reading holds no lock: what it finds wrong it does not believe before it has read it twice (again.h).
  */
+#include "db/again.h"
 #include "db/indexing.h"
 #include "db/replay.h"
 #include "db/write.h"
@@ -38,6 +41,7 @@ struct omen_open_op {
     bool manifest_lost, lost; /* being salvaged, because of */
     omen_error why;
     omen_buf payload;
+    omen_again again;
 };
 
 omen_status omen_open_op_new(const char *path, const omen_options *options, omen_open_op **out, omen_error *err) {
@@ -90,6 +94,7 @@ omen_status omen_open_op_new(const char *path, const omen_options *options, omen
     omen_buf_init(&op->files.names, &db->mem);
     omen_buf_init(&op->tombstones.bytes, &db->mem);
     omen_buf_init(&op->payload, &db->mem);
+    omen_buf_init(&op->again.said, &db->mem);
     op->replay = (omen_replay){.db = db, .body = &op->body, .files = &op->files};
     *out = op;
     return OMEN_OK;
@@ -111,6 +116,7 @@ void omen_open_op_free(omen_open_op *op) {
     omen_buf_deinit(&op->files.names);
     omen_buf_deinit(&op->tombstones.bytes);
     omen_buf_deinit(&op->payload);
+    omen_buf_deinit(&op->again.said);
     omen_arena_deinit(&op->arena);
     omen_free(m, op->path, op->path_bytes);
     omen_free(m, op, sizeof *op);
@@ -202,7 +208,7 @@ static omen_status read_manifest(omen_open_op *op, omen_error *err) {
         return s;
     }
     if (op->salvage != NULL) omen_salvage_slots(op->salvage, db->manifest);
-    else warn_of_slots(db);
+    else if (!db->options.read_only) warn_of_slots(db);
     db->lost_generation = omen_manifest_generation(db->manifest);
     if (db->lost_generation != 0) {
         const uint8_t *payload;
@@ -227,8 +233,9 @@ static omen_status read_manifest(omen_open_op *op, omen_error *err) {
     return omen_store_check(op->host->entropy(op->host->ctx, db->store.database_id, 16), "ask for", "entropy", err);
 }
 
-static void log_lost(omen_db *db, const omen_error *err) {
+static void tell_lost(omen_db *db, const omen_error *err) {
     char line[500];
+    omen_counter_add(&db->metrics.index_failures, 1);
     if (db->host->log == NULL) return;
     size_t n = omen_format(line, sizeof line, "an index is left out, and will be built again: %s", err->text);
     db->host->log(db->host->ctx, OMEN_LOG_WARN, line, OMEN_MIN(n, sizeof line - 1));
@@ -237,12 +244,12 @@ static void log_lost(omen_db *db, const omen_error *err) {
 /* An index that is left out. What is damaged is remembered for whoever checks the database, what has no room for whoever asks why it is not used. */
 static omen_status leave_out(omen_db *db, omen_part *part, uint32_t field, const omen_segment_info *info, omen_status s, omen_error *why) {
     omen_part_indexing *i = &part->indexing[field];
-    omen_counter_add(&db->metrics.index_failures, 1);
-    log_lost(db, why);
+    bool no_room = s == OMEN_ERR_LIMIT || s == OMEN_ERR_MEMORY;
+    if (no_room || !db->options.read_only) tell_lost(db, why);
     i->left_out = info->number;
     i->left_out_bytes = info->length;
-    i->no_room = s == OMEN_ERR_LIMIT || s == OMEN_ERR_MEMORY;
-    if (i->no_room) return OMEN_OK;
+    i->no_room = no_room;
+    if (no_room) return OMEN_OK;
     omen_lost_index lost = {.part = omen_segment_info_of(part->segment)->number, .why = *why};
     return omen_buf_append(&db->lost, &lost, sizeof lost);
 }
@@ -421,7 +428,7 @@ static omen_status settle(omen_open_op *op, omen_error *err) {
     return db->options.read_only || db->manifest == NULL ? OMEN_OK : omen_manifest_settle(db->manifest, err);
 }
 
-omen_status omen_open_op_step(omen_open_op *op, omen_db **out, omen_error *err) {
+static omen_status go_on(omen_open_op *op, omen_error *err) {
     typedef omen_status step(omen_open_op *, omen_error *);
     static step *const steps[] = {[STORAGE] = open_storage, [LIST] = list_files, [MANIFEST] = read_manifest, [SETTLE] = settle, [PARTS] = open_parts,
                                   [TOMBSTONES] = read_tombstones, [RECOVER] = recover, [CLEAN] = clean, [FOUND] = found, [BEGIN] = begin};
@@ -430,6 +437,95 @@ omen_status omen_open_op_step(omen_open_op *op, omen_db **out, omen_error *err) 
         if (op->salvage != NULL && op->stage == CLEAN) continue;
         OMEN_TRY(steps[op->stage](op, err));
     }
+    return OMEN_OK;
+}
+
+/* ---- readers ---- */
+
+/* Everything but the storage is as it was at first. */
+static void begin_again(omen_open_op *op) {
+    omen_db *db = op->db;
+    omen_replay_deinit(&op->replay);
+    op->replay = (omen_replay){.db = db, .body = &op->body, .files = &op->files, .salvage = op->salvage};
+    omen_part_unref(op->opening);
+    omen_index_unref(op->opening_index);
+    omen_version_unref(op->version, NULL);
+    for (uint32_t i = 0; i < op->body.count; i++) omen_coll_unref(op->body.colls[i].coll);
+    op->opening = NULL;
+    op->opening_index = NULL;
+    op->version = NULL;
+    op->body = (omen_manifest_body){0};
+    omen_arena_deinit(&op->arena);
+    omen_arena_init(&op->arena, &db->mem, 4096);
+    op->files.names.len = 0;
+    op->files.foreign = false;
+    op->tombstones.bytes.len = op->tombstones.done = 0;
+    op->coll = op->part = op->field = 0;
+    op->manifest_lost = op->lost = false;
+    op->why = (omen_error){0};
+    omen_version_unref(db->current, NULL);
+    omen_limbo_unref(db->limbo);
+    omen_manifest_close(db->manifest);
+    db->current = NULL;
+    db->limbo = NULL;
+    db->manifest = NULL;
+    db->lost.len = 0;
+    db->frozen_count = 0;
+    db->active_generation = db->active_records = 0;
+    if (op->salvage != NULL) omen_salvage_reset(op->salvage);
+    op->stage = LIST;
+}
+
+/* What an attempt found wrong, as bytes (again.h); none: nothing. why: it has failed. */
+static omen_status write_wrongs(omen_open_op *op, const omen_error *why) {
+    omen_db *db = op->db;
+    omen_buf *out = &op->payload;
+    out->len = 0;
+    if (why != NULL) OMEN_TRY(omen_buf_append(out, why->text, strlen(why->text)));
+    OMEN_TRY(omen_buf_append(out, db->lost.data, db->lost.len));
+    if (op->salvage != NULL) OMEN_TRY(omen_salvage_write(op->salvage, out));
+    bool damaged = db->manifest != NULL && (omen_manifest_slot_damaged(db->manifest, 0) || omen_manifest_slot_damaged(db->manifest, 1));
+    bool whole = db->manifest != NULL && omen_manifest_whole(db->manifest);
+    return damaged || (!whole && out->len != 0) ? omen_buf_append(out, db->store.slot_crcs, sizeof db->store.slot_crcs) : OMEN_OK;
+}
+
+static void tell_wrongs(omen_open_op *op) {
+    omen_db *db = op->db;
+    if (op->salvage == NULL) warn_of_slots(db);
+    for (size_t at = 0; at < db->lost.len; at += sizeof(omen_lost_index)) {
+        omen_lost_index lost;
+        memcpy(&lost, db->lost.data + at, sizeof lost);
+        tell_lost(db, &lost.why);
+    }
+}
+
+/* An attempt has ended with this. *again: begin another. */
+static omen_status judge(omen_open_op *op, omen_status s, const omen_error *why, bool *again, omen_error *err) {
+    if (write_wrongs(op, s == OMEN_OK ? NULL : why) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
+    return op->payload.len == 0 ? OMEN_OK : omen_again_judge(&op->again, op->payload.data, op->payload.len, again, err);
+}
+
+static omen_status read_step(omen_open_op *op, omen_error *err) {
+    for (;;) {
+        omen_error why = {0};
+        bool again = false;
+        omen_status s = go_on(op, &why);
+        if (s == OMEN_OK || (op->stage > STORAGE && omen_again_doubts(s))) {
+            omen_status j = judge(op, s, &why, &again, err);
+            if (j != OMEN_OK && op->stage == OPENED) op->stage = BEGIN; /* it is not open */
+            OMEN_TRY(j);
+        }
+        if (!again) {
+            if (s == OMEN_OK) tell_wrongs(op);
+            else if (err != NULL) *err = why;
+            return s;
+        }
+        begin_again(op);
+    }
+}
+
+omen_status omen_open_op_step(omen_open_op *op, omen_db **out, omen_error *err) {
+    OMEN_TRY(op->db->options.read_only ? read_step(op, err) : go_on(op, err));
     *out = op->db;
     return OMEN_OK;
 }

@@ -1,5 +1,18 @@
 #include "db/salvage.h"
 
+void omen_salvage_reset(omen_salvage *s) {
+    omen_mem *m = s->findings->damage.mem;
+    omen_recovery_free(s->judge);
+    omen_findings_deinit(s->findings);
+    omen_findings_init(s->findings, m);
+    *s = (omen_salvage){.findings = s->findings, .later = s->later};
+}
+
+omen_status omen_salvage_write(const omen_salvage *s, omen_buf *out) {
+    bool told = s->findings->count != 0 || s->findings->notes.len != 0 || s->log_damaged;
+    return told ? omen_findings_write(s->findings, false, out) : OMEN_OK;
+}
+
 /* ---- the manifest ---- */
 
 void omen_salvage_slots(omen_salvage *s, const omen_manifest *m) {
@@ -123,13 +136,12 @@ omen_status omen_salvage_judge(omen_salvage *s, omen_db *db, omen_error *err) {
         if (st != OMEN_OK) return omen_fail(err, st, "out of memory reading the log");
         omen_recovery_prove(s->judge, db->proven_lsn);
     }
-    omen_error why = {0};
-    omen_status st = omen_recovery_step(s->judge, &why);
+    omen_status st = omen_recovery_step(s->judge, &s->why);
     if (st == OMEN_PENDING) return st;
     s->torn_bytes = st == OMEN_OK ? omen_recovery_result_of(s->judge)->torn_bytes : 0;
     omen_recovery_free(s->judge);
     s->judge = NULL;
-    if (st != OMEN_OK && st != OMEN_ERR_CORRUPT) return omen_fail(err, st, "%s", why.text);
+    if (st != OMEN_OK && st != OMEN_ERR_CORRUPT) return omen_fail(err, st, "%s", s->why.text);
     s->judged = true;
     s->log_damaged = st == OMEN_ERR_CORRUPT;
     if (s->torn_bytes != 0) {

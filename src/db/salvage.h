@@ -21,6 +21,8 @@ typedef struct omen_salvage {
     bool later;
     /* outcome */
     bool log_damaged, manifest_lost, segments_lost;
+    bool log_told;          /* a place of the log was told */
+    omen_error why;         /* the log is damaged, as opening says it */
     uint64_t torn_bytes;
     /* place */
     omen_recovery *judge;
@@ -33,6 +35,10 @@ void omen_open_op_salvage(omen_open_op *op, omen_salvage *s);
 
 /* ---- parts of the open (salvage.c) ---- */
 
+/* Begins again: what was told and found is forgotten. */
+OMEN_LATER void omen_salvage_reset(omen_salvage *s);
+/* Appends what was told, damage or not; nothing, where it was nothing. OMEN_ERR_MEMORY. */
+OMEN_LATER omen_status omen_salvage_write(const omen_salvage *s, omen_buf *out);
 /* A slot that is damaged beside one that is not. */
 OMEN_LATER void omen_salvage_slots(omen_salvage *s, const omen_manifest *m);
 /* Neither slot is valid. Step; db->manifest and *body are what they are now. OMEN_ERR_CORRUPT: nothing can be done. */

@@ -121,6 +121,7 @@ static omen_status room(omen_manifest *m, size_t len, omen_error *err) {
 static omen_status next_slot(omen_manifest *m, verdict v) {
     close_file(m);
     m->verdicts[m->slot] = v;
+    m->st->slot_crcs[m->slot] = crc_of(m->bytes.data, m->bytes.len);
     m->bytes.len = 0;
     m->slot++;
     m->reading = m->slot < 2 ? READ_OPEN : READ_DONE;
@@ -241,6 +242,12 @@ const char *omen_manifest_slot(const omen_manifest *m, uint32_t slot) {
 bool omen_manifest_slot_damaged(const omen_manifest *m, uint32_t slot) {
     verdict v = m->verdicts[slot];
     return v == DAMAGED || v == FOREIGN || v == SEALED;
+}
+
+bool omen_manifest_whole(const omen_manifest *m) {
+    for (int i = 0; i < 2; i++)
+        if (m->verdicts[i] != VALID && m->verdicts[i] != ABSENT) return false;
+    return m->generation != 0;
 }
 
 uint64_t omen_manifest_generation(const omen_manifest *m) { return m->generation; }

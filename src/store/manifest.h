@@ -12,7 +12,7 @@ typedef struct omen_manifest omen_manifest;
  *   omen_manifest_generation == 0: no slot exists (a new database, or none).
  * OMEN_ERR_FOREIGN: a slot file that is not ours; OMEN_ERR_VERSION: written by a newer format; OMEN_ERR_CORRUPT: slots exist and none is valid,
  * unless the only thing there is one slot shorter than or torn in its first write (generation 1 never became durable): then generation 0.
- * Sets st->database_id from the valid slot. On failure *out is freed and NULL. */
+ * Sets st->database_id from the valid slot, and st->slot_crcs. On failure *out is freed and NULL. */
 omen_status omen_manifest_open(omen_store *st, omen_manifest **out, omen_error *err);
 uint64_t omen_manifest_generation(const omen_manifest *m);
 void omen_manifest_payload(const omen_manifest *m, const uint8_t **data, size_t *len); /* of the current generation */
@@ -24,6 +24,8 @@ omen_status omen_manifest_settle(omen_manifest *m, omen_error *err);
 omen_status omen_manifest_write(omen_manifest *m, const void *payload, size_t len, omen_error *err);
 /* What a slot was when it was read: "absent", "torn", "damaged", "foreign", "encrypted", "newer" or "valid". */
 const char *omen_manifest_slot(const omen_manifest *m, uint32_t slot);
+/* No slot was anything but valid or absent when they were read, and one was valid: so the generation that counts was the current one then, whoever may be writing. */
+bool omen_manifest_whole(const omen_manifest *m);
 /* A slot that is neither a manifest nor absent, and does not look like a write that was cut off. */
 bool omen_manifest_slot_damaged(const omen_manifest *m, uint32_t slot);
 /* A manifest where both slots are lost, to write the first generation anew over what is there. there[i]: slot i has a file. OMEN_ERR_MEMORY. */

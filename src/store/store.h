@@ -40,6 +40,7 @@ typedef struct omen_store {
     omen_pool *pool;
     omen_resident resident;
     uint8_t database_id[16];
+    uint32_t slot_crcs[2]; /* of what was last read of each slot of the manifest, valid or not */
     _Atomic bool pends; /* a read has been answered OMEN_PENDING: requests are what reading costs here */
     _Atomic uintptr_t dir_sync_owner; /* who has a sync_dir pending (omen_store_sync_dir) */
 } omen_store;
