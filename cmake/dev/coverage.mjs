@@ -1,29 +1,157 @@
-// `node cmake/dev/coverage.mjs summary.json`: a table of the branches taken, a line a file, from `llvm-cov export
-// -summary-only`: of src/store, and of all that parses what comes from outside. The last line of each group is its sum.
+// `node cmake/dev/coverage.mjs branches.json unreachable.txt`: a table of the branches taken, a line a file, from `llvm-cov export -skip-expansions`:
+// of src/store, and of all that parses what comes from outside. The last line of each group is its sum.
+//
+// In a group that is `strict` every branch must be taken, or stand in unreachable.txt with the reason why no test can take it. A branch is one
+// outcome of one condition: an `if (a && b)` has four. It is named by what stands in the source, so that lines may move:
+//
+//     src/store/pool.c  omen_block_release  OMEN_ASSERT(n->pins > 0)  true
+//         why: the reason, in one line or several
+//
+// file, function, condition (blanks as one; of a macro: its call as it stands there), and the outcome that does not come about, two blanks
+// between them. Several lines may share the reason that follows. A condition that stands several times in a function is listed as many times.
+// What is not taken and not listed, and what is listed and taken, or not there any more, is an error.
 import { readFileSync } from 'node:fs';
 
 const GROUPS = [
-  ['src/store', /^src\/store\//],
-  ['parsers', /^src\/(column\/(filter|facets_request)|db\/(ask|schema|manifest_body)|api\/(call|arguments|options|message)|base\/(json|utf8)|text\/query)[^/]*\.[ch]$/],
+  { name: 'src/store', pattern: /^src\/store\//, strict: true },
+  {
+    name: 'parsers',
+    pattern: /^src\/(column\/(filter|facets_request)|db\/(ask|schema|manifest_body)|api\/(call|arguments|options|message)|base\/(json|utf8)|text\/query)[^/]*\.[ch]$/,
+  },
 ];
 
-const [file] = process.argv.slice(2);
-const { files } = JSON.parse(readFileSync(file, 'utf8')).data[0];
-const of = (branches) => (branches.count === 0 ? 100 : (100 * branches.covered) / branches.count);
-let empty = false;
-for (const [name, pattern] of GROUPS) {
-  const rows = files
-    .map(({ filename, summary }) => ({ path: filename.replace(/^.*\/(?=src\/)/, ''), branches: summary.branches }))
-    .filter(({ path, branches }) => pattern.test(path) && branches.count > 0)
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
-  for (const { path, branches } of rows) {
-    console.log(`${path.padEnd(36)} ${String(branches.covered).padStart(5)} of ${String(branches.count).padStart(5)}  ${of(branches).toFixed(2).padStart(6)} %`);
-  }
-  const sum = rows.reduce((all, { branches }) => ({ covered: all.covered + branches.covered, count: all.count + branches.count }), { covered: 0, count: 0 });
-  empty ||= sum.count === 0;
-  console.log(`${name}: ${of(sum).toFixed(2)} % of ${sum.count} branches\n`);
+const sources = new Map();
+/** The lines of a source file. */
+function linesOf(file) {
+  if (!sources.has(file)) sources.set(file, readFileSync(file, 'utf8').split('\n'));
+  return sources.get(file);
 }
-if (empty) {
-  console.error('a group has no branches: nothing was counted');
+
+/** The text between two places (lines and columns from 1; the end is not part of it), blanks as one. Columns count bytes; the sources are ASCII where code is. */
+function textBetween(file, [line, column, endLine, endColumn]) {
+  const lines = linesOf(file).slice(line - 1, endLine);
+  lines[lines.length - 1] = lines[lines.length - 1].slice(0, endColumn - 1);
+  lines[0] = lines[0].slice(column - 1);
+  return lines.join(' ').replace(/\s+/g, ' ').trim();
+}
+
+/** The call of a macro whose name stands at a place, with its arguments. */
+function callAt(file, [line, column, endLine, endColumn]) {
+  const name = textBetween(file, [line, column, endLine, endColumn]);
+  const rest = [linesOf(file)[endLine - 1].slice(endColumn - 1), ...linesOf(file).slice(endLine, endLine + 20)].join('\n');
+  if (!/^\s*\(/.test(rest)) return name;
+  let depth = 0;
+  let quote = '';
+  for (let i = 0; i < rest.length; i++) {
+    const c = rest[i];
+    if (quote) {
+      if (c === '\\') i++;
+      else if (c === quote) quote = '';
+    } else if (c === '"' || c === "'") quote = c;
+    else if (c === '(') depth++;
+    else if (c === ')' && --depth === 0) return (name + rest.slice(0, i + 1)).replace(/\s+/g, ' ');
+  }
+  return name;
+}
+
+const relative = (path) => path.replace(/^.*\/(?=(src|include|native|tests|build)\/)/, '');
+
+/** Every condition of every function, with how often it was true and false; what several objects have of one inline function is added up. */
+function conditionsOf(functions) {
+  const all = new Map();
+  for (const { name, filenames, branches, regions } of functions) {
+    const expansions = new Map(regions.filter((r) => r[7] === 1).map((r) => [r[6], r]));
+    const seen = new Map();
+    for (const [l, c, el, ec, yes, no, fileId] of branches) {
+      // Outwards, to where the macro is called.
+      let id = fileId;
+      let call;
+      while (expansions.has(id)) {
+        call = expansions.get(id);
+        id = call[5];
+      }
+      const file = filenames[id];
+      const place = call ?? [l, c, el, ec];
+      const text = call ? callAt(file, call) : textBetween(file, place);
+      const inner = call ? `${filenames[fileId]}:${l}:${c}` : '';
+      const base = [relative(file), name.replace(/^.*:/, ''), place[0], place[1], inner].join(' ');
+      const nth = seen.get(base) ?? 0;
+      seen.set(base, nth + 1);
+      const key = `${base} ${nth}`;
+      const known = all.get(key) ?? { file: relative(file), name: name.replace(/^.*:/, ''), line: place[0], text, counts: { true: 0, false: 0 } };
+      known.counts.true += yes;
+      known.counts.false += no;
+      all.set(key, known);
+    }
+  }
+  return [...all.values()];
+}
+
+/** The list of what cannot be reached: name of a branch -> how many times. */
+function readList(path) {
+  const list = new Map();
+  let open = 0;
+  for (const [i, line] of readFileSync(path, 'utf8').split('\n').entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    if (line.startsWith(' ')) {
+      open = 0;
+      continue;
+    }
+    const parts = line.trim().split(/ {2,}/);
+    if (parts.length !== 4 || !/^(true|false)$/.test(parts[3])) throw new Error(`${path}:${i + 1}: not "file  function  condition  true" (or false), two blanks between them`);
+    const name = parts.join('  ');
+    list.set(name, (list.get(name) ?? 0) + 1);
+    open++;
+  }
+  if (open > 0) throw new Error(`${path}: the last branches have no reason below them`);
+  return list;
+}
+
+const [file, listFile] = process.argv.slice(2);
+const list = readList(listFile);
+const conditions = conditionsOf(JSON.parse(readFileSync(file, 'utf8')).data[0].functions);
+const share = (taken, of) => (of === 0 ? 100 : Math.floor((10000 * taken) / of) / 100).toFixed(2);
+const errors = [];
+for (const { name, pattern, strict } of GROUPS) {
+  const files = new Map();
+  const untaken = new Map();
+  for (const c of conditions.filter((c) => pattern.test(c.file)).sort((a, b) => a.line - b.line)) {
+    const sum = files.get(c.file) ?? { taken: 0, all: 0 };
+    for (const outcome of ['true', 'false']) {
+      sum.all++;
+      if (c.counts[outcome] > 0) {
+        sum.taken++;
+      } else {
+        const id = [c.file, c.name, c.text, outcome].join('  ');
+        untaken.set(id, [...(untaken.get(id) ?? []), c.line]);
+      }
+    }
+    files.set(c.file, sum);
+  }
+  let taken = 0;
+  let all = 0;
+  for (const [path, sum] of [...files].sort()) {
+    console.log(`${path.padEnd(36)} ${String(sum.taken).padStart(5)} of ${String(sum.all).padStart(5)}  ${share(sum.taken, sum.all).padStart(6)} %`);
+    taken += sum.taken;
+    all += sum.all;
+  }
+  console.log(`${name}: ${share(taken, all)} % of ${all} branches`);
+  if (all === 0) errors.push(`${name} has no branches: nothing was counted`);
+  if (strict) {
+    let listed = 0;
+    for (const [id, lines] of untaken) {
+      const known = Math.min(lines.length, list.get(id) ?? 0);
+      listed += known;
+      if (known < lines.length) errors.push(`not taken: ${id}    (line ${lines.join(', ')}${known > 0 ? `; listed ${known} times` : ''})`);
+    }
+    for (const [id, times] of list) {
+      if (pattern.test(id) && times > (untaken.get(id)?.length ?? 0)) errors.push(`listed as unreachable, but taken or not there: ${id}`);
+    }
+    console.log(`${name}: ${share(taken, all - listed)} % of the ${all - listed} that can be reached; ${listed} cannot (${listFile.replace(/^.*\/(?=cmake\/)/, '')})`);
+  }
+  console.log('');
+}
+if (errors.length > 0) {
+  console.error(`${errors.join('\n')}\n${errors.length} errors: write a test that takes the branch, remove it, or say in the list why nothing can reach it`);
   process.exitCode = 1;
 }
