@@ -54,6 +54,12 @@ function callAt(file, [line, column, endLine, endColumn]) {
   return name;
 }
 
+/** Of a macro without conditions of its own only the beginning is told. */
+function callFrom(file, [line, column]) {
+  const [name] = /^\w*/.exec(linesOf(file)[line - 1].slice(column - 1));
+  return callAt(file, [line, column, line, column + name.length]);
+}
+
 const relative = (path) => path.replace(/^.*\/(?=(src|include|native|tests|build)\/)/, '');
 
 /** Every condition of every function, with how often it was true and false; what several objects have of one inline function is added up. */
@@ -72,7 +78,7 @@ function conditionsOf(functions) {
       }
       const file = filenames[id];
       const place = call ?? [l, c, el, ec];
-      const text = call ? callAt(file, call) : textBetween(file, place);
+      const text = call ? callAt(file, call) : textBetween(file, place) || callFrom(file, place);
       const inner = call ? `${filenames[fileId]}:${l}:${c}` : '';
       const base = [relative(file), name.replace(/^.*:/, ''), place[0], place[1], inner].join(' ');
       const nth = seen.get(base) ?? 0;
