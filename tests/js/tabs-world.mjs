@@ -59,6 +59,8 @@ export class Process {
   frozen = false;
   backlog = [];
   closers = [];
+  /** So many times the browser will not say who holds which lock. */
+  mutedQueries = 0;
   constructor(world) {
     this.world = world;
     this.id = `client-${world.processes.length}`;
@@ -85,7 +87,7 @@ export class Process {
     return {
       locks: {
         request: (name, options, callback) => world.locks.request(this, name, options, callback),
-        query: () => new Promise((resolve) => this.later(world.random(4), () => { const held = world.locks.snapshot(); this.later(world.random(4), () => resolve({ held })); })),
+        query: () => this.mutedQueries-- > 0 ? new Promise((_, reject) => this.later(world.random(4), () => reject(new Error("the browser does not tell")))) : new Promise((resolve) => this.later(world.random(4), () => { const held = world.locks.snapshot(); this.later(world.random(4), () => resolve({ held })); })),
       },
       channel: (name) => new FakeChannel(this, name),
       now: () => world.now,

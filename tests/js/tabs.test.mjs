@@ -386,6 +386,32 @@ test("an owner that stood still and was not missed is not robbed by who comes la
   assert.equal(owner.member.info.role, "owner");
 });
 
+for (const [times, role] of [[2, "owner"], [Infinity, "guest"]]) {
+  test(`an owner that stood still while the browser does not say who has the lock ${role === "owner" ? "asks again" : "lets go, and every call is answered"}`, async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const { world, disk, owner, guests } = await openTabs(3, { seed, fenced: seed % 2 === 0 });
+      owner.process.freeze();
+      await world.run(300);
+      owner.process.mutedQueries = times;
+      owner.process.thaw();
+      await settled(world, Promise.all([owner.write(1), guests[0].write(2), guests[1].write(3)]));
+      assert.deepEqual([owner, ...guests].map((tab) => numbers(tab.acknowledged)), [[1], [2], [3]], `seed ${seed}`);
+      assert.deepEqual(disk.written.toSorted(), [1, 2, 3], `seed ${seed}`);
+      assert.equal(owner.member.info.role, role, `seed ${seed}`);
+    }
+  });
+}
+
+test("a browser that does not say who has the lock keeps nobody from opening", async () => {
+  const { world, disk } = await openTabs(1);
+  const late = new Tab(world, disk);
+  late.process.mutedQueries = Infinity;
+  await settled(world, late.opened);
+  assert.equal(late.state, "open");
+  await settled(world, late.write(1));
+  assert.deepEqual(disk.written, [1]);
+});
+
 test("a tab that wants more than the owner's durability is given it", async () => {
   const world = new World(random(undefined, 5));
   const disk = new Disk(true);

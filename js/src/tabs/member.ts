@@ -7,7 +7,7 @@ import { OmenError, asOmenError } from "../errors.js";
 import { decodeResponse, encodeError, encodeRequest, encodeResponse, statusOf } from "../wire.js";
 import { Calls } from "./calls.js";
 import { GuestLine } from "./guest.js";
-import { takeLock, type Channel, type HeldLock, type Locks, type TabsHost } from "./host.js";
+import { takeLock, type Channel, type HeldLock, type LockEntry, type Locks, type TabsHost } from "./host.js";
 import { Owner, type Opened } from "./owner.js";
 import { rankOf, type FromOwner, type Line, type PublicMessage, type ToOwner } from "./protocol.js";
 import { headingOf } from "./requests.js";
@@ -43,6 +43,8 @@ const PATIENCE = 3;
 const BUSY_PATIENCE = 12;
 /** How long the files of an owner that was robbed are waited for between two attempts. */
 const RETRY_MS = 200;
+/** How often the browser is asked who holds a lock before that counts as no answer. */
+const QUERIES = 4;
 /** How long the last words of an owner that is gone are waited for. */
 const GRACE_MS = 50;
 
@@ -201,7 +203,8 @@ export class Member {
     this.#own.onmessage = ({ data }) => this.#receive(data as FromOwner | ToOwner);
     this.#stand(locks);
     this.#seekAfresh();
-    const { holder, shares } = await this.#holder(locks);
+    // A browser that does not tell refuses nobody here: it is asked again for as long as no owner answers.
+    const { holder, shares } = await this.#holder(locks).catch(() => ({ holder: undefined, shares: false }));
     if (holder !== undefined && !shares) throw notShared(name);
   }
 
@@ -410,9 +413,20 @@ export class Member {
     return this.#owner === owner;
   }
 
-  /** Whether the browser says that the lock of the place is held by who holds this member's own. */
+  /**
+   * Whether the browser says that the lock of the place is held by who holds this member's own. One that does not say is asked again; when it will not, the
+   * answer is no: an owner that is none any more must not go on, and one that lets go for nothing only costs a change of owners.
+   */
   async #holds(): Promise<boolean> {
-    const held = (await this.#locks!.query()).held ?? [];
+    let held: LockEntry[] | undefined;
+    for (let attempt = 1; held === undefined; attempt++) {
+      try {
+        held = (await this.#locks!.query()).held ?? [];
+      } catch {
+        if (attempt === QUERIES || this.#closed) return false;
+        await this.#pause(this.#settings.timeout / 20);
+      }
+    }
     const me = held.find((lock) => lock.name === this.id)?.clientId;
     return me !== undefined && held.some((lock) => lock.name === this.#settings.place && lock.clientId === me);
   }
