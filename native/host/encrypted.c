@@ -133,6 +133,26 @@ static void forget(sealed *s, waiting *w) {
     drop(s, w, sizeof *w);
 }
 
+/* Reads of a file, or openings of a name (then f is NULL), that nobody came back for. */
+static void forget_all(sealed *s, const omen_file *f, const char *name) {
+    waiting *gone = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (waiting **at = &s->waits, *w; (w = *at) != NULL;) {
+        if (w->file != f || (f == NULL && strcmp(w->name, name) != 0)) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        w->next = gone;
+        gone = w;
+    }
+    pthread_mutex_unlock(&s->lock);
+    for (waiting *w; (w = gone) != NULL;) {
+        gone = w->next;
+        forget(s, w);
+    }
+}
+
 static omen_status wait_or(sealed *s, waiting *w, omen_status st) {
     if (st != OMEN_PENDING) {
         forget(s, w);
@@ -245,23 +265,7 @@ static omen_status sealed_open(void *ctx, const char *name, omen_file_mode mode,
 
 static void sealed_close(void *ctx, omen_file *f) {
     sealed *s = ctx;
-    /* Reads of it that nobody came back for. */
-    pthread_mutex_lock(&s->lock);
-    waiting *gone = NULL;
-    for (waiting **at = &s->waits, *w; (w = *at) != NULL;) {
-        if (w->file != f) {
-            at = &w->next;
-            continue;
-        }
-        *at = w->next;
-        w->next = gone;
-        gone = w;
-    }
-    pthread_mutex_unlock(&s->lock);
-    for (waiting *w; (w = gone) != NULL;) {
-        gone = w->next;
-        forget(s, w);
-    }
+    forget_all(s, f, NULL);
     s->inner.ops->close(s->inner.ctx, f->inner);
     let_go(s, f->content);
     drop(s, f, sizeof *f);
@@ -408,9 +412,19 @@ static omen_status sealed_sync_dir(void *ctx) {
     return s->inner.ops->sync_dir(s->inner.ctx);
 }
 
+/* A file that is made under this name afterwards is another one: nothing of what was known of this one may answer for it. */
 static omen_status sealed_remove(void *ctx, const char *name) {
     sealed *s = ctx;
-    return s->inner.ops->remove(s->inner.ctx, name);
+    forget_all(s, NULL, name); /* openings that nobody came back for hold the file inside open */
+    OMEN_TRY(s->inner.ops->remove(s->inner.ctx, name));
+    pthread_mutex_lock(&s->lock);
+    for (seal_content **at = &s->contents; *at != NULL; at = &(*at)->next) {
+        if (strcmp((*at)->name, name) != 0) continue;
+        *at = (*at)->next; /* who still has it open keeps it */
+        break;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return OMEN_OK;
 }
 
 static void sealed_release(void *ctx) {

@@ -7,7 +7,7 @@
  *        0      8  magic       "OMENSEAL"
  *        8      4  version     1
  *       12      4  cipher      1: AES-256-GCM
- *       16      4  page        bytes of plaintext under one tag: 262144 in logs, which are read from front to back, 16384 in all others
+ *       16      4  page        bytes of plaintext under one tag: 262144 in logs, which are read from front to back, 65536 in all others
  *       20      4  zeros
  *       24      8  generation  of two valid slots the higher one counts, if a key at hand opens it
  *       32     16  file_id     random; both slots have the same
@@ -48,7 +48,7 @@
 #define SEAL_SIGNED 80u /* bytes of a slot that are associated data */
 #define SEAL_CRC 508u
 #define SEAL_PAGE_LOG 262144u
-#define SEAL_PAGE 16384u
+#define SEAL_PAGE 65536u
 #define SEAL_RECORD 48u
 #define SEAL_MAX (1u << 20)
 #define SEAL_MAX_ZEROS (UINT64_C(1) << 53)

@@ -9,6 +9,7 @@ import { open } from "../../js/dist/platform/node.js";
 import { randomBytes, webSuite } from "../../js/dist/storage/encrypted-crypto.js";
 import { nodeSuite } from "../../js/dist/storage/encrypted-node.js";
 import { encrypted } from "../../js/dist/storage/encrypted.js";
+import { fs } from "../../js/dist/storage/fs.js";
 import { memory } from "../../js/dist/storage/memory.js";
 
 const root = mkdtempSync(path.join(tmpdir(), "omen-encrypted-"));
@@ -72,7 +73,7 @@ for (const [who, makeSuite] of [["node:crypto", () => nodeSuite], ["WebCrypto", 
     const random = (length) => Uint8Array.from({ length }, () => at++ * 167 + 13);
     const inner = memory();
     const adapter = encrypted(inner, { key: key(0x42), keyId: "test" }, { ...makeSuite(), random });
-    const bytes = pattern(20000, 9);
+    const bytes = pattern(70000, 9);
     await using(adapter, "a", async (storage) => {
       const file = await storage.openFile(NAME, "create");
       file.writeAt(0, bytes.subarray(0, 100));
@@ -86,7 +87,7 @@ for (const [who, makeSuite] of [["node:crypto", () => nodeSuite], ["WebCrypto", 
 
     inner.import("b", [[NAME, golden]]);
     const content = await using(adapter, "b", (storage) => contentOf(storage, NAME));
-    const expected = new Uint8Array(20120);
+    const expected = new Uint8Array(70120);
     expected.set(bytes.subarray(0, 90));
     expected.set(bytes, 120);
     expected.set(bytes.subarray(0, 3), 10);
@@ -200,6 +201,27 @@ test("in memory, and without a wait where the library does not need one", async 
   const opened = await encrypted(storage, { key: key(1) }, nodeSuite).open("a", { create: false, readOnly: true });
   assert.equal(opened.synchronous, true);
   await opened.close();
+});
+
+test("a removed file leaves nothing: one that is made under its name is another one", async () => {
+  for (const suite of [nodeSuite, webSuite()]) {
+    await using(encrypted(fs(root), { key: key(1) }, suite), path.basename(place()), async (storage) => {
+      const old = await storage.openFile("seg-1", "create");
+      old.writeAt(0, pattern(15, 1));
+      await storage.remove("seg-1");
+      const next = await storage.openFile("seg-1", "create");
+      next.writeAt(0, pattern(3, 2));
+      assert.deepEqual(await contentOf(storage, "seg-1"), pattern(3, 2));
+      const into = new Uint8Array(20);
+      assert.equal(await old.readAt(0, into), 15);
+      assert.deepEqual(into.subarray(0, 15), pattern(15, 1));
+      await old.sync();
+      old.close();
+      assert.deepEqual(await contentOf(storage, "seg-1"), pattern(3, 2));
+      await next.sync();
+      next.close();
+    });
+  }
 });
 
 /** An adapter whose storage fails for good at its nth change, as if the power went. */

@@ -2,12 +2,15 @@
 import { OmenError } from "../errors.js";
 import type { MaybePromise } from "./storage.js";
 
+const NONCE = 12;
+const NONCES = 128;
+
 /** One key of AES-256-GCM. */
 export interface Cipher {
   /** The ciphertext, then the tag of 16 bytes. `plain` must stay as it is until the answer is there. */
   seal(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array): MaybePromise<Uint8Array>;
-  /** The same apart, where the answer is there at once. */
-  sealParts?(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array): [sealed: Uint8Array, tag: Uint8Array];
+  /** The same into `into`, which has room for it, where it can be done at once. */
+  sealInto?(nonce: Uint8Array, signed: Uint8Array, plain: Uint8Array, into: Uint8Array): void;
   /** The plaintext; undefined when the tag is wrong. */
   open(nonce: Uint8Array, signed: Uint8Array, sealed: Uint8Array): MaybePromise<Uint8Array | undefined>;
   /** Overwrites what it holds of the key, as far as the platform lets it. */
@@ -25,6 +28,29 @@ export interface CipherSuite {
 }
 
 export const randomBytes = (length: number): Uint8Array => crypto.getRandomValues(new Uint8Array(length));
+
+/**
+ * Nonces of an open storage. Asking for random bytes costs the same for one nonce as for many, so many are drawn at once; each is given out once, and what is
+ * left goes with the storage.
+ */
+export class Nonces {
+  #random: (length: number) => Uint8Array;
+  #drawn: Uint8Array = new Uint8Array(0);
+  #used = 0;
+
+  constructor(random: (length: number) => Uint8Array) {
+    this.#random = random;
+  }
+
+  next(): Uint8Array {
+    if (this.#used === this.#drawn.length) {
+      this.#drawn = this.#random(NONCE * NONCES);
+      this.#used = 0;
+    }
+    this.#used += NONCE;
+    return this.#drawn.slice(this.#used - NONCE, this.#used);
+  }
+}
 
 /** A cipher of a key that WebCrypto holds, and perhaps never gives out. */
 export class WebCipher implements Cipher {

@@ -1,6 +1,6 @@
 /** What an encrypted file holds: where each piece of its plaintext lies, and records going out and in (native/host/encrypted_file.c). */
 import { OmenError, asOmenError } from "../errors.js";
-import type { Cipher, CipherSuite } from "./encrypted-crypto.js";
+import type { Cipher, Nonces } from "./encrypted-crypto.js";
 import {
   CUT,
   DATA,
@@ -38,7 +38,8 @@ interface Extent {
 /** Where records are small, more is read at once. */
 const AHEAD = 4 << 10;
 const WINDOW = 256 << 10;
-const LARGE = 32 << 10;
+/** Records on their way out, where they are sealed and written at once; kept, for new memory costs more than sealing. It never holds plaintext. */
+let out = new Uint8Array(0);
 
 /** The end of a log is not the end of what was written, and zeros in it may be data that never came: the core judges that better (src/store/log_format.h). */
 const isLenient = (name: string): boolean => name.startsWith("log-");
@@ -67,12 +68,12 @@ export class Content {
   /** Sealing and writing that is under way, in order. */
   tail: Promise<void> | undefined;
   failure: OmenError | undefined;
-  #suite: CipherSuite;
+  #nonces: Nonces;
   #extents: Extent[] = [];
 
-  constructor(name: string, suite: CipherSuite) {
+  constructor(name: string, nonces: Nonces) {
     this.name = name;
-    this.#suite = suite;
+    this.#nonces = nonces;
   }
 
   /** The first extent that ends behind `offset`. */
@@ -206,31 +207,19 @@ export class Content {
   }
 
   append(inner: StorageFile, kind: number, offset: number, length: number, plain?: Uint8Array): void {
-    const record: Stored = { at: this.end, offset, length, kind, page: this.page, nonce: this.#suite.random(12), plain };
+    const record: Stored = { at: this.end, offset, length, kind, page: this.page, nonce: this.#nonces.next(), plain };
     this.end += recordSize(record);
     this.#apply(record);
     const { cipher, fileId } = this;
     const pieceOf = (k: number): Uint8Array => (plain === undefined ? new Uint8Array(0) : plain.subarray(k * record.page, k * record.page + pageLength(record, k)));
-    if (cipher!.sealParts !== undefined && this.tail === undefined) {
+    if (cipher!.sealInto !== undefined && this.tail === undefined) {
       record.plain = undefined;
-      // A large page is written as it comes, which is cheaper than to copy it.
-      const isLarge = plain !== undefined && pagesOf(record) === 1 && length >= LARGE;
-      const bytes = new Uint8Array(isLarge ? RECORD : recordSize(record));
-      putRecord(record, fileId, bytes);
-      for (let k = 0; k < pagesOf(record); k++) {
-        const [sealed, tag] = cipher!.sealParts(...pageParameters(fileId, record, k), pieceOf(k));
-        if (isLarge) {
-          const end = new Uint8Array(recordSize(record) - RECORD - length);
-          end.set(tag);
-          inner.writeAt(record.at, bytes);
-          inner.writeAt(record.at + RECORD, sealed);
-          inner.writeAt(record.at + RECORD + length, end);
-          return;
-        }
-        bytes.set(sealed, pageAt(record, k));
-        bytes.set(tag, pageAt(record, k) + sealed.length);
-      }
-      inner.writeAt(record.at, bytes);
+      const size = recordSize(record);
+      if (out.length < size) out = new Uint8Array(size);
+      putRecord(record, fileId, out);
+      out.fill(0, size - 8, size); // the padding
+      for (let k = 0; k < pagesOf(record); k++) cipher!.sealInto(...pageParameters(fileId, record, k), pieceOf(k), out.subarray(pageAt(record, k)));
+      inner.writeAt(record.at, out.subarray(0, size));
       return;
     }
     // Sealing begins at once, whatever is being written before it.
@@ -240,10 +229,12 @@ export class Content {
     if (isPromise(all)) all.catch(() => undefined); // whoever waits in the queue hears of it
     this.enqueue(function* () {
       const pages = yield* wait(all);
-      const bytes = new Uint8Array(recordSize(record));
-      putRecord(record, fileId, bytes);
-      pages.forEach((page, k) => bytes.set(page, pageAt(record, k)));
-      inner.writeAt(record.at, bytes);
+      const size = recordSize(record);
+      if (out.length < size) out = new Uint8Array(size);
+      putRecord(record, fileId, out);
+      out.fill(0, size - 8, size);
+      pages.forEach((page, k) => out.set(page, pageAt(record, k)));
+      inner.writeAt(record.at, out.subarray(0, size));
       record.plain = undefined;
     });
   }
@@ -259,7 +250,7 @@ export class Content {
     }
     if (offset > this.size) this.append(inner, ZEROS, this.size, offset - this.size);
     for (let done = 0; done < bytes.length; done += RECORD_MAX) {
-      const piece = this.#suite.synchronous && this.tail === undefined ? bytes.subarray(done, done + RECORD_MAX) : new Uint8Array(bytes.subarray(done, done + RECORD_MAX));
+      const piece = this.cipher?.sealInto !== undefined && this.tail === undefined ? bytes.subarray(done, done + RECORD_MAX) : new Uint8Array(bytes.subarray(done, done + RECORD_MAX));
       this.append(inner, DATA, offset + done, piece.length, piece);
     }
   }

@@ -5,7 +5,7 @@ import { wait, type Steps } from "./encrypted-steps.js";
 
 export const SLOT = 512;
 export const HEADER = 2 * SLOT;
-const PAGE = 16384;
+const PAGE = 65536;
 const PAGE_LOG = 262144;
 /** How large the pages of a new file of this name are. */
 export const pageOf = (name: string): number => (name.startsWith("log-") ? PAGE_LOG : PAGE);
@@ -164,6 +164,7 @@ function recordCrc(header: Uint8Array, at: number): number {
 
 export function putRecord(r: SealRecord, fileId: Uint8Array, into: Uint8Array): void {
   const view = viewOf(into);
+  into.fill(0, 0, RECORD);
   into.set(fileId.subarray(0, 8));
   put64(view, 8, r.offset);
   put64(view, 16, r.length);

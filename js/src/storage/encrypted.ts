@@ -4,7 +4,7 @@
  * Where sealing answers with promises (WebCrypto), what is written is kept as it came until it is sealed and handed on; a sync waits for that.
  */
 import { OmenError, asOmenError } from "../errors.js";
-import { WebCipher, webSuite, type Cipher, type CipherSuite } from "./encrypted-crypto.js";
+import { Nonces, WebCipher, webSuite, type Cipher, type CipherSuite } from "./encrypted-crypto.js";
 import { Content, isReplaced } from "./encrypted-file.js";
 import { CUT, HEADER, SLOT, makeSlot, openHeader, pageOf, type Keyring } from "./encrypted-format.js";
 import { drive, wait, type Steps } from "./encrypted-steps.js";
@@ -57,10 +57,12 @@ export function checkEncryption(options: EncryptionOptions): EncryptionOptions {
 class Sealing {
   readonly suite: CipherSuite;
   readonly ring: Keyring;
+  readonly nonces: Nonces;
 
   constructor(suite: CipherSuite, ring: Keyring) {
     this.suite = suite;
     this.ring = ring;
+    this.nonces = new Nonces(suite.random);
   }
 
   static async make(suite: CipherSuite, { key, keyId = "", previousKeys = [] }: EncryptionOptions): Promise<Sealing> {
@@ -205,7 +207,7 @@ class EncryptedStorage implements Storage {
     try {
       let content = mode === "create" ? undefined : this.#contents.get(name);
       if (content === undefined) {
-        const own = new Content(name, this.#sealing.suite);
+        const own = new Content(name, this.#sealing.nonces);
         if (mode === "create") yield* this.#sealing.begin(own, inner, 0);
         else yield* this.#sealing.load(own, inner, mode === "write");
         content = (mode === "create" ? undefined : this.#contents.get(name)) ?? own;
@@ -240,8 +242,14 @@ class EncryptedStorage implements Storage {
   }
 
   remove(name: string): MaybePromise<void> {
+    return drive(this.#remove(name));
+  }
+
+  *#remove(name: string): Steps<void> {
     const closing = this.#closing.get(name);
-    return closing === undefined ? this.#inner.remove(name) : closing.then(() => this.#inner.remove(name));
+    if (closing !== undefined) yield* wait(closing);
+    yield* wait(this.#inner.remove(name));
+    this.#contents.delete(name); // a file that is made under this name afterwards is another one
   }
 
   syncDirectory(): MaybePromise<void> {

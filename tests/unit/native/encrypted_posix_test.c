@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "encrypted_posix.h"
+#include "folder_posix.h"
 #include "base/base.h"
 #include "host/encrypted_format.h"
 #include "report.h"
@@ -196,6 +197,64 @@ TEST(a_manifest_is_replaced_whole) {
     (void)fault_storage_data(p.fs, "manifest-0", &len);
     CHECK(len <= first); /* it does not grow */
     end(&p);
+}
+
+/* A name that is given to another file says nothing of the one that had it before: neither what an opening that was given up had read, nor
+ * what somebody who still has it open knows. */
+TEST(a_removed_file_leaves_nothing) {
+    SKIP_WITHOUT_LIBCRYPTO();
+    place p;
+    omen_file *f, *old;
+    omen_status s;
+    size_t len, got;
+    unsigned given_up = 0;
+    begin(&p, 3);
+    for (unsigned steps = 1; steps <= 12; steps++) {
+        pattern(model, 5000, steps);
+        put(&p, "seg-1", model, 5000);
+        fault_storage_set_pending(p.fs, 90);
+        s = OMEN_PENDING;
+        for (unsigned i = 0; i < steps && s == OMEN_PENDING; i++) s = p.storage.ops->open(p.storage.ctx, "seg-1", OMEN_FILE_READ, &f);
+        fault_storage_set_pending(p.fs, 0);
+        given_up += s == OMEN_PENDING;
+        if (s == OMEN_OK) close_file(&p, f);
+        DO(s, p.storage.ops->remove(p.storage.ctx, "seg-1"));
+        CHECK_OK(s);
+        pattern(model, 3000, 100 + steps);
+        put(&p, "seg-1", model, 3000);
+        CHECK_OK(content(&p, "seg-1", seen, ROOM, &len));
+        CHECK_EQ_UINT(len, 3000);
+        CHECK_MEM(seen, model, len);
+        DO(s, p.storage.ops->remove(p.storage.ctx, "seg-1"));
+        CHECK_OK(s);
+    }
+    CHECK(given_up > 3);
+    end(&p);
+
+    /* A folder lets files be removed that are open. */
+    char folder[64];
+    omen_storage inner, storage;
+    omen_encryption e = encryption_of(1);
+    const omen_host *h = omen_host_native();
+    REQUIRE(folder_make(folder));
+    REQUIRE_OK(h->storage_open(h->ctx, folder, OMEN_STORAGE_CREATE, &inner));
+    REQUIRE_OK(omen_storage_encrypt(NULL, &inner, &e, &storage));
+    place q = {.storage = storage};
+    REQUIRE_OK(open_file(&q, "seg-1", OMEN_FILE_CREATE, &old));
+    CHECK_OK(storage.ops->write_at(storage.ctx, old, 0, "the old content", 15));
+    CHECK_OK(storage.ops->remove(storage.ctx, "seg-1"));
+    REQUIRE_OK(open_file(&q, "seg-1", OMEN_FILE_CREATE, &f));
+    CHECK_OK(storage.ops->write_at(storage.ctx, f, 0, "new", 3));
+    CHECK_OK(content(&q, "seg-1", seen, ROOM, &len));
+    CHECK(len == 3 && memcmp(seen, "new", 3) == 0);
+    CHECK_OK(read_file(&q, old, 0, seen, ROOM, &got));
+    CHECK(got == 15 && memcmp(seen, "the old content", 15) == 0);
+    close_file(&q, old);
+    CHECK_OK(content(&q, "seg-1", seen, ROOM, &len));
+    CHECK_EQ_UINT(len, 3);
+    close_file(&q, f);
+    storage.ops->release(storage.ctx);
+    folder_remove(folder);
 }
 
 /* Its header gone, a slot is damaged for readers, and replaced by writers: the other slot counts. Any other file stays as it is. */
@@ -557,11 +616,11 @@ TEST(the_format_is_pinned) {
     p.host->host.entropy = counting_entropy;
     (void)counting_entropy(NULL, NULL, 0);
     CHECK_OK(wrap(&p, &e));
-    pattern(model, 20000, 9);
+    pattern(model, 70000, 9);
     CHECK_OK(open_file(&p, "seg-0000000000000001", OMEN_FILE_CREATE, &f));
     CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 0, model, 100));
     CHECK_OK(p.storage.ops->truncate(p.storage.ctx, f, 90));
-    CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 120, model, 20000));
+    CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 120, model, 70000));
     CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 10, model, 3));
     CHECK_OK(sync_file(&p, f));
     close_file(&p, f);
@@ -579,8 +638,8 @@ TEST(the_format_is_pinned) {
     CHECK_MEM(bytes, golden, len);
     fault_storage_put(p.fs, "seg-0000000000000001", golden, len);
     CHECK_OK(content(&p, "seg-0000000000000001", seen, ROOM, &len));
-    CHECK_EQ_UINT(len, 20120);
-    CHECK_MEM(seen + 120, model, 20000);
+    CHECK_EQ_UINT(len, 70120);
+    CHECK_MEM(seen + 120, model, 70000);
     CHECK_MEM(seen + 10, model, 3);
     CHECK_MEM(seen + 13, model + 13, 77);
     for (size_t i = 90; i < 120; i++) CHECK(seen[i] == 0);
