@@ -71,7 +71,7 @@ TEST(power_lost_at_every_call) {
     static const char *const modes[] = {"durable", "all", "random", "zero tail", "prefix"};
     run_model();
     uint64_t calls = calls_of_a_run();
-    for (uint64_t n = 1; n <= calls; n++) {
+    for (uint64_t n = 1; n <= calls; n += TEST_PICK(1, 3)) {
         fault_host *h = fault_host_new(1);
         fault_storage *fs = fault_host_image(h, "db");
         fault_storage_power_off_at(fs, n);
@@ -89,7 +89,7 @@ TEST(power_lost_at_every_call) {
 TEST(power_lost_again_during_recovery) {
     run_model();
     uint64_t calls = calls_of_a_run(), before = images;
-    for (uint64_t n = 1; n <= calls; n += 7) {
+    for (uint64_t n = 1; n <= calls; n += TEST_PICK(7, 21)) {
         fault_host *h = fault_host_new(1);
         fault_storage *fs = fault_host_image(h, "db");
         fault_storage_power_off_at(fs, n);

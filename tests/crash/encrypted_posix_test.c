@@ -66,7 +66,7 @@ TEST(power_lost_at_every_call) {
     SKIP_WITHOUT_LIBCRYPTO();
     static const char *const modes[] = {"durable", "all", "random", "zero tail", "prefix"};
     uint64_t calls = calls_of_a_run();
-    for (uint64_t n = 1; n <= calls; n++) {
+    for (uint64_t n = 1; n <= calls; n += TEST_PICK(1, 7)) {
         script_state states[STEPS + 1];
         memcpy(states, after, sizeof states);
         fault_host *h = fault_host_new(1);
@@ -87,7 +87,7 @@ TEST(power_lost_at_every_call) {
 TEST(power_lost_again_during_recovery) {
     SKIP_WITHOUT_LIBCRYPTO();
     uint64_t calls = calls_of_a_run(), before = images;
-    for (uint64_t n = 1; n <= calls; n += 13) {
+    for (uint64_t n = 1; n <= calls; n += TEST_PICK(13, 91)) {
         fault_host *h = fault_host_new(1);
         fault_storage *fs = fault_host_image(h, "db");
         fault_storage_power_off_at(fs, n);
@@ -115,7 +115,7 @@ TEST(power_lost_again_during_recovery) {
 TEST(a_lying_disk_is_found_out) {
     SKIP_WITHOUT_LIBCRYPTO();
     uint64_t calls = calls_of_a_run(), lost = 0;
-    for (uint64_t n = 1; n <= calls; n += 11) {
+    for (uint64_t n = 1; n <= calls; n += TEST_PICK(11, 33)) {
         fault_host *h = fault_host_new(1);
         fault_storage *fs = fault_host_image(h, "db");
         fault_storage_set_lies(fs, true, false);
