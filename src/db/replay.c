@@ -76,7 +76,7 @@ static omen_status replay_frame(omen_db *db, const omen_recovered_frame *f, omen
 /* Salvage: a frame that is whole, but makes no sense without one that is lost. */
 static omen_status pass_over(omen_replay *r, const omen_recovered_frame *f, const omen_error *why) {
     omen_file_name name = omen_log_file_name(f->epoch);
-    const omen_log_gap lost = {f->epoch, 0, 0, f->first_lsn, f->first_lsn + f->count - 1};
+    const omen_log_gap lost = {.epoch = f->epoch, .from_lsn = f->first_lsn, .to_lsn = f->first_lsn + f->count - 1};
     if (f->count != 0) omen_findings_lose_log(r->salvage->findings, &lost);
     omen_findings_add(r->salvage->findings, &(omen_damage){.file = name.text, .kind = "log", .loses = f->count != 0, .holds = "a batch that needs what is lost", .message = why->text});
     return OMEN_OK;
@@ -100,7 +100,7 @@ static omen_status frame(void *arg, const omen_recovered_frame *f, omen_error *e
         r->epoch = f->epoch;
         bool again = r->starved;
         if (s == OMEN_OK) s = replay_frame(db, f, err);
-        if (s == OMEN_ERR_CORRUPT && r->salvage != NULL && r->salvage->log_damaged) s = pass_over(r, f, err);
+        if (s == OMEN_ERR_CORRUPT && r->salvage != NULL) s = pass_over(r, f, err);
         if (s == OMEN_ERR_MEMORY && !again && !db->options.read_only && r->salvage == NULL && (db->active_records != 0 || omen_frozen_count(db) != 0)) {
             r->starved = true;
             continue;
@@ -121,6 +121,24 @@ static void tell_torn(omen_db *db, uint64_t bytes) {
     db->host->log(db->host->ctx, OMEN_LOG_INFO, line, OMEN_MIN(n, sizeof line - 1));
 }
 
+/* Files that are damaged, and held no record, as the next one proves: no reason not to open. */
+static void tell_spare(omen_replay *r) {
+    size_t at = 0;
+    uint64_t epoch, bytes;
+    omen_db *db = r->db;
+    while (omen_recovery_spare(r->recovery, &at, &epoch, &bytes)) {
+        omen_file_name name = omen_log_file_name(epoch);
+        char line[200];
+        if (r->salvage != NULL) {
+            omen_findings_add(r->salvage->findings, &(omen_damage){.file = name.text, .kind = "log", .has_place = true, .bytes = bytes, .holds = "no record, as the next log proves",
+                                                                   .message = bytes == 0 ? "the file's header cannot be read" : "no valid frame of the log"});
+        } else if (db->host->log != NULL) {
+            size_t n = omen_format(line, sizeof line, "%s is damaged; it held no record, as the next log proves, and is %s", name.text, db->options.read_only ? "passed over" : "removed");
+            db->host->log(db->host->ctx, OMEN_LOG_WARN, line, OMEN_MIN(n, sizeof line - 1));
+        }
+    }
+}
+
 static void tell_gap(void *arg, const omen_log_gap *gap) {
     const omen_replay *r = arg;
     omen_findings *f = r->salvage->findings;
@@ -135,7 +153,8 @@ static void tell_gap(void *arg, const omen_log_gap *gap) {
     }
     omen_findings_add(f, &(omen_damage){.file = name.text, .kind = "log", .has_place = true, .offset = gap->offset, .bytes = gap->bytes,
                                         .holds = loses ? holds : "no record that is not in a segment", .loses = loses,
-                                        .message = gap->bytes == 0 ? "the file ends early, or is missing" : "no valid frame of the log"});
+                                        .message = gap->sealed ? "the file's header cannot be read" : gap->bytes == 0 ? "the file ends early, or is missing" : "no valid frame of the log"});
+    r->salvage->log_told = true;
 }
 
 omen_status omen_replay_step(omen_replay *r, omen_error *err) {
@@ -161,6 +180,10 @@ omen_status omen_replay_step(omen_replay *r, omen_error *err) {
     OMEN_TRY(omen_recovery_step(r->recovery, err));
     r->result = *omen_recovery_result_of(r->recovery);
     tell_torn(db, r->result.torn_bytes);
+    tell_spare(r);
+    /* What keeps a database from being opened is never passed over in silence. */
+    if (r->salvage != NULL && r->salvage->log_damaged && !r->salvage->log_told)
+        omen_findings_add(r->salvage->findings, &(omen_damage){.kind = "log", .holds = "no record that could be named", .message = r->salvage->why.text});
     db->next_lsn = OMEN_MAX(r->result.next_lsn, db->next_lsn);
     /* LSNs that were durable once are not given again, although their records are lost. */
     if (r->salvage != NULL) db->next_lsn = OMEN_MAX(db->next_lsn, db->proven_lsn + 1);

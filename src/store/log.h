@@ -84,7 +84,8 @@ typedef struct omen_recovery_result {
  * other answer but OK ends recovery with it. A missing epoch between two is judged by the same rule.
  * previous_crc: what the first epoch's opening frame must link to is not known; links are checked between frames and epochs.
  * Opening frames are not handed to `each`. A file of first_epoch must have been created before the manifest that names it was
- * written: where it is missing although a later epoch is there that holds more than what comes after floor_lsn, that is corruption.
+ * written: where it is missing although a later epoch is there that holds more than what comes after floor_lsn, that is corruption. But a file that
+ * is damaged or missing, wherever it stands, is passed over where the next one proves that it held no record: it is spare.
  * When recovery ends with OK, everything it handed on is durable (a crashed program may have left it in the system's cache), and what it
  * cut off and removed is durably gone, so that a new epoch may be created after it; read_only recovery promises neither. */
 omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t floor_lsn, bool read_only,
@@ -93,7 +94,10 @@ omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t flo
 /* Says, before the first step, that every record up to `lsn` was durable: those after floor_lsn must be in the logs. */
 void omen_recovery_prove(omen_recovery *r, uint64_t lsn);
 /* A place of the logs that is damaged, although what lay there was durable or other frames follow. LSNs from_lsn to to_lsn were there; none when to_lsn is less. */
-typedef struct omen_log_gap { uint64_t epoch, offset, bytes, from_lsn, to_lsn; } omen_log_gap;
+typedef struct omen_log_gap {
+    uint64_t epoch, offset, bytes, from_lsn, to_lsn;
+    bool sealed; /* the storage cannot read the file at all; its size is not known */
+} omen_log_gap;
 /* Before the first step: damage is told to `each` and does not end recovery. With `later`, reading goes on behind it at the next valid frame: LSNs are missing
  * then, and of a batch that had several frames only the last ones may be there. Without it, what was kept before the damage is all; what valid frames there
  * were after it is counted in dropped_frames. The files are left as they are, and nothing is made durable: the caller keeps what it was handed elsewhere,
@@ -107,6 +111,8 @@ omen_status omen_recovery_settle(omen_recovery *r, omen_error *err);
 void omen_recovery_forget(omen_recovery *r, uint64_t epoch);
 omen_status omen_recovery_step(omen_recovery *r, omen_error *err); /* repeat on PENDING */
 const omen_recovery_result *omen_recovery_result_of(const omen_recovery *r);
+/* After the last step: files that were damaged, and proved to hold no record; *at is 0 at first. false: no more. bytes: 0 where it is not known. */
+bool omen_recovery_spare(const omen_recovery *r, size_t *at, uint64_t *epoch, uint64_t *bytes);
 void omen_recovery_free(omen_recovery *r);
 
 #endif

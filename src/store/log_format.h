@@ -37,6 +37,11 @@
  * Otherwise nothing that is lost was ever acknowledged as durable: a torn tail, cut off. A later file that does link to the last
  * frame kept was made by a recovery that had come to the same judgement; reading goes on there.
  *
+ * Logs that hold no record: a database that is opened and not written to leaves a file of one frame. When that is damaged or gone, the file after it names a
+ * frame that nobody has. Its own first frame says which LSN comes next: when that is the one expected after what was kept, all LSNs before it are there, and the file
+ * between them held none. It is passed over then; with one LSN more it would be a loss. (Where nothing is kept yet, what the manifest says of segments
+ * takes the place of what was kept.) That holds only where there was a file between them: two files that stand side by side must link by the crc.
+ *
  * What can be told from a torn tail, and what cannot. Damage is any change of bytes, cut or removal of a log that a crash did not make. All of it
  * is detected, and answered with OMEN_ERR_CORRUPT, where it takes away a record
  *   - that came before the last sync but one: the frames after it say in durable_lsn that it was durable;

@@ -5,8 +5,8 @@
  *     links exactly there.
  *   - while `lost`: no valid frame seen since says durable_lsn >= next_lsn (otherwise recovery has failed).
  *   - the storage is not changed before every file has been judged; then tails are cut, files without any kept frame are
- *     removed, and all of that and what was kept is made durable. The file of first_epoch is never removed, only cut: if it vanished and this recovery
- *     crashed before later files are gone too, the next one would miss it.
+ *     removed, and all of that and what was kept is made durable. The file of first_epoch is not removed, only cut: if it vanished and this recovery
+ *     crashed before later files are gone too, the next one would miss it. Unless it is spare: then a later file is kept that proves so again.
  *   - but what is handed on is whole batches in order, and as durable as omen_recovery_settle makes it: whoever keeps them elsewhere meanwhile keeps
  *     nothing that a later judgement takes back.
  * Memory: the window of log_scan, and the frames of one batch.
@@ -18,6 +18,9 @@
 /* One log file, and how much of it is kept. */
 typedef struct part {
     uint64_t epoch, size, kept;
+    bool sealed; /* a storage with checksums of its own says that it cannot be read at all */
+    bool spare;  /* nothing of it is kept, and a later file proves that it held no record */
+    bool told;   /* salvage: its loss has been told */
 } part;
 
 /* A frame of the batch being read. */
@@ -52,6 +55,8 @@ struct omen_recovery {
     uint32_t batch_crc;
     bool lost;
     uint64_t lost_epoch, lost_at;
+    uint64_t kept_epoch;    /* the last of which something is kept; 0: none */
+    bool passed;            /* since then, a valid frame with records was not kept */
     size_t settled;         /* files before it are durable as they are; the current one, too, once it is counted */
     omen_file *settling;
     const omen_log_salvage *salvage; /* NULL: damage ends recovery */
@@ -111,13 +116,24 @@ void omen_recovery_free(omen_recovery *r) {
     omen_free(r->st->mem, r, sizeof *r);
 }
 
+bool omen_recovery_spare(const omen_recovery *r, size_t *at, uint64_t *epoch, uint64_t *bytes) {
+    for (const part *p = (const part *)(const void *)r->parts.data; *at < part_count(r); (*at)++) {
+        if (!p[*at].spare || (p[*at].size == 0 && !p[*at].sealed)) continue;
+        *epoch = p[*at].epoch;
+        *bytes = p[*at].size;
+        (*at)++;
+        return true;
+    }
+    return false;
+}
+
 const omen_recovery_result *omen_recovery_result_of(const omen_recovery *r) { return &r->result; }
 
 /* ---- the files ---- */
 
 static void take_name(void *arg, const char *name) {
     omen_recovery *r = arg;
-    part p = {0, 0, 0};
+    part p = {0};
     if (!omen_log_file_parse(name, &p.epoch) || p.epoch < r->first_epoch) return;
     if (omen_buf_append(&r->parts, &p, sizeof p) != OMEN_OK) r->list_failed = true;
 }
@@ -138,12 +154,27 @@ static omen_status list(omen_recovery *r, omen_error *err) {
     return OMEN_OK;
 }
 
+/* What follows `at` in the current file is lost. */
+static void lose(omen_recovery *r, uint64_t at) {
+    if (r->lost) return; /* the first place is the one to report */
+    r->lost = true;
+    r->lost_epoch = part_at(r, r->current)->epoch;
+    r->lost_at = at;
+}
+
 static omen_status open_file(omen_recovery *r, omen_error *err) {
     part *p = part_at(r, r->current);
     omen_file_name name = omen_log_file_name(p->epoch);
     const omen_storage *s = &r->st->storage;
     omen_file *file = NULL;
-    OMEN_TRY(omen_store_check(s->ops->open(s->ctx, name.text, OMEN_FILE_READ, &file), "open", name.text, err));
+    omen_status opened = s->ops->open(s->ctx, name.text, OMEN_FILE_READ, &file);
+    if (opened == OMEN_ERR_CORRUPT) {
+        p->sealed = true;
+        lose(r, 0);
+        r->phase = NEXT;
+        return OMEN_OK;
+    }
+    OMEN_TRY(omen_store_check(opened, "open", name.text, err));
     r->file = file;
     OMEN_TRY(omen_store_check(s->ops->size(s->ctx, file, &p->size), "measure", name.text, err));
     omen_log_scan_file(&r->scan, file, p->epoch, p->size);
@@ -160,24 +191,23 @@ static omen_status missing(omen_recovery *r, uint64_t durable, omen_error *err) 
                      name.text, (unsigned long long)r->lost_at, (unsigned long long)r->result.next_lsn, (unsigned long long)durable);
 }
 
-/* What follows `at` in the current file is lost. */
-static void lose(omen_recovery *r, uint64_t at) {
-    if (r->lost) return; /* the first place is the one to report */
-    r->lost = true;
-    r->lost_epoch = part_at(r, r->current)->epoch;
-    r->lost_at = at;
+static part *part_of(omen_recovery *r, uint64_t epoch) {
+    for (size_t i = 0; i < part_count(r); i++)
+        if (part_at(r, i)->epoch == epoch) return part_at(r, i);
+    return NULL;
 }
 
 /* Salvage: what is missing before LSN `next`, up to `end` of the file in which it was missed first. */
 static void tell_gap(omen_recovery *r, uint64_t end, uint64_t next) {
-    const omen_log_gap gap = {r->lost_epoch, r->lost_at, end > r->lost_at ? end - r->lost_at : 0, r->result.next_lsn, next - 1};
+    part *p = part_of(r, r->lost_epoch);
+    const omen_log_gap gap = {r->lost_epoch, r->lost_at, end > r->lost_at ? end - r->lost_at : 0, r->result.next_lsn, next - 1, p != NULL && p->sealed};
+    if (p != NULL) p->told = true;
     r->salvage->each(r->salvage->arg, &gap);
 }
 
 static uint64_t size_of(omen_recovery *r, uint64_t epoch) {
-    for (size_t i = 0; i < part_count(r); i++)
-        if (part_at(r, i)->epoch == epoch) return part_at(r, i)->size;
-    return 0;
+    const part *p = part_of(r, epoch);
+    return p == NULL ? 0 : p->size;
 }
 
 /* Salvage: goes on at a valid frame behind a gap. */
@@ -185,11 +215,10 @@ static bool resume(omen_recovery *r, const omen_log_header *h) {
     if (r->salvage == NULL || !r->salvage->later || h->first_lsn < r->result.next_lsn) return false;
     part *p = part_at(r, r->current);
     if (!r->lost) {
-        r->lost_epoch = r->first_epoch;
+        r->lost_epoch = r->kept_epoch == 0 ? r->first_epoch : p->epoch;
         r->lost_at = 0;
     }
-    /* A tail that was cut off before another epoch began lost nothing. */
-    if (h->first_lsn > r->result.next_lsn || r->lost_epoch == p->epoch) tell_gap(r, r->lost_epoch == p->epoch ? r->at : size_of(r, r->lost_epoch), h->first_lsn);
+    tell_gap(r, r->lost_epoch == p->epoch ? r->at : size_of(r, r->lost_epoch), h->first_lsn);
     r->lost = false;
     r->result.next_lsn = r->batch_lsn = h->first_lsn;
     r->batch_crc = h->previous_crc;
@@ -197,11 +226,25 @@ static bool resume(omen_recovery *r, const omen_log_header *h) {
     return true;
 }
 
+static bool opens(const omen_log_header *h) { return h->type == OMEN_FRAME_OPEN && h->count == 0 && h->length == 16 && (h->flags & OMEN_LOG_COMMIT) != 0; }
+
 /* Whether the valid frame at the start of the current file goes on where the last kept frame ended. */
 static bool links(const omen_recovery *r, const omen_log_header *h) {
-    if (h->type != OMEN_FRAME_OPEN || h->count != 0 || h->length != 16 || (h->flags & OMEN_LOG_COMMIT) == 0) return false;
+    if (!opens(h)) return false;
     if (r->scan.epoch == r->first_epoch) return true; /* what comes before it is unknown, and covered by the manifest */
     return (h->previous_crc == r->result.last_crc || !OMEN_CONTROL(log_previous_crc)) && h->first_lsn == r->result.next_lsn;
+}
+
+/* Whether it goes on there although it names another file's last frame: that of a log between them, of which nothing is left. That one held no record if this file begins with
+ * the very LSN that is expected; or, where nothing was kept yet, with one that no record was missing before which segments do not hold. Without a log between them
+ * the name of the frame must be right: then the files are of two histories. */
+static bool continues(omen_recovery *r, const omen_log_header *h) {
+    uint64_t epoch = part_at(r, r->current)->epoch;
+    if (!opens(h) || r->passed || !OMEN_CONTROL(log_previous_crc)) return false;
+    if (r->kept_epoch == 0 ? h->first_lsn > r->result.next_lsn : h->first_lsn != r->result.next_lsn || epoch <= r->kept_epoch + 1) return false;
+    for (size_t i = 0; i < r->current; i++)
+        if (part_at(r, i)->epoch > r->kept_epoch) part_at(r, i)->spare = true;
+    return true;
 }
 
 static bool follows(const omen_recovery *r, const omen_log_header *h) {
@@ -244,6 +287,8 @@ static omen_status finish_batch(omen_recovery *r, omen_error *err) {
     r->delivering = false;
     r->result.bytes += r->at - p->kept;
     p->kept = r->at;
+    r->kept_epoch = p->epoch;
+    r->passed = false;
     r->result.last_crc = r->batch_crc;
     r->result.next_lsn = r->batch_lsn;
     return OMEN_OK;
@@ -274,7 +319,7 @@ static omen_status replay(omen_recovery *r, omen_error *err) {
             return omen_fail(err, OMEN_ERR_VERSION, "%s was written by a newer OmenDB (log version %u, this one knows %u); upgrade this one",
                              r->scan.name.text, r->scan.header.version, OMEN_LOG_VERSION);
         if (found == OMEN_LOG_BAD) break;
-        if (r->at == 0 ? !links(r, &r->scan.header) && !resume(r, &r->scan.header) : !follows(r, &r->scan.header)) break;
+        if (r->at == 0 ? !links(r, &r->scan.header) && !continues(r, &r->scan.header) && !resume(r, &r->scan.header) : !follows(r, &r->scan.header)) break;
         if (r->at == 0) r->lost = false;
         OMEN_TRY(take(r, payload_at, err));
     }
@@ -313,10 +358,25 @@ static omen_status search(omen_recovery *r, omen_error *err) {
             if (r->salvage == NULL) return missing(r, r->scan.header.durable_lsn, err);
             r->proven_lsn = OMEN_MAX(r->proven_lsn, r->scan.header.durable_lsn);
         }
+        r->passed = r->passed || r->scan.header.first_lsn + r->scan.header.count > r->result.next_lsn;
         r->result.dropped_frames++;
         r->at += OMEN_LOG_HEADER + omen_log_body(r->scan.header.length);
     }
     r->phase = NEXT;
+    return OMEN_OK;
+}
+
+/* A file that cannot be read at all is nothing that a crash leaves: whatever it held is lost, unless that was nothing. */
+static omen_status judge_sealed(omen_recovery *r, omen_error *err) {
+    for (size_t i = 0; i < part_count(r); i++) {
+        part *p = part_at(r, i);
+        if (!p->sealed || p->spare || p->told) continue;
+        omen_file_name name = omen_log_file_name(p->epoch);
+        if (r->salvage == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, "%s is damaged at 0: its header cannot be read", name.text);
+        r->lost_epoch = p->epoch;
+        r->lost_at = 0;
+        tell_gap(r, 0, r->result.next_lsn);
+    }
     return OMEN_OK;
 }
 
@@ -330,11 +390,13 @@ static omen_status conclude(omen_recovery *r, omen_error *err) {
         if (r->salvage == NULL) return missing(r, r->proven_lsn, err);
         tell_gap(r, size_of(r, r->lost_epoch), r->proven_lsn + 1);
     }
+    OMEN_TRY(judge_sealed(r, err));
     if (r->salvage == NULL && part_count(r) > 0 && part_at(r, 0)->epoch != r->first_epoch && r->result.frames == 0) {
         omen_file_name name = omen_log_file_name(r->first_epoch);
         return omen_fail(err, OMEN_ERR_CORRUPT, "%s is missing, although the manifest names it and later logs are there", name.text);
     }
-    for (size_t i = 0; i < part_count(r); i++) r->result.torn_bytes += part_at(r, i)->size - part_at(r, i)->kept;
+    for (size_t i = 0; i < part_count(r); i++)
+        if (!part_at(r, i)->spare) r->result.torn_bytes += part_at(r, i)->size - part_at(r, i)->kept;
     r->current = 0;
     r->phase = r->read_only || r->salvage != NULL ? DONE : FIX;
     return OMEN_OK;
@@ -350,7 +412,7 @@ static omen_status fix(omen_recovery *r, omen_error *err) {
         part *p = part_at(r, r->current);
         omen_file_name name = omen_log_file_name(p->epoch);
         if (p->epoch < r->forgotten) continue;
-        if (p->kept == 0 && p->epoch != r->first_epoch) {
+        if (p->kept == 0 && (p->spare || p->epoch != r->first_epoch)) {
             OMEN_TRY(omen_store_check(s->ops->remove(s->ctx, name.text), "remove", name.text, err));
             continue;
         }
@@ -380,6 +442,7 @@ omen_status omen_recovery_settle(omen_recovery *r, omen_error *err) {
     for (; r->settled <= r->current; r->settled++) {
         omen_file_name name = omen_log_file_name(part_at(r, r->settled)->epoch);
         omen_file *file = NULL;
+        if (r->settled < r->current && part_at(r, r->settled)->kept == 0) continue;
         if (r->settling == NULL) {
             if (r->settled == r->current) close_file(r);
             OMEN_TRY(omen_store_check(s->ops->open(s->ctx, name.text, OMEN_FILE_WRITE, &file), "open", name.text, err));

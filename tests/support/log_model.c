@@ -128,7 +128,8 @@ omen_status log_model_recover(log_model *m, fixture *x, bool read_only, bool kee
     /* What was kept beyond the last record are opening frames: they hold no record, but they are witnesses. */
     for (size_t i = m->recovered; i < result->frames; i++)
         if (i >= m->count || m->frames[i].type != OMEN_FRAME_OPEN) wrong(m, "a frame was kept and not handed on", i);
-    if (m->problem[0] == 0) forget_from(m, result->frames);
+    /* Of a log that held no record nothing may be left: then fewer opening frames were read than are remembered. */
+    if (m->problem[0] == 0) forget_from(m, result->frames > m->recovered ? result->frames : m->recovered);
     m->next_lsn = next;
     return s;
 }
@@ -221,6 +222,14 @@ omen_status log_model_verdict(const log_model *m, uint64_t epoch, size_t intact,
     size_t n = 0;
     uint64_t lost = m->floor_lsn + 1, proof = m->floor_lsn;
     *kept = 0;
+    /* Of a log that holds no record everything may be lost, if a later one says so. */
+    size_t of = 0, opening = 0;
+    for (size_t i = 0; i < m->count; i++)
+        if (m->frames[i].epoch == epoch) of++, opening = i;
+    if (of == 1 && intact < m->frames[opening].size && opening + 1 < m->count) {
+        *kept = m->count;
+        return OMEN_OK;
+    }
     while (n < m->count && (m->frames[n].epoch < epoch || (m->frames[n].epoch == epoch && m->frames[n].offset + m->frames[n].size <= intact))) {
         n++;
         if (!m->frames[n - 1].last) continue;

@@ -47,7 +47,8 @@ omen_status log_model_create(log_model *m, fixture *x, uint64_t epoch, uint32_t 
 omen_status log_model_append(log_model *m, omen_log *log, uint32_t type, bool last, uint32_t count, uint64_t seed, size_t len);
 
 /* What recovery of an undamaged log must make of this one, when in file `epoch` the first `intact` bytes are as written and of the rest
- * no frame is valid before `valid_again` (SIZE_MAX: none in that file). OMEN_OK with *kept frames, or OMEN_ERR_CORRUPT. */
+ * no frame is valid before `valid_again` (SIZE_MAX: none in that file). OMEN_OK with *kept frames, or OMEN_ERR_CORRUPT. A file that holds no
+ * record may be damaged wholly where a later one follows: that one proves that nothing is lost. */
 omen_status log_model_verdict(const log_model *m, uint64_t epoch, size_t intact, size_t valid_again, size_t *kept);
 
 #endif
