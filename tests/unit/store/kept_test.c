@@ -19,13 +19,18 @@ typedef struct scene {
     const omen_section *sec[OMEN_ARRAY_LEN(shapes)];
 } scene;
 
-static void begin(scene *s, uint64_t resident) {
+/* The small sections, and of the large ones this one alone has its content. */
+static void begin(scene *s, uint64_t resident, int large) {
     omen_segment_info info;
+    model_section written[OMEN_ARRAY_LEN(shapes)];
+    memcpy(written, shapes, sizeof shapes);
+    for (int i = ROWS; i <= PACKED_ROWS; i++)
+        if (i != large) written[i].len = 0;
     s->fs = fault_storage_new(1);
     fixture_init(&s->x, s->fs, 7, 1 << 20);
     hook_fixture(&s->x, &s->ops);
     s->x.store.resident.limit = resident;
-    REQUIRE_OK(model_write(&s->x, 1, shapes, OMEN_ARRAY_LEN(shapes), 1 << 20, &info));
+    REQUIRE_OK(model_write(&s->x, 1, written, OMEN_ARRAY_LEN(shapes), 1 << 20, &info));
     REQUIRE_OK(model_open(&s->x, &info, &s->seg, NULL));
     for (size_t i = 0; i < OMEN_ARRAY_LEN(shapes); i++) s->sec[i] = omen_segment_section_at(s->seg, i);
 }
@@ -68,7 +73,7 @@ static bool row_of(scene *s, int shape, uint32_t row, uint32_t row_bytes) {
 TEST(kept_blocks_are_read_once) {
     for (int shape = PLAIN; shape <= PACKED; shape++) {
         scene s;
-        begin(&s, 1 << 20);
+        begin(&s, 1 << 20, 0);
         const omen_section *sec = s.sec[shape];
         CHECK(omen_segment_kept(s.seg, sec) == NULL);
         CHECK(omen_segment_peek(s.seg, sec, 0) == NULL);
@@ -112,7 +117,7 @@ TEST(kept_blocks_are_read_once) {
 
 TEST(an_empty_section_keeps_nothing) {
     scene s;
-    begin(&s, 1 << 20);
+    begin(&s, 1 << 20, 0);
     omen_segment_keep(s.seg, s.sec[EMPTY]);
     CHECK(omen_segment_kept(s.seg, s.sec[EMPTY]) == NULL);
     CHECK(omen_segment_peek(s.seg, s.sec[EMPTY], 0) == NULL);
@@ -123,7 +128,7 @@ TEST(an_empty_section_keeps_nothing) {
 TEST(blocks_are_kept_as_far_as_there_is_room) {
     for (int coming = 0; coming < 2; coming++) {
         scene s;
-        begin(&s, 2 * KEPT(4096) + 100);
+        begin(&s, 2 * KEPT(4096) + 100, 0);
         omen_segment_keep(s.seg, s.sec[PLAIN]);
         if (coming != 0) s.x.store.resident.coming = KEPT(4096);
         for (uint32_t i = 0; i < 5; i++) {
@@ -141,7 +146,7 @@ TEST(blocks_are_kept_as_far_as_there_is_room) {
 TEST(a_block_that_cannot_be_kept_leaves_nothing) {
     scene s;
     const omen_block *b;
-    begin(&s, 1 << 20);
+    begin(&s, 1 << 20, 0);
     omen_segment_keep(s.seg, s.sec[PLAIN]);
     /* No memory to keep it: the pool makes room instead. */
     fault_host_fail_alloc_at(s.x.host, 1, false);
@@ -171,7 +176,7 @@ TEST(a_block_that_cannot_be_kept_leaves_nothing) {
 /* No memory for the list of kept blocks: nothing is kept, and all is read. */
 TEST(keeping_without_memory_keeps_nothing) {
     scene s;
-    begin(&s, 1 << 20);
+    begin(&s, 1 << 20, 0);
     fault_host_fail_alloc_at(s.x.host, 1, false);
     omen_segment_keep(s.seg, s.sec[PLAIN]);
     CHECK(omen_segment_kept(s.seg, s.sec[PLAIN]) == NULL);
@@ -187,7 +192,7 @@ static void read_the_same(void *arg) { earlier = block_of(arg, PLAIN, 3); }
 
 TEST(two_reads_of_one_kept_block_end_as_one) {
     scene s;
-    begin(&s, 1 << 20);
+    begin(&s, 1 << 20, 0);
     omen_segment_keep(s.seg, s.sec[PLAIN]);
     hook.arg = &s;
     hook.on_read = read_the_same;
@@ -204,7 +209,7 @@ TEST(rows_lie_in_kept_blocks) {
     scene s;
     const uint8_t *p;
     const omen_block *pin;
-    begin(&s, 4 << 20);
+    begin(&s, 4 << 20, ROWS);
     omen_segment_keep(s.seg, s.sec[ROWS]);
     for (int round = 0; round < 2; round++) {
         uint64_t reads = hook.reads;
@@ -222,7 +227,7 @@ TEST(rows_lie_in_kept_blocks) {
 TEST(rows_of_a_section_kept_in_part) {
     scene s;
     unsigned alone = 0;
-    begin(&s, 4 * KEPT(65536));
+    begin(&s, 4 * KEPT(65536), ROWS);
     omen_segment_keep(s.seg, s.sec[ROWS]);
     for (uint32_t r = 0; r < 3072; r += 64) CHECK(!row_of(&s, ROWS, r, ROW));
     for (uint32_t r = 1; r < 3072; r += 64) alone += row_of(&s, ROWS, r, ROW);
@@ -235,7 +240,7 @@ TEST(rows_that_are_never_read_alone) {
     for (int shape = NARROW; shape <= PACKED_ROWS; shape++) {
         scene s;
         const uint32_t row_bytes = shape == NARROW ? 64 : ROW;
-        begin(&s, 0);
+        begin(&s, 0, shape);
         for (int round = 0; round < 2; round++)
             for (uint32_t r = 0; r < (3u << 20) / row_bytes; r += 65536 / row_bytes) CHECK(!row_of(&s, shape, r, row_bytes));
         CHECK_EQ_UINT(s.x.store.resident.used, 0);
@@ -251,7 +256,7 @@ static void learn(scene *s) {
 
 TEST(a_row_that_cannot_be_read_alone_is_read_with_its_block) {
     scene s;
-    begin(&s, 0);
+    begin(&s, 0, ROWS);
     learn(&s);
     CHECK(row_of(&s, ROWS, 3, ROW));
     uint64_t reads = hook.reads;
@@ -267,7 +272,7 @@ TEST(rows_are_read_with_their_block_where_reads_pend) {
     const uint8_t *p;
     const omen_block *pin;
     static uint8_t buffer[ROW + 64];
-    begin(&s, 0);
+    begin(&s, 0, ROWS);
     learn(&s);
     hook.answer = OMEN_PENDING;
     CHECK_OK(omen_segment_row(s.seg, s.sec[ROWS], 130, ROW, buffer, &p, &pin, NULL)); /* alone it pends: so the block is read */
@@ -284,7 +289,7 @@ TEST(rows_without_memory_for_their_checksums) {
         scene s;
         const uint8_t *p;
         const omen_block *pin;
-        begin(&s, 0);
+        begin(&s, 0, ROWS);
         fault_host_fail_alloc_at(s.x.host, n, false);
         omen_status status = omen_segment_row(s.seg, s.sec[ROWS], 0, ROW, NULL, &p, &pin, NULL);
         bool hit = fault_host_fault_hit(s.x.host);
@@ -310,7 +315,7 @@ static void skip_one(void *arg) {
 /* Two threads learn the rows of one section at once: one table stays. The first allocation is the block's, the second the table's. */
 TEST(two_tables_of_rows_end_as_one) {
     scene s;
-    begin(&s, 0);
+    begin(&s, 0, ROWS);
     hook.arg = &s;
     hook.on_alloc = skip_one;
     CHECK(!row_of(&s, ROWS, 0, ROW));
