@@ -6,6 +6,7 @@ import { asyncDispose } from "./dispose.js";
 import { OmenError } from "./errors.js";
 import { decodeAll, decodeHits, parseDocument } from "./hits.js";
 import type { Explanation, Hit, Hits, SearchOptions, SearchQuery, UpdateWhere, Where } from "./queries.js";
+import { callMany, inQuery, type SearchPlan } from "./many.js";
 import { checkTask, runTask, type PurgeReport } from "./transfer.js";
 import { checkOptions, checkTopK, effort, fieldOf, filterOfWrite, filterRequest, includes, isPlain, planQuery, rerankOf, reranked } from "./query.js";
 import { indexRequest, schemaAnswer } from "./schema.js";
@@ -146,16 +147,20 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
    * @throws OmenError `OMEN_ERR_DIMENSION`, `_NOT_FINITE`, `_ZERO_VECTOR`, `_INVALID`, `_DEADLINE`
    */
   async search(query: SearchQuery<Field, Metadata, Stored>): Promise<Hits<Metadata, Stored>> {
-    if (!isPlain("search", query)) return this.#searchAll(query);
-    const searched = fieldOf(this.schema, this.name, query.field);
-    const request = { op: "search", k: checkTopK(query.topK), field: searched.name, include: includes(query.include), ...effort(query) };
-    return decodeHits<Metadata, Stored>(await this.#call(request, [queryPart(query.vector, searched, this.name)], query.signal), searched);
+    const { request, parts, read } = this.#plan(query);
+    return read(await this.#call({ op: "search", ...request }, parts, query.signal));
   }
 
-  /** Several searches at once; their answers in the same order. When one fails, the first failure is thrown. */
-  searchMany(queries: readonly SearchQuery<Field, Metadata, Stored>[]): Promise<Hits<Metadata, Stored>[]> {
-    if (!Array.isArray(queries)) return Promise.reject(new OmenError("OMEN_ERR_INVALID", "searchMany takes an array of queries"));
-    return Promise.all(queries.map((query: SearchQuery<Field, Metadata, Stored>) => this.search(query)));
+  /**
+   * Several searches in one request: their answers in the same order, each what it would be alone, and all of the same moment but for more than 64 at once.
+   * When one fails, the failure of the first such query is thrown, and says which it is: `query 3: …`, counted from 0.
+   * @throws OmenError as {@link search}
+   */
+  async searchMany(queries: readonly SearchQuery<Field, Metadata, Stored>[]): Promise<Hits<Metadata, Stored>[]> {
+    if (!Array.isArray(queries)) throw new OmenError("OMEN_ERR_INVALID", "searchMany takes an array of queries");
+    const plans = queries.map((query: SearchQuery<Field, Metadata, Stored>, i) => inQuery(i, () => ({ ...this.#plan(query), signal: query.signal })));
+    const answers = await callMany(this.#connection, this.#handle, plans);
+    return Promise.all(plans.map(({ read }, i) => inQuery(i, () => read(answers[i]!))));
   }
 
   /**
@@ -214,16 +219,25 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
     await this.close();
   }
 
-  /** A search that asks for more than the nearest to one vector. */
-  async #searchAll(query: SearchOptions<Field, Metadata, Stored>): Promise<Hits<Metadata, Stored>> {
-    const topK = checkTopK(query.topK);
-    const reranking = rerankOf<Hit<Metadata, Stored>>(query, topK);
-    const { request, parts, searched } = planQuery(query, reranking?.candidates ?? topK, this.schema, this.name);
-    const hits = decodeAll<Metadata, Stored>(await this.#call({ op: "search", ...request }, parts, query.signal), searched);
-    if (reranking === undefined) return hits;
-    const best: Hits<Metadata, Stored> = await reranked(hits, topK, reranking);
-    if (hits.facets !== undefined) best.facets = hits.facets;
-    return best;
+  /** A search as a request, and what reads its answer. */
+  #plan(query: SearchQuery<Field, Metadata, Stored>): SearchPlan & { read(answer: Message): Hits<Metadata, Stored> | Promise<Hits<Metadata, Stored>> } {
+    if (isPlain("search", query)) {
+      const searched = fieldOf(this.schema, this.name, query.field);
+      const request = { k: checkTopK(query.topK), field: searched.name, include: includes(query.include), ...effort(query) };
+      return { request, parts: [queryPart(query.vector, searched, this.name)], read: (answer) => decodeHits<Metadata, Stored>(answer, searched) };
+    }
+    const asked: SearchOptions<Field, Metadata, Stored> = query;
+    const topK = checkTopK(asked.topK);
+    const reranking = rerankOf<Hit<Metadata, Stored>>(asked, topK);
+    const { request, parts, searched } = planQuery(asked, reranking?.candidates ?? topK, this.schema, this.name);
+    const read = async (answer: Message): Promise<Hits<Metadata, Stored>> => {
+      const hits = decodeAll<Metadata, Stored>(answer, searched);
+      if (reranking === undefined) return hits;
+      const best: Hits<Metadata, Stored> = await reranked(hits, topK, reranking);
+      if (hits.facets !== undefined) best.facets = hits.facets;
+      return best;
+    };
+    return { request, parts, read };
   }
 
   #call(request: { op: string; [key: string]: unknown }, parts: readonly Part[], signal?: AbortSignal): Promise<Message> {

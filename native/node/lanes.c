@@ -57,7 +57,7 @@ static void append(queue *q, queue *from) {
 }
 
 lane lane_of(const void *request, size_t len) {
-    static const char *const reads[] = {"get", "search", "scroll", "count", "metrics", "stats", "version", "collections"};
+    static const char *const reads[] = {"get", "search", "searchMany", "scroll", "count", "metrics", "stats", "version", "collections"};
     static const char *const whole[] = {"open", "close", "flush", "compact", "check", "maintain"};
     const unsigned char *p = request;
     uint32_t json, parts;

@@ -2,53 +2,9 @@
  * encodes the response. What is malformed is answered in the response, like any other failure. */
 #include "api/answers.h"
 #include "api/arguments.h"
-#include "api/engine.h"
-#include "api/message.h"
+#include "api/call.h"
 #include "base/later.h"
-#include "api/task.h"
 #include "column/element.h"
-#include "db/inspect.h"
-
-typedef struct op_row op_row;
-
-struct omen_call {
-    omen_engine *engine;
-    uint8_t *bytes; /* the request */
-    size_t len;
-    omen_request request;
-    const op_row *row; /* NULL until begun */
-    bool done;
-    bool started; /* begun by omen_call_start, with the outcome `start` */
-    omen_status start;
-    omen_status status;
-    omen_error err;
-    omen_buf response, json, text;
-    omen_jw w;
-    /* what the operation works on */
-    uint32_t db_handle;
-    bool inside; /* entered the database */
-    omen_db *db;
-    omen_coll *coll;
-    omen_open_op *open;
-    omen_write_op *write;
-    omen_read_op *read;
-    omen_inspect_op *inspect;
-    omen_results *results;
-    omen_admin_op admin;
-    bool has_admin, closed;
-    uint32_t task_handle;
-    omen_task *task; /* entered */
-    omen_storage storage;
-    omen_encryption encryption; /* its keys lie in the request */
-    bool secret;                /* there are keys in the request */
-};
-
-struct op_row {
-    const char *name;
-    omen_status (*begin)(omen_call *c);
-    omen_status (*step)(omen_call *c);
-    omen_status (*answer)(omen_call *c); /* writes members into c->w and the response; NULL: an empty object */
-};
 
 static omen_status begin_db(omen_call *c) {
     uint64_t handle;
@@ -59,9 +15,9 @@ static omen_status begin_db(omen_call *c) {
     return OMEN_OK;
 }
 
-static omen_status begin_coll(omen_call *c) {
+omen_status omen_call_collection(omen_call *c) {
     uint64_t handle;
-    OMEN_TRY(omen_request_u64(&c->request, "collection", UINT32_MAX, &handle, &c->err));
+    OMEN_TRY(omen_request_u64(c->parent == NULL ? &c->request : &c->parent->request, "collection", UINT32_MAX, &handle, &c->err));
     OMEN_TRY(omen_engine_enter_coll(c->engine, (uint32_t)handle, &c->db_handle, &c->db, &c->coll, &c->err));
     c->inside = true;
     return OMEN_OK;
@@ -153,7 +109,7 @@ static omen_status begin_collection(omen_call *c) {
 static omen_status begin_index(omen_call *c) {
     omen_index_options options;
     omen_str field = {"", 0};
-    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_call_collection(c));
     if (omen_request_has(&c->request, "field")) OMEN_TRY(omen_request_str(&c->request, "field", &field, &c->err));
     OMEN_TRY(omen_args_index(omen_json_get(c->request.root, "index"), &options, &c->err));
     OMEN_TRY(omen_write_op_new(c->db, c->coll, OMEN_KIND_INDEX, &c->write, &c->err));
@@ -207,8 +163,7 @@ static omen_status answer_collections(omen_call *c) {
 
 /* ---- columns of a request ---- */
 
-/* Offsets (count + 1, ascending, the first 0) and the bytes they cut up. */
-static omen_status take_strings(omen_call *c, uint32_t part, uint32_t count, const uint32_t **offsets, const uint8_t **bytes) {
+omen_status omen_call_strings(omen_call *c, uint32_t part, uint32_t count, const uint32_t **offsets, const uint8_t **bytes) {
     omen_part_view o, b;
     OMEN_TRY(omen_request_part(&c->request, part, &o, &c->err));
     OMEN_TRY(omen_request_part(&c->request, part + 1, &b, &c->err));
@@ -227,7 +182,7 @@ static omen_status take_ids(omen_call *c, omen_rows *rows) {
     if (count > OMEN_MAX_BATCH)
         return omen_fail(&c->err, OMEN_ERR_TOO_LARGE, "%llu records in one batch; at most %u are allowed, split it", (unsigned long long)count, OMEN_MAX_BATCH);
     rows->count = (uint32_t)count;
-    return take_strings(c, 0, rows->count, &rows->key_offsets, &rows->key_bytes);
+    return omen_call_strings(c, 0, rows->count, &rows->key_offsets, &rows->key_bytes);
 }
 
 static omen_status take_vectors(omen_call *c, omen_rows *rows) {
@@ -253,7 +208,7 @@ static omen_status take_vectors(omen_call *c, omen_rows *rows) {
 static omen_status begin_write(omen_call *c) {
     omen_str mode;
     omen_write_kind kind;
-    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_call_collection(c));
     OMEN_TRY(omen_request_str(&c->request, "mode", &mode, &c->err));
     if (omen_str_equal(mode, OMEN_STR("upsert"))) kind = OMEN_KIND_UPSERT;
     else if (omen_str_equal(mode, OMEN_STR("insert"))) kind = OMEN_KIND_INSERT;
@@ -263,14 +218,14 @@ static omen_status begin_write(omen_call *c) {
     omen_rows *rows = omen_write_op_rows(c->write);
     const uint8_t *docs;
     OMEN_TRY(take_ids(c, rows));
-    OMEN_TRY(take_strings(c, 2, rows->count, &rows->doc_offsets, &docs));
+    OMEN_TRY(omen_call_strings(c, 2, rows->count, &rows->doc_offsets, &docs));
     rows->doc_bytes = (const char *)docs;
     OMEN_TRY(take_vectors(c, rows));
     return omen_write_op_check(c->write, &c->err);
 }
 
 static omen_status begin_delete(omen_call *c) {
-    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_call_collection(c));
     OMEN_TRY(omen_write_op_new(c->db, c->coll, OMEN_KIND_DELETE, &c->write, &c->err));
     OMEN_TRY(take_ids(c, omen_write_op_rows(c->write)));
     return omen_write_op_check(c->write, &c->err);
@@ -290,7 +245,7 @@ static omen_status take_text(omen_call *c, const char *name, bool string, omen_b
 static omen_status begin_where(omen_call *c, omen_write_kind kind) {
     omen_str filter, patch = {"", 0};
     omen_buf rooms[2];
-    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_call_collection(c));
     OMEN_TRY(omen_write_op_new(c->db, c->coll, kind, &c->write, &c->err));
     for (int i = 0; i < 2; i++) omen_buf_init(&rooms[i], &c->engine->mem);
     omen_status s = take_text(c, "filter", true, &rooms[0], &filter);
@@ -301,7 +256,7 @@ static omen_status begin_where(omen_call *c, omen_write_kind kind) {
 }
 
 static omen_status begin_expire(omen_call *c) {
-    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_call_collection(c));
     OMEN_TRY(omen_write_op_new(c->db, c->coll, OMEN_KIND_DELETE, &c->write, &c->err));
     OMEN_TRY(omen_write_op_expire(c->write, &c->err));
     return omen_write_op_check(c->write, &c->err);
@@ -324,15 +279,15 @@ static omen_status answer_deleted(omen_call *c) {
 
 /* ---- reads ---- */
 
-static omen_status begin_read(omen_call *c, omen_read_kind kind) {
+omen_status omen_call_read(omen_call *c, omen_read_kind kind) {
     uint32_t include;
-    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_call_collection(c));
     OMEN_TRY(omen_args_include(omen_json_get(c->request.root, "include"), &include, &c->err));
     return omen_read_op_new(c->db, c->coll, kind, include, &c->read, &c->err);
 }
 
 static omen_status begin_get(omen_call *c) {
-    OMEN_TRY(begin_read(c, OMEN_READ_GET));
+    OMEN_TRY(omen_call_read(c, OMEN_READ_GET));
     OMEN_TRY(take_ids(c, &c->read->ids));
     return omen_read_op_get(c->read, &c->err);
 }
@@ -340,85 +295,19 @@ static omen_status begin_get(omen_call *c) {
 static omen_status begin_scroll(omen_call *c) {
     uint64_t limit;
     omen_key after = {(const uint8_t *)"", 0};
-    OMEN_TRY(begin_read(c, OMEN_READ_SCROLL));
+    OMEN_TRY(omen_call_read(c, OMEN_READ_SCROLL));
     OMEN_TRY(omen_request_u64(&c->request, "limit", UINT32_MAX, &limit, &c->err));
     if (c->request.part_count != 0) {
         const uint32_t *offsets;
-        OMEN_TRY(take_strings(c, 0, 1, &offsets, &after.data));
+        OMEN_TRY(omen_call_strings(c, 0, 1, &offsets, &after.data));
         after.len = offsets[1];
     }
     OMEN_TRY(omen_read_op_filter_json(c->read, omen_json_get(c->request.root, "filter"), &c->err));
     return omen_read_op_scroll(c->read, after, (size_t)limit, &c->err);
 }
 
-/* How many dimensions a query of `len` bytes has depends on the field's element. */
-static omen_status query_dimensions(omen_call *c, omen_query *q, size_t len) {
-    const omen_schema *s = &c->coll->schema.schema;
-    uint32_t f;
-    OMEN_TRY(omen_schema_field(s, q->field, &f, &c->err));
-    uint64_t bytes8 = (uint64_t)len * 8, eight = omen_element_given_bytes(s->vectors[f].element, 8); /* eight times the bytes, and those of eight dimensions */
-    if (bytes8 % eight != 0) return omen_fail(&c->err, OMEN_ERR_INVALID, "the query vector has %zu bytes, which is no whole number of dimensions of %s", len, omen_element_name(s->vectors[f].element));
-    q->dimensions = (uint32_t)OMEN_MIN(bytes8 / eight, UINT32_MAX);
-    return OMEN_OK;
-}
-
-/* "vectors": [{"field", "weight"}], a part for each. */
-static omen_status take_query_vectors(omen_call *c, const omen_json_val *list, omen_query_vector *out, omen_query *q) {
-    const omen_json_val *v;
-    uint32_t n = 0;
-    if (!omen_json_is_array(list) || omen_json_count(list) > OMEN_MAX_VECTOR_FIELDS) return omen_fail(&c->err, OMEN_ERR_INVALID, "vectors must be an array of at most %u objects", OMEN_MAX_VECTOR_FIELDS);
-    omen_json_iter it = omen_json_iter_of(list);
-    for (; (v = omen_json_next(&it)) != NULL; n++) {
-        const omen_json_val *name = omen_json_get(v, "field"), *weight = omen_json_get(v, "weight");
-        omen_part_view part;
-        omen_query one;
-        double w = 1.0;
-        omen_query_init(&one);
-        if (name != NULL && !omen_json_str(name, &one.field)) return omen_fail(&c->err, OMEN_ERR_INVALID, "a query vector's field must be a string");
-        if (weight != NULL && !omen_json_f64(weight, &w)) return omen_fail(&c->err, OMEN_ERR_INVALID, "a query vector's weight must be a number");
-        OMEN_TRY(omen_request_part(&c->request, n, &part, &c->err));
-        OMEN_TRY(query_dimensions(c, &one, part.len));
-        out[n] = (omen_query_vector){one.field, part.data, one.dimensions, (float)w};
-    }
-    q->vectors = out;
-    q->vector_count = n;
-    return OMEN_OK;
-}
-
-static omen_status begin_search(omen_call *c) {
-    /* What most searches do not ask for is loaded later. */
-    static const char *const rare[] = {"facets", "groupBy", "highlight", "mmr", "multi", "orderBy", "recommend", "rerank"};
-    for (size_t i = 0; i < OMEN_ARRAY_LEN(rare); i++)
-        if (omen_json_get(c->request.root, rare[i]) != NULL) OMEN_TRY(omen_later(&c->err));
-    omen_query q;
-    omen_query_vector vectors[OMEN_MAX_VECTOR_FIELDS];
-    uint64_t k;
-    omen_part_view v;
-    const omen_json_val *list;
-    omen_query_init(&q);
-    OMEN_TRY(begin_read(c, OMEN_READ_SEARCH));
-    OMEN_TRY(omen_request_u64(&c->request, "k", UINT32_MAX, &k, &c->err));
-    if (omen_request_has(&c->request, "field")) OMEN_TRY(omen_request_str(&c->request, "field", &q.field, &c->err));
-    list = omen_json_get(c->request.root, "vectors");
-    if (list != NULL && !omen_json_is_null(list)) {
-        OMEN_TRY(take_query_vectors(c, list, vectors, &q));
-    } else if (c->request.part_count != 0) {
-        OMEN_TRY(omen_request_part(&c->request, 0, &v, &c->err));
-        OMEN_TRY(query_dimensions(c, &q, v.len));
-        q.vector = v.data;
-    }
-    OMEN_TRY(omen_args_effort(c->request.root, &q, &c->err));
-    q.k = (uint32_t)k;
-    return omen_read_op_search(c->read, &q, c->request.root, &c->err);
-}
-
-static omen_status begin_explain(omen_call *c) {
-    OMEN_TRY(omen_later(&c->err));
-    return begin_search(c);
-}
-
 static omen_status begin_count(omen_call *c) {
-    OMEN_TRY(begin_read(c, OMEN_READ_COUNT));
+    OMEN_TRY(omen_call_read(c, OMEN_READ_COUNT));
     return omen_read_op_filter_json(c->read, omen_json_get(c->request.root, "filter"), &c->err);
 }
 
@@ -549,7 +438,7 @@ static omen_status begin_transfer(omen_call *c) {
 static omen_status begin_purge(omen_call *c) {
     omen_rows ids = {0};
     OMEN_TRY(omen_later(&c->err));
-    OMEN_TRY(begin_coll(c));
+    OMEN_TRY(omen_call_collection(c));
     OMEN_TRY(take_ids(c, &ids));
     return omen_task_purge(c->engine, c->db_handle, c->db, c->coll, &ids, &c->task_handle, &c->err);
 }
@@ -578,13 +467,6 @@ static omen_status begin_task_end(omen_call *c) { return omen_task_end(c->engine
 
 static omen_status answer_metrics(omen_call *c) { return omen_answer_metrics(&c->request, &c->engine->mem, c->db, &c->text, &c->err); }
 
-static omen_status answer_explain(omen_call *c) {
-    omen_jw w;
-    omen_jw_begin(&w, &c->text);
-    omen_explain_write(c->read, &w);
-    return omen_jw_end(&w) == OMEN_OK ? OMEN_OK : omen_fail(&c->err, OMEN_ERR_MEMORY, "out of memory explaining a search");
-}
-
 static omen_status begin_metrics_reset(omen_call *c) {
     OMEN_TRY(begin_db(c));
     omen_db_metrics_reset(c->db);
@@ -598,7 +480,7 @@ static omen_status answer_version(omen_call *c) {
     return OMEN_OK;
 }
 
-static const op_row ops[] = {
+static const omen_call_row ops[] = {
     {"open", begin_open, step_open, answer_open},
     {"close", begin_close, step_close, NULL},
     {"collection", begin_collection, step_write, answer_collection},
@@ -613,8 +495,9 @@ static const op_row ops[] = {
     {"expire", begin_expire, step_write, answer_deleted},
     {"get", begin_get, step_read, answer_results},
     {"scroll", begin_scroll, step_read, answer_results},
-    {"search", begin_search, step_read, answer_results},
-    {"explain", begin_explain, step_read, answer_explain},
+    {"search", omen_call_search, step_read, answer_results},
+    {"searchMany", omen_call_many, omen_call_many_step, omen_call_many_answer},
+    {"explain", omen_call_explain, step_read, omen_call_explained},
     {"count", begin_count, step_read, answer_count},
     {"sync", begin_sync, step_admin, NULL},
     {"flush", begin_flush, step_admin, NULL},
@@ -659,6 +542,7 @@ static void end_operation(omen_call *c) {
     omen_open_op_free(c->open);
     omen_write_op_free(c->write);
     omen_read_op_free(c->read);
+    omen_many_free(c->many); /* its calls use this one's request */
     if (c->inspect != NULL) omen_inspect_op_free(c->inspect);
     if (c->has_admin) omen_admin_op_deinit(&c->admin);
     omen_results_free(c->results);
@@ -669,6 +553,7 @@ static void end_operation(omen_call *c) {
     c->open = NULL;
     c->write = NULL;
     c->read = NULL;
+    c->many = NULL;
     c->inspect = NULL;
     c->results = NULL;
     c->coll = NULL;
@@ -697,7 +582,8 @@ static omen_status begin(omen_call *c) {
     omen_str name;
     omen_request_deinit(&c->request);
     OMEN_TRY(omen_request_decode(&c->request, &c->engine->mem, c->bytes, c->len, &c->err));
-    OMEN_TRY(omen_request_str(&c->request, "op", &name, &c->err));
+    if (c->parent != NULL) name = OMEN_STR("search");
+    else OMEN_TRY(omen_request_str(&c->request, "op", &name, &c->err));
     for (size_t i = 0; i < OMEN_ARRAY_LEN(ops); i++) {
         if (!omen_str_equal(name, (omen_str){ops[i].name, strlen(ops[i].name)})) continue;
         c->row = &ops[i];
@@ -713,11 +599,12 @@ static omen_part_view view(const omen_buf *b) { return (omen_part_view){b->data,
 static uint32_t list_parts(const omen_call *c, omen_part_view *parts) {
     uint32_t n = 0;
     const omen_results *r = c->results;
+    if (c->many != NULL) return omen_call_many_parts(c, parts);
     if (r == NULL) {
-        if (c->row != NULL && (c->row->answer == answer_metrics || c->row->answer == answer_stats || c->row->answer == answer_check_report || c->row->answer == answer_explain)) parts[n++] = view(&c->text);
+        if (c->row != NULL && (c->row->answer == answer_metrics || c->row->answer == answer_stats || c->row->answer == answer_check_report || c->row->answer == omen_call_explained)) parts[n++] = view(&c->text);
         return n;
     }
-    bool search = c->row->answer == answer_results && c->row->begin == begin_search;
+    bool search = c->row->answer == answer_results && c->row->begin == omen_call_search;
     if (!search) parts[n++] = view(&r->found);
     parts[n++] = view(&r->key_offsets);
     parts[n++] = view(&r->key_bytes);
@@ -765,11 +652,22 @@ static void answer_failure(omen_call *c, omen_status s) {
     if (omen_jw_end(&w) != OMEN_OK || omen_response_encode(&c->response, s, (omen_str){(const char *)c->json.data, c->json.len}, NULL, 0) != OMEN_OK) c->response.len = 0;
 }
 
+omen_status omen_call_child(omen_call *parent, const void *request, size_t len, omen_call **out) {
+    OMEN_TRY(omen_call_begin(parent->engine, request, len, out));
+    omen_call *c = *out;
+    c->parent = parent;
+    omen_status s = begin(c);
+    if (s == OMEN_OK || s == OMEN_PENDING) return OMEN_OK;
+    c->started = true;
+    c->start = s;
+    return OMEN_OK;
+}
+
 void omen_call_start(omen_call *c) {
     if (c == NULL || c->row != NULL || c->done || c->started) return;
-    c->started = true;
     c->start = begin(c);
     if (c->start == OMEN_OK && c->row->step == step_write) c->start = omen_write_op_step(c->write, false, &c->err);
+    c->started = c->row != NULL || c->start != OMEN_PENDING; /* what waits for code that is loaded later begins again */
     if (c->start == OMEN_PENDING) c->start = OMEN_OK;
 }
 
@@ -781,7 +679,7 @@ omen_status omen_call_step(omen_call *c) {
     if (s == OMEN_PENDING) return s;
     if (s == OMEN_OK) s = answer(c);
     if (s != OMEN_OK) answer_failure(c, s);
-    if (c->inside) omen_count_failure(&c->db->metrics, s);
+    if (c->inside && c->many == NULL) omen_count_failure(&c->db->metrics, s);
     c->done = true;
     c->status = s;
     end_operation(c);

@@ -213,6 +213,55 @@ export function suite(label, makeOptions) {
     assert.ok(checked.segments > 0 && checked.rows >= 19 * 250 + 500);
   });
 
+  it("many searches at once answer what each answers alone", async (start, t) => {
+    const next = random(t);
+    const db = await start();
+    const c = await db.collection("c", { vector: { dimensions: 8, metric: "cosine" }, text: ["title"] });
+    const words = ["red", "green", "blue", "old"];
+    const records = Array.from({ length: 300 }, (_, i) => ({ id: i % 3 === 0 ? `id ${i}` : i, vector: vector(next, 8), title: `${words[i % 4]} ${words[(i * 7) % 3]}`, n: i }));
+    await c.upsert(records);
+    await db.flush();
+    await c.upsert(records.slice(0, 50).map((record) => ({ ...record, vector: vector(next, 8) })));
+    const kinds = [
+      () => ({ vector: vector(next, 8), topK: 5 }),
+      () => ({ vector: vector(next, 8), topK: 3, include: ["metadata", "vector"], exact: true }),
+      () => ({ vector: vector(next, 8), filter: { n: { $lt: 40 } }, topK: 4 }),
+      () => ({ text: "red blue", topK: 6, highlight: true }),
+      () => ({ vector: vector(next, 8), text: "green", facets: { n: { limit: 2 } }, topK: 4 }),
+      () => ({ vector: vector(next, 8), topK: 2, rerank: (hits) => hits.map((hit) => hit.metadata.n) }),
+      () => ({ vector: vector(next, 8), topK: 2, signal: AbortSignal.timeout(600000) }),
+    ];
+    for (const count of [0, 1, 7, 150]) {
+      const queries = Array.from({ length: count }, (_, i) => kinds[i % kinds.length]());
+      const many = await c.searchMany(queries);
+      assert.equal(many.length, count);
+      for (const [i, hits] of many.entries()) {
+        const alone = await c.search(queries[i]);
+        assert.deepEqual(hits, alone, `query ${i} of ${count}`);
+        assert.deepEqual(hits.facets, alone.facets);
+      }
+    }
+  });
+
+  it("of many searches the first that fails is told, with its number", async (start, t) => {
+    const next = random(t);
+    const db = await start();
+    const c = await db.collection("c", { vector: { dimensions: 8, metric: "cosine" } });
+    await c.upsert([{ id: 1, vector: vector(next, 8) }]);
+    const good = () => ({ vector: vector(next, 8), topK: 1 });
+    const many = (bad) => Array.from({ length: 150 }, (_, i) => bad[i] ?? good());
+    const zero = { vector: new Float32Array(8) };
+    const fails = (queries, code, message) => assert.rejects(c.searchMany(queries), (error) => error.code === code && message.test(error.message) || assert.fail(String(error)));
+    await fails(many({ 20: { vector: [1, 2], topK: 1 }, 90: { topK: 0, vector: vector(next, 8) } }), "OMEN_ERR_DIMENSION", /query 20: /);
+    await fails(many({ 3: { ...good(), rows: 1 } }), "OMEN_ERR_INVALID", /query 3: .*"rows"/);
+    for (const at of [0, 70, 149]) await fails(many({ [at]: { ...good(), filter: "n >" } }), "OMEN_ERR_INVALID", new RegExp(`query ${at}: `));
+    await fails(many({ 100: { ...good(), filter: "n >" }, 40: zero, 140: zero }), "OMEN_ERR_ZERO_VECTOR", /query 40: /);
+    await fails(many({ 130: { ...good(), rerank: () => [] } }), "OMEN_ERR_INVALID", /query 130: rerank/);
+    await fails(many({ 110: { ...good(), signal: AbortSignal.abort() } }), "OMEN_ERR_CANCELLED", /./);
+    await fails("text", "OMEN_ERR_INVALID", /array/);
+    assert.equal((await c.searchMany(many({}))).length, 150);
+  });
+
   it("reports: metrics, Prometheus text, stats", async (start) => {
     const db = await start();
     const c = await db.collection("c", { vector: { dimensions: 2, metric: "l2" } });

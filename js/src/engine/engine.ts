@@ -32,6 +32,8 @@ export interface Engine {
   putStorage?(storage: Storage): number;
   /** `true`: the engine has maintenance done by itself. */
   readonly maintains?: boolean;
+  /** On how many threads it reads at the same time; on one when left out. */
+  readonly threads?: number;
   /** `true`: it opens encrypted folders by itself. */
   readonly encrypts?: boolean;
   /** Where the database is and who holds it, in engines that know. */

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { onAbort } from "../abort.js";
@@ -32,6 +33,7 @@ export class NativeEngine implements Engine {
   readonly kind = "native";
   readonly kernels: string;
   readonly encrypts: boolean;
+  readonly threads = availableParallelism();
   #addon: Addon;
   #engine: unknown;
   #open = new Set<Promise<unknown>>();

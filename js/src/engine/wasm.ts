@@ -188,15 +188,17 @@ export class WasmEngine implements Engine {
     const cause = failure?.code === code ? failure : FROM_STORAGE.has(code) ? this.#lastFailure : undefined;
     const message = String(json["message"] ?? "");
     if (cause === undefined || message.includes(cause.detail)) return response;
-    return encodeError(code, message === "" ? cause.detail : `${message}: ${cause.detail}`);
+    // What is wrong with a key is a sentence of its own; the module has no texts of statuses, so its own sentence ends where one would stand.
+    return encodeError(code, message === "" || code === "OMEN_ERR_KEY" ? cause.detail : `${message.replace(/: $/, "")}: ${cause.detail}`);
   }
   #lastFailure: OmenError | undefined;
 
   /** Why a language or the second part is not there, and what helps: the core knows only that it is not. */
   #explainLanguage(response: Uint8Array<ArrayBuffer>, message: string): Uint8Array<ArrayBuffer> {
     const later = this.#host.laterFailure;
-    if (later !== undefined && message.startsWith("the second part of the module is not loaded"))
-      return encodeError("OMEN_ERR_UNSUPPORTED", `the second part of the module is not loaded: ${later.detail}; see to it that omendb-later.wasm lies beside omendb.wasm and can be loaded, and try again: nothing is lost`);
+    const at = message.indexOf("the second part of the module is not loaded");
+    if (later !== undefined && at >= 0)
+      return encodeError("OMEN_ERR_UNSUPPORTED", `${message.slice(0, at)}the second part of the module is not loaded: ${later.detail}; see to it that omendb-later.wasm lies beside omendb.wasm and can be loaded, and try again: nothing is lost`);
     const [start, language] = /^.*language "([a-z]{2})" is not loaded/.exec(message) ?? [];
     const failure = language === undefined ? undefined : this.#host.languageFailure(language);
     if (start === undefined || failure === undefined) return response;

@@ -23,6 +23,7 @@ const REPEATABLE = new Set([
   "get",
   "scroll",
   "search",
+  "searchMany",
   "explain",
   "count",
   "sync",
@@ -39,10 +40,10 @@ const REPEATABLE = new Set([
 ]);
 
 /** Operations that need no write to the storage: they go on when it takes none. */
-const READING = new Set(["release", "collections", "get", "scroll", "search", "explain", "count", "check", "checkReport", "metrics", "metricsReset", "stats", "version"]);
+const READING = new Set(["release", "collections", "get", "scroll", "search", "searchMany", "explain", "count", "check", "checkReport", "metrics", "metricsReset", "stats", "version"]);
 
 /** Operations that may run for long without a turn of the event loop, in which the owner cannot answer pings. */
-const LONG = new Set(["flush", "compact", "buildIndexes", "check", "checkReport", "purge", "transfer", "task", "maintain", "updateWhere", "deleteWhere", "expire"]);
+const LONG = new Set(["searchMany", "flush", "compact", "buildIndexes", "check", "checkReport", "purge", "transfer", "task", "maintain", "updateWhere", "deleteWhere", "expire"]);
 
 export const isRepeatable = (op: string): boolean => REPEATABLE.has(op);
 export const isReading = (op: string): boolean => READING.has(op);
