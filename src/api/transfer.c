@@ -54,7 +54,7 @@ static omen_status drive(omen_transfer *t, const omen_transfer_options *o, omen_
         omen_status s = omen_transfer_step(t, o->progress == NULL ? 0 : STEP_NS, &done, err);
         if (s == OMEN_PENDING) s = omen_await(host, err);
         if (s != OMEN_OK) return s;
-        if (o->progress != NULL && o->progress(o->progress_arg, t->done_bytes, t->total_bytes) != 0 && !done)
+        if (o->progress != NULL && o->progress(o->progress_arg, t->done_bytes, t->total_bytes) != 0 && !done && !t->ending)
             return omen_fail(err, OMEN_ERR_CANCELLED, "it was cancelled; what was copied stays, and the next time goes on from there");
     }
     return OMEN_OK;

@@ -67,7 +67,8 @@ omen_status omen_transfer_step(omen_transfer *t, uint64_t budget_ns, bool *done,
     uint64_t begun = host->ticks_ns(host->ctx);
     for (*done = false; t->stage->step != NULL;) {
         bool passed = false;
-        OMEN_TRY(t->stage->step(t, &passed, err));
+        omen_status s = t->stage->step(t, &passed, err);
+        if (s != OMEN_OK) return omen_store_why(&t->place.store, omen_store_why(&t->backups.store, s, err), err);
         if (passed) t->stage++;
         if (budget_ns != 0 && t->stage->step != NULL && host->ticks_ns(host->ctx) - begun >= budget_ns) return OMEN_OK;
     }
@@ -192,8 +193,28 @@ static omen_status sync_backups(omen_transfer *t, bool *done, omen_error *err) {
     return OMEN_OK;
 }
 
+/* It is synced with the log, by sync_backups. */
+static omen_status create_mark(omen_transfer *t, bool *done, omen_error *err) {
+    omen_long_name name = omen_backup_making_name(t->number);
+    *done = omen_site_has(&t->backups, name.text); /* of one that broke off */
+    if (*done) return OMEN_OK;
+    OMEN_TRY(omen_transfer_open_file(t, &t->backups, name.text, OMEN_FILE_CREATE, err));
+    OMEN_TRY(omen_store_write(&t->backups.store, t->file, name.text, 0, "omendb", 6, err));
+    *done = true;
+    return OMEN_OK;
+}
+
+static omen_status sync_mark(omen_transfer *t, bool *done, omen_error *err) {
+    const omen_storage *st = &t->backups.store.storage;
+    if (t->file != NULL) OMEN_TRY(omen_store_check(st->ops->sync(st->ctx, t->file), "sync", omen_backup_making_name(t->number).text, err));
+    omen_transfer_close_file(t);
+    *done = true;
+    return OMEN_OK;
+}
+
 static omen_status create_record(omen_transfer *t, bool *done, omen_error *err) {
     omen_long_name name = omen_backup_name(t->number);
+    t->ending = true;
     if (t->bytes.len == 0) {
         omen_backup_record r = {.number = t->number, .log_length = t->image_log.length, .log_hash = t->image_log.hash};
         r.created_ms = (uint64_t)t->args.host->wall_ms(t->args.host->ctx);
@@ -230,8 +251,44 @@ static omen_status verify_record(omen_transfer *t, bool *done, omen_error *err) 
     return OMEN_OK;
 }
 
-const omen_transfer_stage omen_backup_stages[] = {{omen_transfer_read_records}, {begin_backup}, {backup_files}, {remove_left}, {write_log},
-                                                  {sync_backups}, {create_record}, {sync_record}, {verify_record}, {sync_backups}, {NULL}};
+static bool whole(const omen_transfer *t, uint64_t number) {
+    for (size_t i = 0; i < omen_transfer_record_count(t); i++)
+        if (omen_transfer_record(t, i)->number == number) return omen_transfer_record(t, i)->verdict == OMEN_BACKUP_GOOD;
+    return false;
+}
+
+/* The backup is there, whatever becomes of this: a mark that stays is removed by the next one. */
+static omen_status remove_marks(omen_transfer *t, bool *done, omen_error *err) {
+    const omen_storage *st = &t->backups.store.storage;
+    const omen_long_name *names = (const omen_long_name *)(const void *)t->backups.names.data;
+    (void)err;
+    if (t->left_at == 2) {
+        if (st->ops->remove(st->ctx, omen_backup_making_name(t->number).text) == OMEN_PENDING) return OMEN_PENDING;
+        t->left_at = 3;
+    }
+    for (; t->left_at - 3 < t->backups.names.len / sizeof *names; t->left_at++) {
+        const char *name = names[t->left_at - 3].text;
+        uint64_t number;
+        if (omen_backup_making_parse(name, &number) && whole(t, number) && st->ops->remove(st->ctx, name) == OMEN_PENDING) return OMEN_PENDING;
+    }
+    *done = true;
+    return OMEN_OK;
+}
+
+omen_status omen_transfer_sync_last(omen_transfer *t, omen_site *s, bool *done) {
+    omen_error ignored;
+    if (omen_store_sync_dir(&s->store, t, &ignored) == OMEN_PENDING) return OMEN_PENDING;
+    *done = true;
+    return OMEN_OK;
+}
+
+static omen_status sync_marks(omen_transfer *t, bool *done, omen_error *err) {
+    (void)err;
+    return omen_transfer_sync_last(t, &t->backups, done);
+}
+
+const omen_transfer_stage omen_backup_stages[] = {{omen_transfer_read_records}, {begin_backup}, {backup_files}, {remove_left}, {write_log}, {create_mark}, {sync_mark}, {sync_backups},
+                                                  {create_record}, {sync_record}, {verify_record}, {sync_backups}, {remove_marks}, {sync_marks}, {NULL}};
 
 /* ---- telling which there are ---- */
 
@@ -362,7 +419,7 @@ static bool unused(const omen_transfer *t, const char *name) {
     omen_hash128 h;
     uint64_t number;
     if (omen_backup_name_parse(name, &number)) return false;
-    if (strcmp(name, omen_backup_log_name(t->number).text) == 0) return true;
+    if (strcmp(name, omen_backup_log_name(t->number).text) == 0 || strcmp(name, omen_backup_making_name(t->number).text) == 0) return true;
     if (t->keep_all || strncmp(name, "data-", 5) != 0) return false;
     for (int i = 0; i < 16; i++) {
         char c = name[5 + 2 * i], d = name[6 + 2 * i];

@@ -4,16 +4,18 @@
  *   data-<hash, 32 hex digits>   segments and indexes, by the hash of their bytes: what several backups have in common is there once
  *   blog-<number, 16 hex>        the log of a backup (image.h)
  *   backup-<number, 16 hex>      its record, written last and never changed: the backup is there when its record is
+ *   making-<number, 16 hex>      lies there, durably, while that record is written, and until it is durable
  * A record holds, little-endian:
  *   0 "OMENBKP1"   8 u32 version (1)   12 u32 files   16 u64 number   24 16 bytes id of the database   40 u64 milliseconds since 1970
  *   48 u64 last LSN   56 u64 epoch of the log   64 u64 length of the log   72 16 bytes hash of the log   88 u64 length of the manifest's payload
  *   96 u64 bytes of all files   104 u64 zero   112 16 bytes hash of bytes 0 to 111 and of what follows
  *   128 for each file: u64 number   u64 length   16 bytes hash; then the manifest's payload
- * A record that ends early, or in which a whole sector is zero, was being written when that ended: it counts as not there, and the next backup takes its
- * number. Any other damage is damage. Numbers count from 1. One place holds the backups of one database.
+ * A record that is not whole was being written when that ended, if making-<number> lies beside it: it counts as not there, and the next backup takes its number. Otherwise it
+ * is damaged, and keeps its number and its files until it is removed. Numbers count from 1. One place holds the backups of one database.
  *
  * A database is restored, or cloned, into a place that is absent or empty. While that goes on the file "unfinished" lies there; where it broke off, the same
- * again goes on. The manifest comes last but for that file's removal, so that nothing unfinished can be opened.
+ * again goes on. The manifest comes last but for that file's removal, so that nothing unfinished can be opened. A manifest beside that file is the one of this backup, and all
+ * is there; or of another backup or clone, which nobody was told of: it makes way, unless somebody has written to that database since.
  */
 #ifndef OMEN_DB_BACKUP_H
 #define OMEN_DB_BACKUP_H
@@ -40,7 +42,9 @@ typedef struct omen_backup_record {
 omen_long_name omen_backup_name(uint64_t number);
 omen_long_name omen_backup_log_name(uint64_t number);
 omen_long_name omen_backup_data_name(const omen_hash128 *hash);
+omen_long_name omen_backup_making_name(uint64_t number);
 bool omen_backup_name_parse(const char *name, uint64_t *number);
+bool omen_backup_making_parse(const char *name, uint64_t *number);
 bool omen_backup_ours(const char *name); /* a name that a place of backups may hold */
 /* Judges r->raw and fills the rest; the number is the one of its name. OMEN_ERR_MEMORY. */
 omen_status omen_backup_record_read(omen_backup_record *r);
@@ -93,6 +97,8 @@ struct omen_transfer {
     bool keep_all;     /* REMOVE: a record cannot be read, and nobody knows what it needs */
     bool resumed;      /* a restore or clone that broke off goes on */
     bool complete;     /* it had broken off after its end */
+    bool dropping;     /* a manifest is there that makes way */
+    bool ending;       /* what it makes may be found whole from now on: it is not to be cancelled any more */
     omen_manifest *manifest, *again;
     uint64_t number;
     omen_buf text;     /* LIST: JSON */
@@ -126,6 +132,8 @@ omen_status omen_holds_new(omen_transfer *t, omen_error *err);
 omen_status omen_holds_look(omen_transfer *t, bool *done, omen_error *err);
 bool omen_holds_count(const omen_transfer *t, uint32_t record, uint64_t *count); /* false: it was not asked, or the backup cannot be read */
 void omen_holds_free(omen_transfer *t);
+/* The last sync, of what is done already: whether it succeeds changes nothing. [may pend] */
+omen_status omen_transfer_sync_last(omen_transfer *t, omen_site *s, bool *done);
 /* Steps t->copy; counts what it moved. */
 omen_status omen_transfer_copy(omen_transfer *t, bool *done, omen_error *err);
 /* t->file: opened (NULL before), closed. [may pend] */

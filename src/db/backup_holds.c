@@ -63,8 +63,9 @@ static omen_status view_sync_dir(void *ctx) { return (void)ctx, OMEN_OK; }
 static omen_status view_remove(void *ctx, const char *name) { return (void)ctx, (void)name, OMEN_ERR_READ_ONLY; }
 static void view_release(void *ctx) { (void)ctx; }
 
-static const omen_storage_ops view_ops = {sizeof view_ops, view_list,     view_open, view_size,     view_read, view_write,
-                                          view_truncate,   view_sync,     view_sync_dir, view_close, view_remove, view_release};
+static const omen_storage_ops view_ops = {.struct_size = sizeof view_ops, .list = view_list, .open = view_open, .size = view_size, .read_at = view_read,
+                                      .write_at = view_write, .truncate = view_truncate, .sync = view_sync, .sync_dir = view_sync_dir,
+                                      .close = view_close, .remove = view_remove, .release = view_release};
 
 /* ---- its life ---- */
 

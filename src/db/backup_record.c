@@ -22,6 +22,7 @@ static omen_long_name numbered(const char *prefix, uint64_t number) {
 
 omen_long_name omen_backup_name(uint64_t number) { return numbered("backup-", number); }
 omen_long_name omen_backup_log_name(uint64_t number) { return numbered("blog-", number); }
+omen_long_name omen_backup_making_name(uint64_t number) { return numbered("making-", number); }
 
 omen_long_name omen_backup_data_name(const omen_hash128 *hash) {
     omen_long_name n = {{'d', 'a', 't', 'a', '-'}};
@@ -38,10 +39,11 @@ static bool parse(const char *name, const char *prefix, uint64_t *number) {
 }
 
 bool omen_backup_name_parse(const char *name, uint64_t *number) { return parse(name, "backup-", number) && *number != 0; }
+bool omen_backup_making_parse(const char *name, uint64_t *number) { return parse(name, "making-", number); }
 
 bool omen_backup_ours(const char *name) {
     uint64_t n;
-    if (omen_backup_name_parse(name, &n) || parse(name, "blog-", &n)) return true;
+    if (omen_backup_name_parse(name, &n) || omen_backup_making_parse(name, &n) || parse(name, "blog-", &n)) return true;
     if (strncmp(name, "data-", 5) != 0 || strlen(name) != 37) return false;
     for (const char *p = name + 5; *p != '\0'; p++)
         if (!((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f'))) return false;
@@ -59,15 +61,13 @@ static omen_hash128 hash_of(const uint8_t *p, size_t len, omen_hasher *h) {
 static omen_backup_verdict judge(const omen_backup_record *r, omen_hasher *h) {
     const uint8_t *p = r->raw.data;
     size_t len = r->raw.len;
-    if (len < HEAD) return OMEN_BACKUP_CUT;
-    if (memcmp(p, magic, sizeof magic) != 0) return omen_cut_off(p, len, HEAD) ? OMEN_BACKUP_CUT : OMEN_BACKUP_DAMAGED;
+    if (len < HEAD || memcmp(p, magic, sizeof magic) != 0) return OMEN_BACKUP_DAMAGED;
     uint64_t files = omen_get32(p + 12), payload = omen_get64(p + 88);
     bool fits = payload <= MAX_RECORD && HEAD + files * FILE_BYTES + payload == len;
     omen_hash128 hash = fits ? hash_of(p, len, h) : (omen_hash128){{0}};
     bool good = fits && memcmp(hash.bytes, p + HASH_AT, 16) == 0;
-    if (!good) return omen_cut_off(p, len, payload <= MAX_RECORD ? HEAD + files * FILE_BYTES + payload : 0) ? OMEN_BACKUP_CUT : omen_get32(p + 8) > 1 ? OMEN_BACKUP_NEWER : OMEN_BACKUP_DAMAGED;
-    if (omen_get32(p + 8) != 1) return OMEN_BACKUP_NEWER;
-    return omen_get64(p + 16) == r->number ? OMEN_BACKUP_GOOD : OMEN_BACKUP_DAMAGED;
+    if (omen_get32(p + 8) > 1 && (good || !omen_cut_off(p, len, payload <= MAX_RECORD ? HEAD + files * FILE_BYTES + payload : 0))) return OMEN_BACKUP_NEWER;
+    return good && omen_get32(p + 8) == 1 && omen_get64(p + 16) == r->number ? OMEN_BACKUP_GOOD : OMEN_BACKUP_DAMAGED;
 }
 
 omen_status omen_backup_record_read(omen_backup_record *r) {
@@ -189,6 +189,7 @@ static omen_status read_record(omen_transfer *t, omen_backup_record *r, omen_err
         return omen_fail(err, OMEN_ERR_KEY, "the backups at \"%.200s\" are encrypted; give their key, or choose another place", t->backups.path);
     r->verdict = OMEN_BACKUP_DAMAGED; /* a storage with checksums of its own says so itself */
     if (s == OMEN_OK && omen_backup_record_read(r) != OMEN_OK) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for %s", omen_backup_name(r->number).text);
+    if (r->verdict == OMEN_BACKUP_DAMAGED && omen_site_has(&t->backups, omen_backup_making_name(r->number).text)) r->verdict = OMEN_BACKUP_CUT;
     return OMEN_OK;
 }
 

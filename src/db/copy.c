@@ -355,6 +355,8 @@ static omen_status tap_remove(void *ctx, const char *name) {
 static void tap_release(void *ctx) { (void)ctx; }
 
 omen_storage omen_tap_storage(omen_tap *t) {
-    static const omen_storage_ops ops = {sizeof ops, tap_list, tap_open, tap_size, tap_read, tap_write, tap_truncate, tap_sync, tap_sync_dir, tap_close, tap_remove, tap_release};
+    static const omen_storage_ops ops = {.struct_size = sizeof ops, .list = tap_list, .open = tap_open, .size = tap_size, .read_at = tap_read,
+                                      .write_at = tap_write, .truncate = tap_truncate, .sync = tap_sync, .sync_dir = tap_sync_dir,
+                                      .close = tap_close, .remove = tap_remove, .release = tap_release};
     return (omen_storage){t, &ops};
 }

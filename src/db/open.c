@@ -482,7 +482,11 @@ static omen_status write_wrongs(omen_open_op *op, const omen_error *why) {
     omen_buf *out = &op->payload;
     out->len = 0;
     if (why != NULL) OMEN_TRY(omen_buf_append(out, why->text, strlen(why->text)));
-    OMEN_TRY(omen_buf_append(out, db->lost.data, db->lost.len));
+    for (size_t at = 0; at < db->lost.len; at += sizeof(omen_lost_index)) {
+        omen_lost_index lost;
+        memcpy(&lost, db->lost.data + at, sizeof lost);
+        OMEN_TRY(omen_buf_append(out, lost.why.text, strlen(lost.why.text)));
+    }
     if (op->salvage != NULL) OMEN_TRY(omen_salvage_write(op->salvage, out));
     bool damaged = db->manifest != NULL && (omen_manifest_slot_damaged(db->manifest, 0) || omen_manifest_slot_damaged(db->manifest, 1));
     bool whole = db->manifest != NULL && omen_manifest_whole(db->manifest);

@@ -62,18 +62,57 @@ static omen_status open_place(omen_transfer *t, bool *done, omen_error *err) {
     return OMEN_OK;
 }
 
-/* The only place that is not empty is one where this broke off. It may have come to its end but for the removal of the mark. */
+/* Somebody has opened for writing what lies there: every one begins an epoch of its own. */
+static bool used(const omen_transfer *t, const uint8_t *payload, size_t len) {
+    uint64_t epoch, last = len < 32 ? 0 : omen_get64(payload + 24);
+    for (size_t i = 0; i < name_count(t); i++)
+        if (omen_log_file_parse(name_at(t, i), &epoch) && epoch > last) return true;
+    return omen_manifest_generation(t->manifest) > 1;
+}
+
+/* The only place that is not empty is one where this broke off. It may have come to its end but for the removal of the mark; or what lies there is another backup, or clone,
+ * that did. */
 static omen_status open_manifest(omen_transfer *t, bool *done, omen_error *err) {
     const uint8_t *had, *payload;
     size_t had_len, len;
-    OMEN_TRY(omen_manifest_open(&t->place.store, &t->manifest, err));
+    omen_error why = {0};
+    omen_status s = omen_manifest_open(&t->place.store, &t->manifest, &why);
+    if (s == OMEN_PENDING) return s;
     *done = true;
+    t->dropping = s == OMEN_ERR_CORRUPT; /* it was being written */
+    if (t->dropping) return OMEN_OK;
+    if (s != OMEN_OK) return omen_fail(err, s, "%s", why.text);
     if (omen_manifest_generation(t->manifest) == 0) return OMEN_OK;
     omen_manifest_payload(t->manifest, &had, &had_len);
     payload = payload_of(t, &len);
     t->complete = omen_manifest_generation(t->manifest) == 1 && had_len == len && memcmp(had, payload, len) == 0 && memcmp(t->place.store.database_id, t->database_id, 16) == 0;
-    if (t->complete) return OMEN_OK;
-    return omen_fail(err, OMEN_ERR_EXISTS, "\"%.200s\" holds a database already; nothing was changed: choose a place that is absent or empty", t->place.path);
+    t->dropping = !t->complete && !used(t, had, had_len);
+    if (t->complete || t->dropping) return OMEN_OK;
+    return omen_fail(err, OMEN_ERR_EXISTS, "\"%.150s\" holds a database already, which somebody has opened for writing since; nothing was changed: choose another place. The file \"%s\" there may be removed",
+                     t->place.path, mark_name);
+}
+
+/* Durably, before any file it names is touched. */
+static omen_status drop_manifest(omen_transfer *t, bool *done, omen_error *err) {
+    static const char *const slots[] = {"manifest-0", "manifest-1"};
+    const omen_storage *st = &t->place.store.storage;
+    for (; t->dropping && t->left_at < 2; t->left_at++)
+        if (omen_site_has(&t->place, slots[t->left_at])) OMEN_TRY(omen_store_check(st->ops->remove(st->ctx, slots[t->left_at]), "remove", slots[t->left_at], err));
+    t->left_at = 0;
+    *done = true;
+    return OMEN_OK;
+}
+
+static omen_status open_again(omen_transfer *t, bool *done, omen_error *err) {
+    if (t->dropping) {
+        OMEN_TRY(omen_store_sync_dir(&t->place.store, t, err));
+        omen_manifest_close(t->manifest);
+        t->manifest = NULL;
+        t->dropping = false;
+    }
+    if (!t->complete) OMEN_TRY(omen_manifest_open(&t->place.store, &t->manifest, err));
+    *done = true;
+    return OMEN_OK;
 }
 
 static omen_status create_mark(omen_transfer *t, bool *done, omen_error *err) {
@@ -170,6 +209,7 @@ static omen_status write_manifest(omen_transfer *t, bool *done, omen_error *err)
     const uint8_t *payload = payload_of(t, &len);
     *done = t->complete;
     if (*done) return OMEN_OK;
+    t->ending = true;
     memcpy(t->place.store.database_id, t->database_id, 16);
     OMEN_TRY(omen_manifest_write(t->manifest, payload, len, err));
     *done = true;
@@ -196,7 +236,12 @@ static omen_status remove_mark(omen_transfer *t, bool *done, omen_error *err) {
     return OMEN_OK;
 }
 
-const omen_transfer_stage omen_restore_stages[] = {{omen_transfer_read_records}, {begin_restore}, {open_place}, {open_manifest}, {create_mark}, {sync_mark}, {sync_place},
-                                                   {remove_rest}, {copy_files}, {write_manifest}, {verify_manifest}, {remove_mark}, {sync_place}, {NULL}};
-const omen_transfer_stage omen_clone_stages[] = {{begin_clone}, {open_place}, {open_manifest}, {create_mark}, {sync_mark}, {sync_place}, {remove_rest},
-                                                 {copy_files}, {write_log}, {write_manifest}, {verify_manifest}, {remove_mark}, {sync_place}, {NULL}};
+static omen_status sync_last(omen_transfer *t, bool *done, omen_error *err) {
+    (void)err;
+    return omen_transfer_sync_last(t, &t->place, done);
+}
+
+const omen_transfer_stage omen_restore_stages[] = {{omen_transfer_read_records}, {begin_restore}, {open_place}, {open_manifest}, {drop_manifest}, {open_again}, {create_mark}, {sync_mark},
+                                                   {sync_place}, {remove_rest}, {copy_files}, {write_manifest}, {verify_manifest}, {remove_mark}, {sync_last}, {NULL}};
+const omen_transfer_stage omen_clone_stages[] = {{begin_clone}, {open_place}, {open_manifest}, {drop_manifest}, {open_again}, {create_mark}, {sync_mark}, {sync_place}, {remove_rest},
+                                                 {copy_files}, {write_log}, {write_manifest}, {verify_manifest}, {remove_mark}, {sync_last}, {NULL}};

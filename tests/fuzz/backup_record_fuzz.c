@@ -1,7 +1,7 @@
 /* Records of backups of arbitrary bytes, and the manifest's payload in them. Byte 0: bit 0 its lengths and its hash are put right, bit 1 memory is short, bit 2 the rest is a file's name.
  * Bytes 1 and 2: where a good record is cut off, and which of its bits is changed.
  *
- * A record is judged, and one that is good lies within its bytes; cut off anywhere it counts as not there, and changed in any bit it is not good. A payload that can be read can be read again
+ * A record is judged, and one that is good lies within its bytes; cut off anywhere it is damaged, and changed in any bit it is not good. A payload that can be read can be read again
  * when it has been proven. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +100,7 @@ static void record(fault_host *h, omen_mem *m, const uint8_t *data, size_t size)
         }
         payload(m, r.payload, r.payload_len);
         size_t cut = (size - 3) * data[1] / 256;
-        must(verdict(&r, cut) == OMEN_BACKUP_CUT, "a record that was cut off, and counts");
+        must(verdict(&r, cut) == OMEN_BACKUP_DAMAGED, "a record that was cut off, and is not damaged");
         size_t at = (size - 3) * data[2] / 256;
         r.raw.data[at] ^= (uint8_t)(1u << (data[1] & 7));
         must(verdict(&r, size - 3) != OMEN_BACKUP_GOOD, "a changed record that is good");

@@ -91,7 +91,9 @@ static void b_release(void *ctx) {
 }
 
 static omen_storage beside_storage(beside *b) {
-    static const omen_storage_ops ops = {sizeof ops, b_list, b_open, b_size, b_read, b_write, b_truncate, b_sync, b_sync_dir, b_close, b_remove, b_release};
+    static const omen_storage_ops ops = {.struct_size = sizeof ops, .list = b_list, .open = b_open, .size = b_size, .read_at = b_read, .write_at = b_write,
+                                      .truncate = b_truncate, .sync = b_sync, .sync_dir = b_sync_dir, .close = b_close, .remove = b_remove,
+                                      .release = b_release};
     return (omen_storage){b, &ops};
 }
 
