@@ -61,10 +61,16 @@ omen_status omen_repair(const char *path, const omen_options *given, uint32_t fl
     }
     if (s != OMEN_OK) return omen_told(s, &err);
     omen_report *r = report_new(options.host);
+    if (r == NULL) {
+        if (options.storage != NULL) options.storage->ops->release(options.storage->ctx);
+        return omen_told(omen_fail(&err, OMEN_ERR_MEMORY, "out of memory for the report; nothing was changed"), &err);
+    }
     s = omen_repair_op_new(path, &options, (flags & OMEN_REPAIR_WRITE) != 0, (flags & OMEN_REPAIR_CUT) == 0, &op, &err);
     if (s == OMEN_OK) OMEN_DRIVE(options.host, s, omen_repair_op_step(op, &err), &err);
-    if (op != NULL && (r == NULL || omen_repair_op_report(op, &r->text) != OMEN_OK) && s == OMEN_OK) s = omen_fail(&err, OMEN_ERR_MEMORY, "out of memory for the report");
-    if (op != NULL && r != NULL) r->damage = omen_repair_op_damage(op);
+    if (s == OMEN_OK && omen_repair_op_report(op, &r->text) != OMEN_OK)
+        s = omen_fail(&err, OMEN_ERR_MEMORY, omen_repair_op_mended(op) ? "the database is repaired, but there is no memory for the report of it; check it to see that it is in order"
+                                                                       : "out of memory for the report; nothing was changed");
+    if (op != NULL) r->damage = omen_repair_op_damage(op);
     omen_repair_op_free(op);
     if (s == OMEN_OK) *out = r;
     else omen_report_free(r);

@@ -25,6 +25,7 @@ struct omen_repair_op {
     omen_inspect inspect;
     omen_admin_op admin;
     bool inspecting, administering, rewriting, mended;
+    uint64_t generation; /* of the manifest that was found */
     enum { OPEN, INSPECT, PARTS, FLUSH, MANIFEST, CLOSE, DONE } stage;
 };
 
@@ -70,14 +71,19 @@ void omen_repair_op_free(omen_repair_op *op) {
 }
 
 omen_mem *omen_repair_op_mem(omen_repair_op *op) { return &op->mem; }
+bool omen_repair_op_mended(const omen_repair_op *op) { return op->mended; }
 uint64_t omen_repair_op_damage(const omen_repair_op *op) { return op->findings.count; }
 omen_status omen_repair_op_report(const omen_repair_op *op, omen_buf *out) { return omen_findings_write(&op->findings, op->mended, out); }
+
+/* Whether a manifest was written since the database was opened. */
+static bool begun(const omen_repair_op *op) { return op->db != NULL && op->db->manifest != NULL && omen_manifest_generation(op->db->manifest) > op->generation; }
 
 static omen_status open_stage(omen_repair_op *op, omen_error *err) {
     OMEN_TRY(omen_later(err));
     OMEN_TRY(omen_open_op_step(op->open, &op->db, err));
     omen_open_op_free(op->open);
     op->open = NULL;
+    op->generation = omen_manifest_generation(op->db->manifest);
     return OMEN_OK;
 }
 
@@ -148,7 +154,14 @@ omen_status omen_repair_op_step(omen_repair_op *op, omen_error *err) {
         /* What is in order is left as it is. */
         bool mends = op->stage >= PARTS && op->stage <= MANIFEST;
         if (mends && (!op->write || op->findings.count == 0)) continue;
-        OMEN_TRY(steps[op->stage](op, err));
+        /* Nothing is given up before it can be said. */
+        if (mends && op->findings.failed) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for the report; nothing was repaired");
+        omen_error why = {0};
+        omen_status s = steps[op->stage](op, &why);
+        if (s == OMEN_OK) continue;
+        if (s == OMEN_PENDING) return s;
+        if (op->mended) return omen_fail(err, s, "the database is repaired, but could not be closed well: %s", why.text);
+        return omen_fail(err, s, begun(op) ? "%s; a part of the repair was written, and nothing else: repair again" : "%s", why.text);
     }
     return OMEN_OK;
 }

@@ -14,6 +14,7 @@ omen_status omen_repair_op_new(const char *path, const omen_options *options, bo
 omen_status omen_repair_op_step(omen_repair_op *op, omen_error *err);
 /* findings.h; appended. Also after a failure. */
 omen_status omen_repair_op_report(const omen_repair_op *op, omen_buf *out);
+bool omen_repair_op_mended(const omen_repair_op *op);     /* the repaired database is durable, whatever fails afterwards */
 uint64_t omen_repair_op_damage(const omen_repair_op *op); /* places */
 omen_mem *omen_repair_op_mem(omen_repair_op *op);
 void omen_repair_op_free(omen_repair_op *op); /* NULL is fine */

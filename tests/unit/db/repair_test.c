@@ -389,6 +389,51 @@ TEST(a_lost_manifest_is_made_again_from_the_first_logs) {
     fault_host_free(h);
 }
 
+/* Memory may run out at any moment: whoever asked is told whether the database was repaired. */
+TEST(memory_may_run_out_while_it_repairs) {
+    fault_storage *image = build();
+    const char *log = NULL;
+    size_t len = 0;
+    for (size_t i = 0; i < fault_storage_count(image); i++)
+        if (strncmp(fault_storage_name(image, i), "log-", 4) == 0 && fault_storage_data(image, fault_storage_name(image, i), &len) != NULL) log = fault_storage_name(image, i);
+    REQUIRE(CHECK(log != NULL));
+    fault_storage_xor(image, log, len / 2, 4);
+    unsigned before = 0, after = 0;
+    bool over = false;
+    fault_host *first = fault_host_new(1);
+    omen_options f = options_of(first);
+    omen_report *r = NULL;
+    fault_host_set_image(first, "db", fault_storage_clone(image));
+    CHECK_OK(omen_repair("db", &f, OMEN_REPAIR_WRITE, &r));
+    omen_report_free(r);
+    uint64_t all = fault_host_allocs(first);
+    fault_host_free(first);
+    /* Some of them, and each of the last. */
+    for (uint64_t n = 1; !over; n += n + 40 < all ? TEST_PICK(23u, 97u) : 1) {
+        fault_host *h = fault_host_new(1);
+        omen_options o = options_of(h);
+        fault_host_set_image(h, "db", fault_storage_clone(image));
+        fault_host_fail_alloc_at(h, n, true);
+        r = NULL;
+        omen_status s = omen_repair("db", &o, OMEN_REPAIR_WRITE, &r);
+        fault_host_fail_alloc_at(h, 0, false);
+        over = s == OMEN_OK;
+        bool done = over || strstr(omen_last_error(), "is repaired") != NULL;
+        bool part = !over && strstr(omen_last_error(), "a part of the repair was written") != NULL;
+        if (!over) CHECK_STATUS(s, OMEN_ERR_MEMORY);
+        omen_report_free(r);
+        CHECK_OK(omen_check_path("db", &o, &r));
+        if (!part) CHECK_EQ_INT(omen_report_damage(r) == 0, done);
+        omen_report_free(r);
+        before += !done;
+        after += done && !over;
+        CHECK_EQ_UINT(fault_host_bytes(h), 0);
+        fault_host_free(h);
+    }
+    CHECK(before > 20 && after > 0);
+    fault_storage_free(image);
+}
+
 /* Repairing may be broken off anywhere, and begun anew. */
 TEST(power_may_fail_while_it_repairs) {
     fault_storage *image = build();
