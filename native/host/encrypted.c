@@ -363,7 +363,7 @@ static omen_status sealed_read(void *ctx, omen_file *f, uint64_t offset, void *i
 static omen_status write_locked(sealed *s, omen_file *f, uint64_t offset, const uint8_t *p, size_t len) {
     seal_content *c = f->content;
     if (offset > SEAL_MAX_ZEROS) return OMEN_ERR_INVALID;
-    if (offset == 0 && c->size > 0 && seal_replaced(c->name)) {
+    if (offset == 0 && c->end > SEAL_HEADER && seal_replaced(c->name)) { /* also what was cut off, which would be taken for the beginning of what follows it */
         OMEN_TRY(s->inner.ops->truncate(s->inner.ctx, f->inner, SEAL_HEADER));
         seal_content_clear(c);
         c->end = SEAL_HEADER;

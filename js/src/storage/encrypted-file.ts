@@ -242,7 +242,8 @@ export class Content {
   /** Writes `bytes`, which are borrowed, at `offset`. */
   write(inner: StorageFile, offset: number, bytes: Uint8Array): void {
     if (this.failure !== undefined) throw this.failure;
-    if (offset === 0 && this.size > 0 && isReplaced(this.name)) {
+    if (offset === 0 && this.end > HEADER && isReplaced(this.name)) {
+      // Also what was cut off, which would be taken for the beginning of what follows it.
       this.clear();
       this.enqueue(function* () {
         inner.truncate(HEADER);
