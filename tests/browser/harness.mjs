@@ -166,6 +166,8 @@ export async function serve({ isolated = false, root = ROOT, routes = {} } = {})
         const file = normalize(join(base, path));
         if (!file.startsWith(base)) throw Object.assign(new Error("outside"), { code: "ENOENT" });
         body = await readFile(file);
+        // Workers start again and again: the package does not change while this server is there, and its port is another one next time.
+        if (path.startsWith("/js/dist/") || path.startsWith("/tests/")) headers["cache-control"] = "max-age=3600";
       }
       headers["content-type"] = TYPES[path === "/" ? ".html" : extname(path)] ?? "application/octet-stream";
       response.writeHead(200, headers).end(body);

@@ -190,8 +190,8 @@ for (const name of browserNames) {
         const [page] = await pages(1);
         await call(page, "watchWorkers");
         // In portions: a message of the driver has its own time limit.
-        for (let portion = 0; portion < (deep ? 10 : 1); portion++) {
-          const seen = await call(page, "terminate", `terminate-${storage}-${portion}`, storage, deep ? 25 : name === "firefox" ? 10 : 25);
+        for (let portion = 0; portion < (deep ? (name === "firefox" ? 8 : 10) : 1); portion++) {
+          const seen = await call(page, "terminate", `terminate-${storage}-${portion}`, storage, name === "firefox" ? 25 : deep ? 50 : 100);
           assert.ok(seen.acknowledged >= seen.rounds && seen.cut > 0, JSON.stringify(seen));
           rounds += seen.rounds;
         }

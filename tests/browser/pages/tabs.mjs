@@ -92,6 +92,25 @@ export async function there(firsts, size = 5) {
   return answers;
 }
 
+async function deleteAll(collection, ids) {
+  const deleted = await collection.delete(ids);
+  if (deleted !== ids.length) throw new Error(`of ${ids.length} records ${deleted} were deleted`);
+}
+
+/** How many records there are of each batch, in pairs of its first id and that number; clears the collection when there are more than `many` batches. */
+export async function batches(size, many) {
+  const counts = new Map();
+  const ids = [];
+  for await (const { id } of things.scroll({ batch: 10_000 })) {
+    ids.push(id);
+    const first = id - (id % size);
+    counts.set(first, (counts.get(first) ?? 0) + 1);
+  }
+  const cleared = counts.size > many;
+  if (cleared) await deleteAll(things, ids);
+  return { counts: [...counts], cleared };
+}
+
 /** Everything a guest may ask for. */
 export async function everything() {
   const seen = {};
@@ -142,12 +161,16 @@ export async function terminate(name, storage, rounds) {
     const collection = await own.collection("things", SCHEMA);
     if (round > 0) {
       const sizes = new Map();
-      for await (const { tag } of collection.scroll({ batch: 10_000 })) sizes.set(tag, (sizes.get(tag) ?? 0) + 1);
+      const ids = [];
+      for await (const { id, tag } of collection.scroll({ batch: 10_000 })) {
+        ids.push(id);
+        sizes.set(tag, (sizes.get(tag) ?? 0) + 1);
+      }
       for (const [tag, n] of sizes) if (n !== 3) throw new Error(`round ${round}: of batch ${tag} there are ${n} of 3`);
       for (const tag of expected) if (!sizes.has(tag)) throw new Error(`round ${round}: batch ${tag} was acknowledged and is lost`);
       // Small, so that a round stays cheap.
       if (sizes.size > 60) {
-        await collection.delete({ filter: "id >= 0" });
+        await deleteAll(collection, ids);
         expected.clear();
       }
     }
