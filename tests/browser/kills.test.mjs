@@ -47,10 +47,10 @@ for (const name of browserNames) {
         // What the rounds before left.
         for (const one of kills === KILLS[name] ? STORAGES : [storage]) {
           const page = await blankPage(session, server.origin);
-          await call(page, "openIt", "kills", one);
+          const when = `${one}, after ${kills} kills`;
+          await call(page, "openIt", "kills", one).catch((error) => assert.fail(`${when}: ${error.message}`));
           const { counts, cleared } = await call(page, "batches", SIZE, MANY);
           const found = new Set(counts.map(([batch]) => batch));
-          const when = `${one}, after ${kills} kills`;
           assert.deepEqual([...expected.get(one)].filter((batch) => !found.has(batch)), [], `${when}: acknowledged and not there`);
           assert.deepEqual(counts.filter(([, n]) => n !== SIZE), [], `${when}: there in part`);
           assert.deepEqual([...found].filter((batch) => deleted.get(one).has(batch)), [], `${when}: deleted and there again`);
