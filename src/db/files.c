@@ -9,7 +9,8 @@ static void note(void *arg, const char *name) {
     omen_file_name f = {{0}};
     bool ours = omen_log_file_parse(name, &n) || omen_segment_file_parse(name, &n) || strcmp(name, "manifest-0") == 0 || strcmp(name, "manifest-1") == 0;
     if (!ours) {
-        l->foreign = true;
+        if (strcmp(name, OMEN_UNFINISHED) == 0) l->unfinished = true;
+        else l->foreign = true;
         return;
     }
     memcpy(f.text, name, strlen(name) + 1);

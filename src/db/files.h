@@ -4,9 +4,13 @@
 
 #include "db/db.h"
 
+/* Lies beside the files of a restore or clone from its first moment to its last. */
+#define OMEN_UNFINISHED "unfinished"
+
 typedef struct omen_files {
     omen_buf names; /* omen_file_name each: ours */
     bool foreign;   /* there are others */
+    bool unfinished; /* the mark of a restore or clone that has not come to its end */
     bool failed;    /* out of memory inside the host's callback */
     uint32_t clean; /* the next that omen_files_clean looks at */
 } omen_files;

@@ -216,6 +216,8 @@ static omen_status read_manifest(omen_open_op *op, omen_error *err) {
         omen_manifest_payload(db->manifest, &payload, &len);
         return omen_manifest_decode(&db->mem, &op->arena, payload, len, &op->body, err);
     }
+    if (op->files.unfinished)
+        return omen_fail(err, OMEN_ERR_NOT_FOUND, "a restore or clone into \"%.200s\" was broken off, and there is no database yet; repeat it: it goes on where it stopped", op->path);
     /* The manifest is durable before the first log is created: one without the other is no new database. */
     for (uint32_t i = 0; i < omen_files_count(&op->files); i++) {
         const char *name = omen_files_at(&op->files, i);
@@ -458,7 +460,7 @@ static void begin_again(omen_open_op *op) {
     omen_arena_deinit(&op->arena);
     omen_arena_init(&op->arena, &db->mem, 4096);
     op->files.names.len = 0;
-    op->files.foreign = false;
+    op->files.foreign = op->files.unfinished = false;
     op->tombstones.bytes.len = op->tombstones.done = 0;
     op->coll = op->part = op->field = 0;
     op->manifest_lost = op->lost = false;

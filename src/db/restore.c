@@ -1,7 +1,8 @@
 /* restore.c - files come into a place that becomes a database: from a backup, or from an open database (backup.h). */
 #include "db/backup.h"
+#include "db/files.h"
 
-static const char mark_name[] = "unfinished";
+static const char mark_name[] = OMEN_UNFINISHED;
 
 static size_t name_count(const omen_transfer *t) { return t->place.names.len / sizeof(omen_long_name); }
 static const char *name_at(const omen_transfer *t, size_t i) { return ((const omen_long_name *)(const void *)t->place.names.data)[i].text; }

@@ -434,6 +434,38 @@ TEST(memory_may_run_out_while_it_repairs) {
     fault_storage_free(image);
 }
 
+/* What a restore leaves that is broken off before its manifest: everybody is told to repeat it. */
+TEST(a_restore_that_was_broken_off_is_told) {
+    fault_storage *image = build();
+    for (int k = 0; k < 3; k++) {
+        fault_host *h = fault_host_new(1);
+        fault_storage *fs = fault_host_image(h, "db");
+        omen_options o = options_of(h);
+        omen_report *r = NULL;
+        omen_db *db = NULL;
+        fault_storage_put(fs, "unfinished", "omendb", 6);
+        for (size_t i = 0; i < fault_storage_count(image) && k > 0; i++) {
+            const char *name = fault_storage_name(image, i);
+            size_t len;
+            const uint8_t *bytes = fault_storage_data(image, name, &len);
+            if (bytes != NULL && strncmp(name, "seg-", 4) == 0) fault_storage_put(fs, name, bytes, len);
+            if (bytes != NULL && k == 2 && strcmp(name, "manifest-1") == 0) fault_storage_put(fs, name, bytes, len / 2);
+        }
+        uint64_t before = fault_storage_hash(fs);
+        for (int how = 0; how < 5; how++) {
+            o.create = how == 1;
+            o.read_only = how == 2;
+            omen_status s = how < 3 ? omen_open("db", &o, &db) : how == 3 ? omen_check_path("db", &o, &r) : omen_repair("db", &o, OMEN_REPAIR_WRITE, &r);
+            CHECK_STATUS(s, OMEN_ERR_NOT_FOUND);
+            CHECK(strstr(omen_last_error(), "broken off") != NULL && strstr(omen_last_error(), "repeat it") != NULL);
+            CHECK(db == NULL && r == NULL && fault_storage_hash(fs) == before);
+        }
+        CHECK_EQ_UINT(fault_host_bytes(h), 0);
+        fault_host_free(h);
+    }
+    fault_storage_free(image);
+}
+
 /* Repairing may be broken off anywhere, and begun anew. */
 TEST(power_may_fail_while_it_repairs) {
     fault_storage *image = build();
