@@ -12,6 +12,7 @@ typedef struct hooked {
     void *arg;
     uint64_t size;    /* what `size` answers, when it is not 0 */
     uint64_t reads;   /* of the storage */
+    const char *sealed; /* a file whose opening answers OMEN_ERR_CORRUPT, as a storage with checksums of its own does */
     /* what the next read answers, when it is not OMEN_OK */
     omen_status answer;
     const uint8_t *content; /* what the next read gives, whatever the file holds; NULL: what it holds */
@@ -36,6 +37,11 @@ static omen_status hooked_read(void *ctx, omen_file *f, uint64_t offset, void *i
     return s != OMEN_OK ? s : hook.ops->read_at(ctx, f, offset, into, len, got);
 }
 
+static omen_status hooked_open(void *ctx, const char *name, omen_file_mode mode, omen_file **out) {
+    if (hook.sealed != NULL && strcmp(name, hook.sealed) == 0) return OMEN_ERR_CORRUPT;
+    return hook.ops->open(ctx, name, mode, out);
+}
+
 static omen_status hooked_size(void *ctx, omen_file *f, uint64_t *out) {
     if (hook.size == 0) return hook.ops->size(ctx, f, out);
     *out = hook.size;
@@ -55,6 +61,7 @@ static inline void hook_fixture(fixture *x, omen_storage_ops *ops) {
     *ops = *hook.ops;
     ops->read_at = hooked_read;
     ops->size = hooked_size;
+    ops->open = hooked_open;
     x->store.storage.ops = ops;
     x->host->host.alloc = hooked_alloc;
 }

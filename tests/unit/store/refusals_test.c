@@ -185,6 +185,7 @@ TEST(damaged_slots_are_told_from_those_that_were_cut_off) {
         CHECK_EQ_STR(omen_manifest_slot(m, 0), i == 0 ? "absent" : "valid");
         CHECK_EQ_STR(omen_manifest_slot(m, 1), i == 0 ? "valid" : slots[i - 1].what);
         CHECK(!omen_manifest_slot_damaged(m, 0));
+        CHECK(omen_manifest_whole(m) == (i == 0));
         CHECK(omen_manifest_slot_damaged(m, 1) == (i > 0 && slots[i - 1].damaged));
         omen_manifest_close(m);
         CHECK_EQ_UINT(fixture_deinit(&x), 0);
@@ -206,6 +207,7 @@ TEST(a_manifest_is_settled_once) {
             uint64_t calls = fault_storage_calls(fs);
             CHECK_OK(omen_manifest_settle(m, NULL));
             CHECK_EQ_UINT(fault_storage_calls(fs), calls);
+            CHECK(!omen_manifest_whole(m)); /* there is none */
             omen_manifest_close(m);
             m = NULL;
             CHECK_OK(write_manifest(&x, 2));

@@ -2,11 +2,12 @@
 #include "test.h"
 
 #include "fuzz/seal.h"
-#include "store_fixture.h"
+#include "hooked_store.h"
 #include "store/log_format.h"
 
 #define FRAME (OMEN_LOG_HEADER + 8) /* a frame of this test holds eight bytes: its LSN */
-#define AT(i) (OMEN_LOG_HEADER + 16 + (size_t)(i) * FRAME)
+#define OPENING (OMEN_LOG_HEADER + 16)
+#define AT(i) (OPENING + (size_t)(i) * FRAME)
 
 typedef struct scene {
     fault_storage *fs;
@@ -16,7 +17,10 @@ typedef struct scene {
     omen_log_gap gaps[8];
     size_t gap_count;
     omen_recovery *r;
-    bool settle, forget, unsynced;
+    uint64_t settle; /* the first epoch in which it settles; 0: it does not */
+    bool forget, unsynced;
+    uint64_t spare[4], spare_bytes[4];
+    size_t spare_count;
     omen_recovery_result result;
 } scene;
 
@@ -69,13 +73,13 @@ static void forge(scene *s, uint64_t epoch, size_t at, size_t field, uint8_t val
 
 static omen_status each(void *arg, const omen_recovered_frame *f, omen_error *err) {
     scene *s = arg;
-    if (s->settle) {
+    if (s->settle != 0 && f->epoch >= s->settle) {
         OMEN_TRY(omen_recovery_settle(s->r, err));
         /* Power may fail now: this log is there, and those before it. */
         fault_storage *after = fault_storage_crash(s->fs, FAULT_CRASH_DURABLE, 0);
         for (uint64_t epoch = 1; epoch <= f->epoch; epoch++) {
             size_t len = 0, want;
-            bytes_of(s, epoch, &want);
+            if (bytes_of(s, epoch, &want) == NULL || want == OPENING) continue; /* it holds no record */
             CHECK(fault_storage_data(after, omen_log_file_name(epoch).text, &len) != NULL);
             CHECK_EQ_UINT(len, want);
         }
@@ -108,6 +112,9 @@ static omen_status recover(scene *s, int how, uint64_t floor, uint64_t proven, o
     if (how != STRICT) omen_recovery_salvage(s->r, &salvage);
     STEP(status, omen_recovery_step(s->r, err));
     s->result = *omen_recovery_result_of(s->r);
+    s->spare_count = 0;
+    for (size_t at = 0; status == OMEN_OK && s->spare_count < 4; s->spare_count++)
+        if (!omen_recovery_spare(s->r, &at, &s->spare[s->spare_count], &s->spare_bytes[s->spare_count])) break;
     if (status != OMEN_OK) CHECK_STATUS(omen_recovery_step(s->r, NULL), status); /* it does not go on */
     omen_recovery_free(s->r);
     return status;
@@ -299,6 +306,108 @@ TEST(a_tail_without_records) {
     end(&s);
 }
 
+/* ---- files that are damaged as a whole ---- */
+
+/* What is left of epoch 2, which held no record, between two that did. */
+enum { WHOLE, DAMAGED, SEALED, EMPTY, GONE, LEFT };
+
+static void leave(scene *s, omen_storage_ops *ops, uint64_t epoch, int what) {
+    static omen_file_name name;
+    name = omen_log_file_name(epoch);
+    hook_fixture(&s->x, ops);
+    if (what == DAMAGED) damage(s, epoch, 20);
+    if (what == SEALED) hook.sealed = name.text;
+    if (what == EMPTY) fault_storage_cut(s->fs, name.text, 0);
+    if (what == GONE) fault_storage_delete(s->fs, name.text);
+}
+
+/* The next log begins with the LSN that is expected: whatever became of the one between, it held none. It is told when something is left of it, and removed. */
+TEST(a_log_without_records_may_be_lost) {
+    for (int what = WHOLE; what < LEFT; what++) {
+        for (int how = STRICT; how <= LATER; how++) {
+            scene s;
+            omen_storage_ops ops;
+            begin(&s);
+            uint32_t crc = write_epoch(&s, 1, 1, 2, 0);
+            crc = write_epoch(&s, 2, 3, 0, crc);
+            write_epoch(&s, 3, 3, 2, crc);
+            leave(&s, &ops, 2, what);
+            s.settle = how == STRICT ? 3 : 0; /* the first to be settled, with the one before it, and nothing between */
+            CHECK_OK(recover(&s, how, 0, 0, NULL));
+            CHECK_EQ_STR(handed(&s), "1 2 3 4");
+            CHECK_EQ_UINT(s.gap_count, 0);
+            CHECK_EQ_UINT(s.spare_count, what == DAMAGED || what == SEALED);
+            if (s.spare_count > 0) {
+                CHECK_EQ_UINT(s.spare[0], 2);
+                CHECK_EQ_UINT(s.spare_bytes[0], what == SEALED ? 0 : OPENING);
+            }
+            CHECK(fault_storage_has(s.fs, omen_log_file_name(2).text) == (what == WHOLE || (how != STRICT && what != GONE)));
+            hook.sealed = NULL;
+            s.settle = 0;
+            CHECK_OK(recover(&s, STRICT, 0, 0, NULL)); /* and once more */
+            CHECK_EQ_STR(handed(&s), "1 2 3 4");
+            CHECK_EQ_UINT(s.spare_count, how != STRICT && what == DAMAGED);
+            end(&s);
+        }
+    }
+}
+
+/* The first log, which held no record: as the others. */
+TEST(a_first_log_without_records_may_be_lost) {
+    for (int what = DAMAGED; what < GONE; what++) {
+        scene s;
+        omen_storage_ops ops;
+        begin(&s);
+        uint32_t crc = write_epoch(&s, 1, 1, 0, 0);
+        write_epoch(&s, 2, 1, 3, crc);
+        leave(&s, &ops, 1, what);
+        CHECK_OK(recover(&s, STRICT, 0, 0, NULL));
+        CHECK_EQ_STR(handed(&s), "1 2 3");
+        CHECK_EQ_UINT(s.spare_count, what != EMPTY);
+        CHECK(!fault_storage_has(s.fs, omen_log_file_name(1).text));
+        end(&s);
+    }
+}
+
+/* A log with records that the storage cannot read at all. */
+TEST(a_log_that_cannot_be_read) {
+    scene s;
+    omen_storage_ops ops;
+    omen_error err = {0};
+    begin(&s);
+    uint32_t crc = write_epoch(&s, 1, 1, 2, 0);
+    crc = write_epoch(&s, 2, 3, 2, crc);
+    write_epoch(&s, 3, 5, 2, crc);
+    leave(&s, &ops, 2, SEALED);
+    CHECK_STATUS(recover(&s, STRICT, 0, 0, &err), OMEN_ERR_CORRUPT);
+    CHECK(strncmp(err.text, "log-0000000000000002 is damaged at 0: ", 38) == 0);
+    CHECK_OK(recover(&s, LATER, 0, 0, NULL));
+    CHECK_EQ_STR(handed(&s), "1 2 5 6");
+    CHECK_EQ_UINT(s.gap_count, 1);
+    check_gap(&s, 0, 2, 0, 0, 3, 4);
+    CHECK(s.gaps[0].sealed);
+    CHECK_OK(recover(&s, CUT, 0, 0, NULL));
+    CHECK_EQ_STR(handed(&s), "1 2");
+    CHECK(s.gap_count == 1 && s.gaps[0].sealed);
+    end(&s);
+    /* The last one: nobody knows what it held, and no crash leaves such a file. */
+    begin(&s);
+    crc = write_epoch(&s, 1, 1, 2, 0);
+    write_epoch(&s, 2, 3, 2, crc);
+    leave(&s, &ops, 2, SEALED);
+    memset(&err, 0, sizeof err);
+    CHECK_STATUS(recover(&s, STRICT, 0, 0, &err), OMEN_ERR_CORRUPT);
+    CHECK_EQ_STR(err.text, "log-0000000000000002 is damaged at 0: its header cannot be read");
+    for (int how = CUT; how <= LATER; how++) {
+        CHECK_OK(recover(&s, how, 0, 0, NULL));
+        CHECK_EQ_STR(handed(&s), "1 2");
+        CHECK_EQ_UINT(s.gap_count, 1);
+        check_gap(&s, 0, 2, 0, 0, 3, 2);
+        CHECK(s.gaps[0].sealed);
+    }
+    end(&s);
+}
+
 /* Names that are no log's, and logs of epochs before the first, are not looked at. */
 TEST(only_logs_from_the_first_epoch_on_are_read) {
     scene s;
@@ -435,7 +544,7 @@ TEST(what_was_settled_stays) {
         uint32_t crc = write_epoch(&s, 1, 1, 3, 0);
         write_epoch(&s, 2, 4, 3, crc);
         fault_storage_set_pending(s.fs, pending);
-        s.settle = true;
+        s.settle = 1;
         CHECK_OK(recover(&s, STRICT, 0, 0, NULL));
         CHECK_EQ_STR(handed(&s), "1 2 3 4 5 6");
         end(&s);
@@ -450,7 +559,7 @@ TEST(settling_that_fails_ends_recovery) {
         begin(&s);
         uint32_t crc = write_epoch(&s, 1, 1, 2, 0);
         write_epoch(&s, 2, 3, 2, crc);
-        s.settle = true;
+        s.settle = 1;
         fault_storage_fail_at(s.fs, n, OMEN_ERR_IO, false);
         omen_status status = recover(&s, STRICT, 0, 0, &err);
         bool hit = fault_storage_fault_hit(s.fs);
@@ -479,7 +588,7 @@ TEST(a_recovery_given_up_while_it_settles) {
         begin(&s);
         write_epoch(&s, 1, 1, 2, 0);
         fault_storage_set_pending(s.fs, 100);
-        s.settle = true;
+        s.settle = 1;
         REQUIRE_OK(omen_recovery_new(&s.x.store, 1, 0, false, each, &s, &s.r));
         omen_status status = OMEN_PENDING;
         for (unsigned i = 0; i < steps && status == OMEN_PENDING; i++) status = omen_recovery_step(s.r, NULL);
