@@ -474,13 +474,11 @@ static omen_status advance(omen_recovery *r, omen_error *err) {
         return OMEN_OK;
     case FIX: return fix(r, err);
     case FIX_SYNC: return fix_sync(r, err);
-    case FIX_DIR:
-        if (OMEN_CONTROL(recovery_sync_dir)) OMEN_TRY(omen_store_sync_dir(r->st, r, err));
-        r->phase = DONE;
-        return OMEN_OK;
-    case DONE: return OMEN_OK;
+    default: break; /* FIX_DIR; DONE is nothing to go on from */
     }
-    return OMEN_ERR_INTERNAL;
+    if (OMEN_CONTROL(recovery_sync_dir)) OMEN_TRY(omen_store_sync_dir(r->st, r, err));
+    r->phase = DONE;
+    return OMEN_OK;
 }
 
 omen_status omen_recovery_step(omen_recovery *r, omen_error *err) {
