@@ -377,7 +377,8 @@ OMEN_API omen_status omen_repair(const char *path, const omen_options *options, 
 /* A place of backups is a folder (or a storage) of their own. It holds the backups of one database; what they have in common is there once. */
 typedef struct omen_transfer_options {
     uint32_t struct_size;
-    uint8_t plain;               /* 1: the copy of an encrypted database is meant to be plain; without it a key must be given */
+    uint8_t plain;               /* 1: the copy of an encrypted database, or what is restored of an encrypted backup, is meant to be plain; without it a key must be given:
+                                  * OMEN_ERR_KEY, and nothing was written */
     uint8_t verify;              /* omen_backup: what earlier backups put there is read and compared too, and mended; omen_backup_list: reads everything there is */
     uint8_t reserved_[2];
     const omen_host *host;       /* of what is not an open database; NULL: the platform's own */
@@ -407,10 +408,10 @@ OMEN_API void omen_transfer_options_init(omen_transfer_options *o);
  * database is damaged; _CANCELLED, _FULL, _IO, _MEMORY. */
 OMEN_API omen_status omen_backup(omen_db *db, const char *backups, const omen_transfer_options *options, omen_transfer_report *report);
 /* {"backups": [{"backup": 1, "state": "complete", "databaseId", "created": milliseconds since 1970, "lastLsn", "files", "bytes"}]}, ascending. "state" is "unfinished"
- * of one that broke off, "damaged" (with verify, "damage" says what), or "newer". Same protocol as omen_metrics. */
+ * of one that broke off, "damaged" (which keeps its number and its files until it is removed; with verify, "damage" says what), or "newer". Same protocol as omen_metrics. */
 OMEN_API omen_status omen_backup_list(const char *backups, const omen_transfer_options *options, char *buf, size_t cap, size_t *needed);
 /* The same, and "holds": how many of these ids of a collection a backup has, in records that live or do not: whoever erased them (omen_purge) removes it. Missing where a backup
- * cannot be read. OMEN_ERR_ID, and as omen_backup_list. */
+ * cannot be read. OMEN_ERR_NOT_FOUND: no backup has such a collection; OMEN_ERR_ID, and as omen_backup_list. */
 OMEN_API omen_status omen_backup_holds(const char *backups, omen_str collection, const omen_id *ids, size_t count, const omen_transfer_options *options, char *buf, size_t cap,
                                        size_t *needed);
 /* Removes one backup, and the files that no other one has. report: its number, and in files how many were removed. OMEN_ERR_NOT_FOUND. */

@@ -87,7 +87,11 @@ typedef struct omen_storage {
 } omen_storage;
 
 /* Flags of storage_open. */
-enum { OMEN_STORAGE_CREATE = 1u, OMEN_STORAGE_READ_ONLY = 2u };
+enum {
+    OMEN_STORAGE_CREATE = 1u,
+    OMEN_STORAGE_READ_ONLY = 2u,
+    OMEN_STORAGE_APART = 4u /* OMEN_ERR_INVALID where the place would lie inside of a database's folder; hosts without folders pass it over */
+};
 
 /* Encryption at rest (docs/ENCRYPTION.md). A key is 32 unpredictable bytes; its id is a label of the caller's, kept readable in every file's
  * header, zero-padded. */

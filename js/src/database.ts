@@ -137,8 +137,8 @@ export class Database {
     checkTask(options);
     if (this.#places === undefined) throw new OmenError("OMEN_ERR_UNSUPPORTED", "this database copies nothing to other places");
     if (this.#places.encrypted && named.encryption === undefined && !args.plain)
-      throw new OmenError("OMEN_ERR_INVALID", "the database is encrypted: give a key for the copy too ({ name, encryption }), or say that it is to be plain");
-    const place = await this.#places.open(named, { create: true, readOnly: false });
+      throw new OmenError("OMEN_ERR_KEY", "the database is encrypted: give a key for the copy too ({ name, encryption }), or say that it is to be plain");
+    const place = await this.#places.open(named, { create: true, readOnly: false, apart: true });
     return (await runTransfer(this.#connection.engine, kind, { db: this.#connection.handle, ...args }, { [role]: place }, options)) as TransferReport;
   }
 

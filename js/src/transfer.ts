@@ -43,6 +43,8 @@ export interface CloneOptions extends TransferOptions {
 export interface RestoreOptions extends TransferOptions {
   /** The number of the backup; the latest when left out. */
   backup?: number;
+  /** What is restored of an encrypted backup is meant to be plain; without it a key must be given. */
+  plain?: boolean;
   engine?: "auto" | "wasm" | "native";
 }
 
@@ -102,7 +104,14 @@ interface OpenedPlace {
 }
 
 /** Opens places in the engine of a database. */
-export type PlaceOpener = (place: Place, flags: { create: boolean; readOnly: boolean }) => Promise<OpenedPlace>;
+export type PlaceOpener = (place: Place, flags: PlaceFlags) => Promise<OpenedPlace>;
+
+interface PlaceFlags {
+  create: boolean;
+  readOnly: boolean;
+  /** Not inside of a database's folder. */
+  apart?: boolean;
+}
 
 export function namedPlace(place: Place, what: string): Named {
   const named = typeof place === "string" ? { name: place } : place;
@@ -120,7 +129,7 @@ export async function openPlace(
   adapterOf: (platform: Places, storage: string | StorageAdapter) => Promise<StorageAdapter>,
   engine: Engine,
   place: Place,
-  flags: { create: boolean; readOnly: boolean },
+  flags: PlaceFlags,
 ): Promise<OpenedPlace> {
   const { name, storage = await platform.defaultStorage(), encryption } = namedPlace(place, "the place");
   if (engine.kind === "worker") {
@@ -154,7 +163,14 @@ export function checkTask({ signal, onProgress }: TransferOptions = {}): void {
 /** Begins a task, steps it to its end, and answers its report. */
 export async function runTask(engine: Engine, request: Json & { op: string }, parts: readonly Part[], options: TransferOptions | undefined): Promise<unknown> {
   const { signal, onProgress } = options ?? {};
-  const call = async (json: Json & { op: string }, bytes: readonly Part[] = []): Promise<Json> => decodeAnswer(await engine.call(encodeRequest(json, bytes))).json as Json;
+  const call = async (json: Json & { op: string }, bytes: readonly Part[] = []): Promise<Json> => {
+    const message = encodeRequest(json, bytes);
+    try {
+      return decodeAnswer(await engine.call(message)).json as Json;
+    } finally {
+      if (bytes.length !== 0) message.fill(0); // keys may be in it
+    }
+  };
   const task = Number((await call(request, parts))["task"]);
   try {
     for (;;) {
@@ -162,7 +178,7 @@ export async function runTask(engine: Engine, request: Json & { op: string }, pa
       onProgress?.({ doneBytes: Number(answer["done"]), totalBytes: Number(answer["total"]) });
       if (answer["more"] !== true) return answer["report"];
       await turn();
-      if (signal?.aborted) throw new OmenError("OMEN_ERR_CANCELLED", "it was cancelled; what was copied stays, and the next time goes on from there");
+      if (signal?.aborted && answer["ending"] !== true) throw new OmenError("OMEN_ERR_CANCELLED", "it was cancelled; what was copied stays, and the next time goes on from there");
     }
   } finally {
     await call({ op: "taskEnd", task }).catch(() => undefined); // the database may be closed
@@ -229,17 +245,27 @@ export function createTransfers(platform: Platform, adapterOf: (platform: Places
      * Makes a database of a backup at a place that is absent or empty. It has the id of the original; everything is verified. One that broke off
      * goes on when it is called again.
      * @throws OmenError `OMEN_ERR_NOT_FOUND`, `OMEN_ERR_EXISTS` or `OMEN_ERR_FOREIGN` when the place is neither (nothing is changed),
-     * `OMEN_ERR_CORRUPT` when the backup is damaged, `OMEN_ERR_CANCELLED`
+     * `OMEN_ERR_CORRUPT` when the backup is damaged, `OMEN_ERR_KEY` when it is encrypted and the database is neither given a key nor meant to be plain, `OMEN_ERR_CANCELLED`
      */
     async restore(from: Place, to: Place, options: RestoreOptions = {}): Promise<TransferReport> {
-      checkOptions("restore", options, ["backup", "engine", "signal", "onProgress"]);
-      namedPlace(to, "the place of the database");
+      checkOptions("restore", options, ["backup", "plain", "engine", "signal", "onProgress"]);
+      const named = namedPlace(to, "the place of the database");
+      const source = namedPlace(from, "the place of backups");
+      const plain = options.plain === true;
+      if (source.encryption !== undefined && named.encryption === undefined && !plain)
+        throw new OmenError("OMEN_ERR_KEY", "the backup is encrypted: give a key for the restored database too ({ name, encryption }), or say that it is to be plain");
       checkTask(options);
       if (options.backup !== undefined) checkNumber(options.backup);
       const { engine, backups } = await begin(from, true, options.engine, options.signal);
       return within(engine, async () => {
-        const place = await openPlace(platform, adapterOf, engine, to, { create: true, readOnly: false });
-        return runTransfer(engine, "restore", options.backup === undefined ? {} : { backup: options.backup }, { backups, place }, options);
+        let place: OpenedPlace;
+        try {
+          place = await openPlace(platform, adapterOf, engine, to, { create: true, readOnly: false, apart: true });
+        } catch (error) {
+          backups.keys?.fill(0);
+          throw error;
+        }
+        return runTransfer(engine, "restore", { plain, ...(options.backup === undefined ? {} : { backup: options.backup }) }, { backups, place }, options);
       });
     },
     /** Which backups are at a place, ascending by number. @throws OmenError `OMEN_ERR_NOT_FOUND`, `OMEN_ERR_FOREIGN` */

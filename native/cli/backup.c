@@ -30,7 +30,8 @@ static omen_status take_options(omen_transfer_options *o, const char *what, omen
     o->verify = cli_given("verify");
     o->plain = cli_given("plain");
     CLI_TRY(cli_key(keys, &encrypted));
-    if (encrypted && !o->plain) o->backups_key = o->place_key = keys;
+    if (encrypted && !o->plain) o->place_key = keys;
+    if (encrypted && (!o->plain || strcmp(what, "restore") == 0)) o->backups_key = keys; /* plain is what is made */
     return OMEN_OK;
 }
 
@@ -149,6 +150,17 @@ static void print_list(const char *text, size_t len) {
     yyjson_doc_free(doc);
 }
 
+static void tell_removed(const omen_transfer_report *r) {
+    cli_json_begin(stdout);
+    cli_json_object();
+    cli_json_key("backup");
+    cli_json_u64(r->backup);
+    cli_json_key("removedFiles");
+    cli_json_u64(r->files);
+    cli_json_object_end();
+    cli_json_end();
+}
+
 static omen_status remove_backup(uint64_t number) {
     omen_transfer_options o;
     omen_transfer_report r;
@@ -158,7 +170,7 @@ static omen_status remove_backup(uint64_t number) {
     omen_status s = ended(cli_core(omen_backup_remove(cli_positional(0), number, &o, &r)));
     omen_wipe(&keys, sizeof keys);
     CLI_TRY(s);
-    if (cli_json) tell_json(&r);
+    if (cli_json) tell_removed(&r);
     else printf("removed backup %llu, and %llu files that no other one has\n", (unsigned long long)r.backup, (unsigned long long)r.files);
     return OMEN_OK;
 }

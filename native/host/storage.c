@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -172,9 +173,54 @@ static omen_status make_folder(const char *path) {
     return s;
 }
 
+/* Whether a folder above this one, which may not be there yet, is a database's. */
+static omen_status inside_database(const char *path, bool *inside) {
+    static const char *const names[] = {"manifest-0", "manifest-1"};
+    char *copy = strdup(path), *real = NULL;
+    size_t n = copy == NULL ? 0 : strlen(copy);
+    bool there = false;
+    *inside = false;
+    if (copy == NULL) return OMEN_ERR_MEMORY;
+    while (n > 1 && copy[n - 1] == '/') copy[--n] = '\0';
+    /* The deepest folder that is there, whatever links lead to it. */
+    while ((real = realpath(copy, NULL)) == NULL && errno == ENOENT && n > 1) {
+        while (n > 0 && copy[n - 1] != '/') n--;
+        while (n > 1 && copy[n - 1] == '/') n--;
+        if (n == 0) copy[n++] = '.';
+        copy[n] = '\0';
+        there = true;
+    }
+    free(copy);
+    if (real == NULL) return errno == ENOENT ? OMEN_OK : omen_posix_status(errno);
+    n = strlen(real);
+    char *file = malloc(n + sizeof "/manifest-0");
+    if (file == NULL) {
+        free(real);
+        return OMEN_ERR_MEMORY;
+    }
+    for (bool first = !there; n != 0 && !*inside; first = false) { /* the place itself is judged by what lies in it */
+        for (int i = 0; i < 2 && !first && !*inside; i++) {
+            memcpy(file, real, n);
+            file[n] = '/';
+            strcpy(file + n + 1, names[i]);
+            *inside = access(file, F_OK) == 0;
+        }
+        while (n != 0 && real[n - 1] != '/') n--;
+        if (n != 0) n--; /* "/" itself is nobody's database */
+    }
+    free(file);
+    free(real);
+    return OMEN_OK;
+}
+
 omen_status omen_posix_storage_open(void *ctx, const char *path, uint32_t flags, omen_storage *out) {
     (void)ctx;
     if (path[0] == '\0') return OMEN_ERR_INVALID;
+    if ((flags & OMEN_STORAGE_APART) != 0) {
+        bool inside;
+        omen_status s = inside_database(path, &inside);
+        if (s != OMEN_OK || inside) return s != OMEN_OK ? s : OMEN_ERR_INVALID;
+    }
     if ((flags & OMEN_STORAGE_CREATE) != 0 && (flags & OMEN_STORAGE_READ_ONLY) == 0) {
         omen_status made = make_folder(path);
         if (made != OMEN_OK) return made;

@@ -255,6 +255,10 @@ omen_status omen_task_tell(const omen_task *t, omen_jw *w) {
     omen_jw_bool(w, !t->done);
     number(w, "done", t->transfer == NULL ? 0 : t->transfer->done_bytes);
     number(w, "total", t->transfer == NULL ? 0 : t->transfer->total_bytes);
+    if (t->transfer != NULL && t->transfer->ending && !t->done) {
+        omen_jw_key(w, "ending");
+        omen_jw_bool(w, true);
+    }
     if (!t->done) return OMEN_OK;
     omen_jw_key(w, "report");
     if (t->transfer != NULL && t->transfer->text.len != 0) {

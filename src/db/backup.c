@@ -30,7 +30,9 @@ omen_status omen_transfer_new(const omen_transfer_args *args, omen_transfer **ou
     if (s == OMEN_OK && backups) s = omen_site_encrypt(&t->backups, args->backups_key, err);
     if (s == OMEN_OK && place) s = omen_site_encrypt(&t->place, args->place_key, err);
     if (s == OMEN_OK && args->db != NULL && args->db->encrypted && !args->plain && (backups ? args->backups_key : args->place_key) == NULL)
-        s = omen_fail(err, OMEN_ERR_INVALID, "the database is encrypted: give a key for the copy too, or say that it is to be plain");
+        s = omen_fail(err, OMEN_ERR_KEY, "the database is encrypted: give a key for the copy too, or say that it is to be plain");
+    if (s == OMEN_OK && args->kind == OMEN_TRANSFER_RESTORE && args->backups_key != NULL && args->place_key == NULL && !args->plain)
+        s = omen_fail(err, OMEN_ERR_KEY, "the backup is encrypted: give a key for the restored database too, or say that it is to be plain");
     if (s == OMEN_OK && args->ids != NULL && args->kind == OMEN_TRANSFER_LIST) s = omen_holds_new(t, err);
     if (s == OMEN_OK && args->kind == OMEN_TRANSFER_CLONE) {
         if (args->database_id != NULL) memcpy(t->database_id, args->database_id, 16);

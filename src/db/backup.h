@@ -69,7 +69,7 @@ typedef struct omen_transfer_args {
     uint64_t number;                     /* RESTORE: 0 is the latest */
     bool verify;                         /* BACKUP: files of earlier backups are read and compared too, and mended; LIST: everything is read */
     const omen_encryption *backups_key, *place_key; /* copied; NULL: files are plain */
-    bool plain;                          /* BACKUP, CLONE: of an encrypted database, without a key: it is meant so */
+    bool plain;                          /* BACKUP, CLONE: of an encrypted database, RESTORE: of an encrypted backup, without a key: it is meant so */
     omen_str collection;                 /* LIST: tells how many of these ids of a collection each backup holds; copied */
     const omen_rows *ids;                /* NULL: it is not asked; keys only */
     const uint8_t *database_id;          /* CLONE: 16 bytes; NULL: from the host's entropy */

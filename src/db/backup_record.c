@@ -195,7 +195,7 @@ static omen_status read_record(omen_transfer *t, omen_backup_record *r, omen_err
 
 omen_status omen_transfer_read_records(omen_transfer *t, bool *done, omen_error *err) {
     if (!t->backups.listed || t->records.len == 0) {
-        uint32_t flags = t->args.kind == OMEN_TRANSFER_BACKUP ? OMEN_STORAGE_CREATE : t->args.kind == OMEN_TRANSFER_REMOVE ? 0 : OMEN_STORAGE_READ_ONLY;
+        uint32_t flags = t->args.kind == OMEN_TRANSFER_BACKUP ? OMEN_STORAGE_CREATE | OMEN_STORAGE_APART : t->args.kind == OMEN_TRANSFER_REMOVE ? 0 : OMEN_STORAGE_READ_ONLY;
         OMEN_TRY(omen_site_open(&t->backups, flags, err));
         OMEN_TRY(list_records(t, err));
     }

@@ -52,7 +52,7 @@ static omen_status begin_clone(omen_transfer *t, bool *done, omen_error *err) {
 }
 
 static omen_status open_place(omen_transfer *t, bool *done, omen_error *err) {
-    OMEN_TRY(omen_site_open(&t->place, OMEN_STORAGE_CREATE, err));
+    OMEN_TRY(omen_site_open(&t->place, OMEN_STORAGE_CREATE | OMEN_STORAGE_APART, err));
     t->resumed = omen_site_has(&t->place, mark_name);
     bool database = omen_site_has(&t->place, "manifest-0") || omen_site_has(&t->place, "manifest-1");
     if (database && !t->resumed)

@@ -1,6 +1,6 @@
 // backup, backups, restore, clone and purge on the command line.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { fails, folder, json, notBuilt, ok, omendb } from "./fixtures/omendb.mjs";
@@ -31,7 +31,12 @@ test("backups: made, listed, verified, restored, removed", { skip }, (t) => {
   assert.equal(json(["restore", place, join(root, "first"), "--backup", "1"]).databaseId, first.databaseId);
   assert.equal(ok(["count", join(root, "first")]), "41\n");
   assert.equal(ok(["check", join(root, "first")]), "everything is in order\n");
-  assert.match(ok(["backups", place, "--remove", "1"]), /^removed backup 1, and \d+ files/);
+  const before = readdirSync(place).length;
+  const removed = json(["backups", place, "--remove", "1"]);
+  assert.deepEqual(removed, { backup: 1, removedFiles: before - readdirSync(place).length - 1 }); // and the record
+  assert.ok(removed.removedFiles > 0);
+  ok(["backup", db, place]);
+  assert.match(ok(["backups", place, "--remove", "3"]), /^removed backup 3, and \d+ files/);
   assert.deepEqual(json(["backups", place]).backups.map(({ backup }) => backup), [2]);
   ok(["restore", place, join(root, "again")]);
 });
@@ -52,6 +57,34 @@ test("a place that is not fit is told, and left as it is", { skip }, (t) => {
   fails(10, ["restore", place, join(root, "x"), "--backup", "none"]);
   fails(10, ["backup", db]);
   assert.ok(!existsSync(join(root, "x", "manifest-1")));
+});
+
+test("nothing is put inside of a database's folder, whatever leads there", { skip }, (t) => {
+  const { root, db, place } = filled(t);
+  mkdirSync(join(db, "deep", "er"), { recursive: true });
+  symlinkSync(join(db, "deep"), join(root, "link"));
+  for (const to of [join(db, "backups"), join(db, "deep", "er"), join(db, "a", "b", "c"), join(root, "link", "er"), join(root, "link", "new"), join(root, "link"), join(db, "..", "notes", "x")]) {
+    assert.match(fails(10, ["backup", db, to]).message, /lies inside of the folder of a database; choose a place outside of it/, to);
+    assert.match(fails(10, ["clone", db, to]).message, /lies inside of the folder of a database/, to);
+  }
+  ok(["backup", db, place]);
+  assert.match(fails(10, ["restore", place, join(db, "again")]).message, /lies inside of the folder of a database/);
+  assert.ok(!existsSync(join(db, "backups")) && !existsSync(join(db, "a")));
+  ok(["check", db]);
+});
+
+test("a record that is cut is damage, and nothing of it is used again", { skip }, (t) => {
+  const { db, place } = filled(t);
+  ok(["backup", db, place]);
+  ok(["upsert", db, JSON.stringify({ id: 8, vector: [0, 2] })]);
+  ok(["backup", db, place]);
+  const record = join(place, "backup-0000000000000002");
+  truncateSync(record, 200);
+  assert.match(fails(50, ["backups", place]).message, /a backup is damaged/);
+  assert.equal(json(["backup", db, place]).backup, 3);
+  assert.equal(statSync(record).size, 200);
+  ok(["backups", place, "--remove", "2"]);
+  ok(["backups", place, "--verify"]);
 });
 
 test("damage is found, and mended from the database", { skip }, (t) => {
@@ -98,6 +131,7 @@ test("purge: no byte is left in any file, and backups say what they keep", { ski
   assert.deepEqual(json(holding).backups.map(({ holds }) => holds), [2, 0]);
   assert.match(ok(holding), /1 {2}complete .* holds 2\n.*2 {2}complete .* holds 0\n/);
   fails(10, ["backups", place, "--holds", "7"]);
+  assert.match(fails(20, ["backups", place, "--collection", "C", "--holds", "7"]).message, /no backup .* has a collection "C"; there are "c"$/);
   ok(["backups", place, "--remove", "1"]);
   assert.ok(!has(place, "person-number-11"));
   assert.match(ok(["purge", db, "person-number-11"]), /^purged: 0 deleted, 0 segments rewritten; .* nothing is left/);

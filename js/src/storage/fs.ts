@@ -260,6 +260,16 @@ class FsFile implements StorageFile {
   }
 }
 
+/** The database in whose folder another one lies, or would lie, whatever links lead there. */
+function databaseAbove(folder: string): string | undefined {
+  const is = (at: string) => ["manifest-0", "manifest-1"].some((name) => fs.existsSync(path.join(at, name)));
+  let at = folder;
+  while (!fs.existsSync(at) && path.dirname(at) !== at) at = path.dirname(at);
+  const real = fs.realpathSync(at);
+  for (let above = at === folder ? path.dirname(real) : real; path.dirname(above) !== above; above = path.dirname(above)) if (is(above)) return above;
+  return undefined;
+}
+
 class FsStorage implements Storage {
   readonly synchronous = false;
   #folder: string;
@@ -316,8 +326,10 @@ export class FsAdapter implements StorageAdapter {
     return path.resolve(this.#root, name);
   }
 
-  async open(name: string, { create, readOnly }: StorageOpenOptions): Promise<Storage> {
+  async open(name: string, { create, readOnly, apart }: StorageOpenOptions): Promise<Storage> {
     const folder = this.folderOf(name);
+    const above = apart === true ? attempt(`looking above ${folder}`, () => databaseAbove(folder)) : undefined;
+    if (above !== undefined) throw new OmenError("OMEN_ERR_INVALID", `"${folder}" lies inside of the folder of the database "${above}"; choose a place outside of it`);
     const found = attempt(`opening ${folder}`, () => fs.statSync(folder, { throwIfNoEntry: false }));
     if (found !== undefined && !found.isDirectory()) throw new OmenError("OMEN_ERR_FOREIGN", `"${folder}" is a file and no database; choose another path`);
     if (found === undefined) {

@@ -31,6 +31,8 @@ export interface StorageOpenOptions {
   readOnly: boolean;
   /** The caller holds the writer's lock; the adapter takes none. */
   locked?: boolean;
+  /** `OMEN_ERR_INVALID` where the place would lie inside of a database's folder; adapters without folders pass it over. */
+  apart?: boolean;
   signal?: AbortSignal;
 }
 

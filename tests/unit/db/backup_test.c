@@ -432,6 +432,29 @@ TEST(what_broke_off_is_repeated) {
     end(&c);
 }
 
+/* What was encrypted is not written plain unasked. */
+TEST(plain_copies_are_meant) {
+    course c;
+    const omen_encryption key = {.struct_size = sizeof key};
+    omen_transfer_options o;
+    begin(&c);
+    go(&c, 10);
+    omen_transfer_options_init(&o);
+    o.host = &c.h->host;
+    o.backups_key = &key;
+    CHECK_STATUS(omen_restore("backups", 0, "new", &o, NULL), OMEN_ERR_KEY);
+    CHECK(strstr(omen_last_error(), "give a key") != NULL && strstr(omen_last_error(), "plain") != NULL);
+    o.plain = 1;
+    CHECK_STATUS(omen_restore("backups", 0, "new", &o, NULL), OMEN_ERR_NOT_FOUND);
+    CHECK_EQ_UINT(fault_storage_count(fault_host_image(c.h, "new")), 0);
+    c.s.db->encrypted = true;
+    CHECK_STATUS(omen_backup(c.s.db, "backups", NULL, NULL), OMEN_ERR_KEY);
+    CHECK_STATUS(omen_clone(c.s.db, "new", NULL, NULL), OMEN_ERR_KEY);
+    CHECK_STATUS(omen_clone(c.s.db, "new", &o, NULL), OMEN_OK);
+    c.s.db->encrypted = false;
+    end(&c);
+}
+
 static int cancel_at(void *arg, uint64_t done, uint64_t total) {
     int *left = arg;
     CHECK(done <= total);
