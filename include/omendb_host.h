@@ -79,6 +79,10 @@ typedef struct omen_storage_ops {
 
     /* Releases the writer's lock and the storage itself. Called once, last; all files are closed. */
     void (*release)(void *ctx);
+
+    /* Why a file was last refused with OMEN_ERR_KEY, as a sentence of at most cap - 1 bytes of UTF-8, ended by NUL; empty when none was.
+     * Optional: NULL, or missing in the struct. Never pends. */
+    void (*why)(void *ctx, char *into, size_t cap);
 } omen_storage_ops;
 
 typedef struct omen_storage {

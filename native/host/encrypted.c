@@ -48,7 +48,8 @@ typedef struct sealed {
     const omen_host *host;
     omen_storage inner;
     omen_keyring ring;
-    pthread_mutex_t lock; /* of the two lists, and of holders of contents */
+    pthread_mutex_t lock; /* of the two lists, of holders of contents, and of why */
+    char why[SEAL_WHY];
     seal_content *contents;
     waiting *waits;
 } sealed;
@@ -190,7 +191,13 @@ static omen_status read_header(sealed *s, waiting *w) {
     size_t got = 0;
     OMEN_TRY(s->inner.ops->size(s->inner.ctx, w->inner, &w->size));
     OMEN_TRY(s->inner.ops->read_at(s->inner.ctx, w->inner, 0, bytes, (size_t)OMEN_MIN(w->size, SEAL_HEADER), &got));
-    omen_status st = omen_seal_open_header(&s->ring, w->name, bytes, got, w->size, &h);
+    char why[SEAL_WHY];
+    omen_status st = omen_seal_open_header(&s->ring, w->name, bytes, got, w->size, &h, why);
+    if (why[0] != '\0') {
+        pthread_mutex_lock(&s->lock);
+        memcpy(s->why, why, sizeof why);
+        pthread_mutex_unlock(&s->lock);
+    }
     bool anew = st == OMEN_ERR_NOT_FOUND || (st == OMEN_ERR_CORRUPT && seal_replaced(w->name));
     if (anew && w->mode != OMEN_FILE_READ) {
         w->stage = OPEN_CREATE;
@@ -441,8 +448,15 @@ static void sealed_release(void *ctx) {
     host->free(host->ctx, s, sizeof *s);
 }
 
+static void sealed_why(void *ctx, char *into, size_t cap) {
+    sealed *s = ctx;
+    pthread_mutex_lock(&s->lock);
+    (void)omen_format(into, cap, "%s", s->why);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static const omen_storage_ops ops = {sizeof ops,      sealed_list, sealed_open,     sealed_size,  sealed_read,   sealed_write,
-                                     sealed_truncate, sealed_sync, sealed_sync_dir, sealed_close, sealed_remove, sealed_release};
+                                     sealed_truncate, sealed_sync, sealed_sync_dir, sealed_close, sealed_remove, sealed_release, sealed_why};
 
 omen_status omen_storage_encrypt_on(const omen_host *host, const omen_storage *inner, const omen_encryption *encryption, omen_storage *out) {
     sealed *s = host->alloc(host->ctx, sizeof *s);

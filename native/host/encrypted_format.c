@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "kernel/kernel.h"
+#include "store/torn.h"
 
 #define VERSION 1u
 #define CIPHER 1u
@@ -38,16 +39,16 @@ void omen_keyring_deinit(omen_keyring *ring) {
 
 /* ---- header slots ---- */
 
-static size_t slot_aad(const uint8_t *slot, const char *name, uint8_t aad[SEAL_SIGNED + 64]) {
-    size_t n = strlen(name);
+enum { NAME_AT = 140, NAME_LEN = 64, AAD = SEAL_SIGNED + NAME_LEN };
+
+static void slot_aad(const uint8_t *slot, uint8_t aad[AAD]) {
     memcpy(aad, slot, SEAL_SIGNED);
-    memcpy(aad + SEAL_SIGNED, name, n); /* at most 63 bytes (omendb_host.h) */
-    return SEAL_SIGNED + n;
+    memcpy(aad + SEAL_SIGNED, slot + NAME_AT, NAME_LEN);
 }
 
 omen_status omen_seal_slot(const omen_host *host, const omen_keyring *ring, const char *name, uint32_t page, uint64_t generation, const uint8_t file_id[16],
                            const uint8_t data_key[OMEN_GCM_KEY], uint8_t slot[SEAL_SLOT]) {
-    uint8_t aad[SEAL_SIGNED + 64];
+    uint8_t aad[AAD];
     memset(slot, 0, SEAL_SLOT);
     memcpy(slot, magic, sizeof magic);
     omen_put32(slot + 8, VERSION);
@@ -56,10 +57,11 @@ omen_status omen_seal_slot(const omen_host *host, const omen_keyring *ring, cons
     omen_put64(slot + 24, generation);
     memcpy(slot + 32, file_id, 16);
     memcpy(slot + 48, ring->id, 32);
-    if (strlen(name) > 63) return OMEN_ERR_INVALID;
+    if (strlen(name) >= NAME_LEN) return OMEN_ERR_INVALID;
+    memcpy(slot + NAME_AT, name, strlen(name));
     if (host->entropy(host->ctx, slot + 80, OMEN_GCM_NONCE) != OMEN_OK) return OMEN_ERR_IO;
-    size_t n = slot_aad(slot, name, aad);
-    if (!omen_gcm_seal(ring->all[0], slot + 80, aad, n, data_key, OMEN_GCM_KEY, slot + 92)) return OMEN_ERR_MEMORY;
+    slot_aad(slot, aad);
+    if (!omen_gcm_seal(ring->all[0], slot + 80, aad, AAD, data_key, OMEN_GCM_KEY, slot + 92)) return OMEN_ERR_MEMORY;
     omen_put32(slot + SEAL_CRC, omen_kernels_get()->crc32c(0, slot, SEAL_CRC));
     return OMEN_OK;
 }
@@ -69,35 +71,57 @@ static bool slot_valid(const uint8_t *slot) {
 }
 
 /* The number of the key that opens the slot; -1: none. */
-static int open_slot(const omen_keyring *ring, const char *name, const uint8_t *slot, uint8_t data_key[OMEN_GCM_KEY], omen_status *s) {
-    uint8_t aad[SEAL_SIGNED + 64];
-    size_t n = slot_aad(slot, name, aad);
+static int open_slot(const omen_keyring *ring, const uint8_t *slot, uint8_t data_key[OMEN_GCM_KEY], omen_status *s) {
+    uint8_t aad[AAD];
+    slot_aad(slot, aad);
     for (uint32_t i = 0; i < ring->count; i++) {
-        omen_gcm_opened o = omen_gcm_open(ring->all[i], slot + 80, aad, n, slot + 92, OMEN_GCM_KEY, data_key);
+        omen_gcm_opened o = omen_gcm_open(ring->all[i], slot + 80, aad, AAD, slot + 92, OMEN_GCM_KEY, data_key);
         if (o == OMEN_GCM_OPENED) return (int)i;
         if (o == OMEN_GCM_FAILED) *s = OMEN_ERR_MEMORY;
     }
     return -1;
 }
 
-omen_status omen_seal_open_header(const omen_keyring *ring, const char *name, const uint8_t *bytes, size_t len, uint64_t size, omen_seal_header *out) {
-    bool any = false;
+/* Which key the file is under, and which was given. */
+static omen_status another_key(const omen_keyring *ring, const char *name, const uint8_t *slot, char why[SEAL_WHY]) {
+    uint8_t own[OMEN_SEALED_LABEL] = {0};
+    char theirs[33], ours[33];
+    memcpy(own + 48, ring->id, sizeof ring->id);
+    omen_sealed_label(slot, OMEN_SEALED_LABEL, theirs);
+    omen_sealed_label(own, sizeof own, ours);
+    bool one = ring->count == 1, named = ours[0] != '\0', same = named && strcmp(theirs, ours) == 0;
+    (void)omen_format(why, SEAL_WHY, "%s is encrypted with %s%s%s, and %s%s%s%s; give the right key, or both where keys are being changed; nothing is damaged", name,
+                      theirs[0] == '\0' ? "a key without an id" : "the key \"", theirs, theirs[0] == '\0' ? "" : "\"", one ? "the key given" : "none of the keys given", one && named ? ", \"" : "",
+                      one ? ours : "", !one ? " opens it" : !named ? " does not open it" : same ? "\", does not open it: another key has the same id" : "\", does not open it");
+    return OMEN_ERR_KEY;
+}
+
+omen_status omen_seal_open_header(const omen_keyring *ring, const char *name, const uint8_t *bytes, size_t len, uint64_t size, omen_seal_header *out, char why[SEAL_WHY]) {
+    const uint8_t *any = NULL;
+    bool misplaced = false;
     omen_status s = OMEN_OK;
-    if (strlen(name) > 63) return OMEN_ERR_INVALID;
+    why[0] = '\0';
+    if (strlen(name) >= NAME_LEN) return OMEN_ERR_INVALID;
     *out = (omen_seal_header){.slot = -1, .only_first = true};
     if ((len >= sizeof plain_manifest && memcmp(bytes, plain_manifest, sizeof plain_manifest) == 0) ||
         (len >= sizeof plain_segment && memcmp(bytes, plain_segment, sizeof plain_segment) == 0) || (len >= sizeof plain_log && memcmp(bytes, plain_log, sizeof plain_log) == 0) ||
-        (len >= sizeof plain_backup && memcmp(bytes, plain_backup, sizeof plain_backup) == 0))
+        (len >= sizeof plain_backup && memcmp(bytes, plain_backup, sizeof plain_backup) == 0)) {
+        (void)omen_format(why, SEAL_WHY, "%s is not encrypted, and a key was given; open the database without a key, or clone it into an encrypted one", name);
         return OMEN_ERR_KEY;
+    }
     for (int i = 0; i < 2; i++) {
         const uint8_t *slot = bytes + (size_t)i * SEAL_SLOT;
         uint8_t data_key[OMEN_GCM_KEY];
         if (len < (size_t)(i + 1) * SEAL_SLOT || !slot_valid(slot)) continue;
-        any = true;
+        if (any == NULL) any = slot;
         uint32_t page = omen_get32(slot + 16);
         if (omen_get32(slot + 8) != VERSION || omen_get32(slot + 12) != CIPHER || (page != SEAL_PAGE && page != SEAL_PAGE_LOG)) return OMEN_ERR_VERSION;
-        int key = open_slot(ring, name, slot, data_key, &s);
+        int key = open_slot(ring, slot, data_key, &s);
         if (key != 0) out->only_first = false;
+        if (key >= 0 && (strlen(name) != strnlen((const char *)slot + NAME_AT, NAME_LEN) || memcmp(slot + NAME_AT, name, strlen(name)) != 0)) {
+            misplaced = true;
+            key = -1;
+        }
         uint64_t generation = omen_get64(slot + 24);
         if (key >= 0 && (out->slot < 0 || generation > out->generation)) {
             memcpy(out->data_key, data_key, sizeof data_key);
@@ -110,7 +134,8 @@ omen_status omen_seal_open_header(const omen_keyring *ring, const char *name, co
     }
     if (out->slot >= 0) return OMEN_OK;
     if (s != OMEN_OK) return s;
-    if (any) return OMEN_ERR_KEY;
+    if (misplaced) return OMEN_ERR_CORRUPT;
+    if (any != NULL) return another_key(ring, name, any, why);
     /* The header is durable before anything follows it. */
     return size <= SEAL_HEADER ? OMEN_ERR_NOT_FOUND : OMEN_ERR_CORRUPT;
 }

@@ -13,9 +13,10 @@
  *       32     16  file_id     random; both slots have the same
  *       48     32  key_id      the label of the caller's key, padded with zeros
  *       80     12  nonce       random
- *       92     32  data key    sealed with the caller's key; associated data: bytes 0 to 79, then the file's name
+ *       92     32  data key    sealed with the caller's key; associated data: bytes 0 to 79 and 140 to 203
  *      124     16  tag
- *      140    368  zeros
+ *      140     64  name        of the file, padded with zeros: under another name it is damage
+ *      204    304  zeros
  *      508      4  crc         CRC32C of bytes 0 to 507
  *
  *   offset  bytes  a record
@@ -81,8 +82,10 @@ typedef struct omen_seal_header {
 } omen_seal_header;
 
 /* Judges the first `len` bytes (at most SEAL_HEADER) of a file of `size` bytes. OMEN_ERR_NOT_FOUND: nothing was ever stored in it (a creation
- * that was cut off). OMEN_ERR_KEY: no key opens it, or it is not encrypted; OMEN_ERR_CORRUPT, OMEN_ERR_VERSION, OMEN_ERR_MEMORY. */
-omen_status omen_seal_open_header(const omen_keyring *ring, const char *name, const uint8_t *bytes, size_t len, uint64_t size, omen_seal_header *out);
+ * that was cut off). OMEN_ERR_KEY: no key opens it, or it is not encrypted; then `why` has a sentence (js/src/storage/encrypted-format.ts has the
+ * same). OMEN_ERR_CORRUPT: the header is gone, or it is another file's; OMEN_ERR_VERSION, OMEN_ERR_MEMORY. */
+#define SEAL_WHY 300u
+omen_status omen_seal_open_header(const omen_keyring *ring, const char *name, const uint8_t *bytes, size_t len, uint64_t size, omen_seal_header *out, char why[SEAL_WHY]);
 
 typedef struct omen_seal_record {
     uint64_t at, offset, length;

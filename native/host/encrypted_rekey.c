@@ -23,7 +23,7 @@ typedef struct names {
 static bool ours(const char *name) {
     size_t n = strlen(name);
     return strncmp(name, "manifest-", 9) == 0 || strncmp(name, "log-", 4) == 0 || strncmp(name, "seg-", 4) == 0 || (strncmp(name, "data-", 5) == 0 && n == 37) ||
-           (strncmp(name, "blog-", 5) == 0 && n == 21) || (strncmp(name, "backup-", 7) == 0 && n == 23);
+           (strncmp(name, "blog-", 5) == 0 && n == 21) || ((strncmp(name, "backup-", 7) == 0 || strncmp(name, "making-", 7) == 0) && n == 23);
 }
 
 static void note(void *arg, const char *name) {
@@ -61,6 +61,7 @@ static omen_status write_slot(const omen_host *host, const omen_storage *in, con
 
 static omen_status rekey_file(const omen_host *host, const omen_storage *in, const omen_keyring *ring, const char *name, uint64_t *changed) {
     uint8_t bytes[SEAL_HEADER];
+    char why[SEAL_WHY];
     omen_seal_header h;
     omen_file *f = NULL;
     uint64_t size = 0;
@@ -70,7 +71,7 @@ static omen_status rekey_file(const omen_host *host, const omen_storage *in, con
     if (st != OMEN_OK) return st;
     st = in->ops->size(in->ctx, f, &size);
     if (st == OMEN_OK) UNTIL_DONE(st, host, in->ops->read_at(in->ctx, f, 0, bytes, (size_t)OMEN_MIN(size, SEAL_HEADER), &got));
-    if (st == OMEN_OK) st = omen_seal_open_header(ring, name, bytes, got, size, &h);
+    if (st == OMEN_OK) st = omen_seal_open_header(ring, name, bytes, got, size, &h, why);
     if (st == OMEN_OK && !h.only_first) {
         st = write_slot(host, in, ring, f, name, &h, 1 - h.slot, h.generation + 1);
         if (st == OMEN_OK) st = write_slot(host, in, ring, f, name, &h, h.slot, h.generation + 2);

@@ -437,7 +437,8 @@ static omen_status go_on(omen_open_op *op, omen_error *err) {
     for (; op->stage < OPENED; op->stage++) {
         if (op->db->options.read_only && op->stage >= CLEAN) continue;
         if (op->salvage != NULL && op->stage == CLEAN) continue;
-        OMEN_TRY(steps[op->stage](op, err));
+        omen_status s = steps[op->stage](op, err);
+        if (s != OMEN_OK) return omen_store_why(&op->db->store, s, err);
     }
     return OMEN_OK;
 }

@@ -55,6 +55,7 @@ struct omen_manifest {
     /* both slots */
     verdict verdicts[2];
     uint8_t ids[2][16];
+    char label[33]; /* of the key of a slot that is encrypted */
     /* reading: one slot at a time, whole, into `bytes` */
     uint32_t slot;
     omen_file *file;
@@ -131,6 +132,7 @@ static omen_status next_slot(omen_manifest *m, verdict v) {
 /* Keeps what the judged slot holds when it is the newest so far. */
 static omen_status take(omen_manifest *m, omen_error *err) {
     verdict v = judge(m);
+    if (v == SEALED) omen_sealed_label(m->bytes.data, m->bytes.len, m->label);
     if (v == VALID) {
         uint64_t generation = omen_get64(m->bytes.data + 16);
         memcpy(m->ids[m->slot], m->bytes.data + 24, 16);
@@ -170,6 +172,7 @@ static omen_status read_slot(omen_manifest *m, omen_error *err) {
             uint32_t length = omen_get32(m->bytes.data + 40);
             if (length <= MAX_PAYLOAD) whole = OMEN_MIN(m->file_size, SLOT_HEADER + (uint64_t)length);
         }
+        if (omen_sealed(m->bytes.data, m->bytes.len)) whole = OMEN_MIN(m->file_size, OMEN_SEALED_LABEL);
         m->bytes_wanted = (size_t)whole;
         OMEN_TRY(room(m, m->bytes_wanted, err));
         m->reading = READ_PAYLOAD;
@@ -192,7 +195,8 @@ static omen_status choose(omen_manifest *m, omen_error *err) {
     }
     if (m->generation > 0) return OMEN_OK;
     for (int i = 0; i < 2; i++) {
-        if (v[i] == SEALED) return omen_fail(err, OMEN_ERR_KEY, "the database is encrypted; open it with its key");
+        if (v[i] == SEALED && m->label[0] != '\0') return omen_fail(err, OMEN_ERR_KEY, "the database is encrypted with the key \"%s\", and no key was given; open it with that key", m->label);
+        if (v[i] == SEALED) return omen_fail(err, OMEN_ERR_KEY, "the database is encrypted with a key without an id, and no key was given; open it with its key");
         if (v[i] == FOREIGN)
             return omen_fail(err, OMEN_ERR_FOREIGN, "%s is not a file of OmenDB; choose another path or name", slot_names[i]);
     }

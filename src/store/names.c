@@ -52,6 +52,14 @@ omen_status omen_store_check(omen_status s, const char *action, const char *file
     return omen_fail(err, s, "cannot %s %s: %s", action, file, omen_status_message(s));
 }
 
+omen_status omen_store_why(omen_store *st, omen_status s, omen_error *err) {
+    const omen_storage_ops *ops = st->storage.ops;
+    char text[300] = "";
+    if (s != OMEN_ERR_KEY || ops == NULL || ops->struct_size < offsetof(omen_storage_ops, why) + sizeof ops->why || ops->why == NULL) return s;
+    ops->why(st->storage.ctx, text, sizeof text);
+    return text[0] == '\0' ? s : omen_fail(err, s, "%s", text);
+}
+
 omen_status omen_store_sync_dir(omen_store *st, const void *owner, omen_error *err) {
     uintptr_t me = (uintptr_t)owner, now = atomic_load(&st->dir_sync_owner);
     if (now != 0 && now != me) return OMEN_PENDING;

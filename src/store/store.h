@@ -49,6 +49,9 @@ typedef struct omen_store {
  * know is answered as OMEN_ERR_IO. */
 omen_status omen_store_check(omen_status s, const char *action, const char *file, omen_error *err);
 
+/* For what omen_store_check has told of OMEN_ERR_KEY, the storage's own words, if it has any; all else passes. Answers s. */
+omen_status omen_store_why(omen_store *st, omen_status s, omen_error *err);
+
 /* Makes creations and removals durable. Step: repeat on PENDING with the same `owner` (any address that is the caller's own).
  * Two callers must not share one pending request of the host: the second would take the first one's answer for its own, although
  * it may have created a file after that request began. So while one owner's request is pending the others wait (PENDING).

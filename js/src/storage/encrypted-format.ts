@@ -14,6 +14,8 @@ export const TAG = 16;
 /** Most bytes of one record. */
 export const RECORD_MAX = 1 << 20;
 const SIGNED = 80;
+const NAME_AT = 140;
+const NAME_LENGTH = 64;
 const CRC_AT = 508;
 const MAX_ZEROS = 2 ** 53;
 const NONCE = 12;
@@ -60,12 +62,34 @@ export interface Keyring {
   id: Uint8Array;
 }
 
-function slotSigned(slot: Uint8Array, name: string): Uint8Array {
-  const text = encoder.encode(name);
-  const signed = new Uint8Array(SIGNED + text.length);
+function slotSigned(slot: Uint8Array): Uint8Array {
+  const signed = new Uint8Array(SIGNED + NAME_LENGTH);
   signed.set(slot.subarray(0, SIGNED));
-  signed.set(text, SIGNED);
+  signed.set(slot.subarray(NAME_AT, NAME_AT + NAME_LENGTH), SIGNED);
   return signed;
+}
+
+/** A text padded with zeros, fit to be shown. */
+function shown(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  const text = end < 0 ? bytes : bytes.subarray(0, end);
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(text).replace(/[\x00-\x1f\x7f"\\]/g, "?");
+  } catch {
+    return String.fromCharCode(...text).replace(/[^\x20-\x7e]|["\\]/g, "?");
+  }
+}
+
+/** Which key the file is under, and which was given. */
+function anotherKey(ring: Keyring, name: string, slot: Uint8Array): OmenError {
+  const theirs = shown(slot.subarray(48, 80));
+  const ours = shown(ring.id);
+  const isOne = ring.ciphers.length === 1;
+  const given = !isOne ? "none of the keys given opens it" : ours === "" ? "the key given does not open it" : `the key given, "${ours}", does not open it${theirs === ours ? ": another key has the same id" : ""}`;
+  return new OmenError(
+    "OMEN_ERR_KEY",
+    `${name} is encrypted with ${theirs === "" ? "a key without an id" : `the key "${theirs}"`}, and ${given}; give the right key, or both where keys are being changed; nothing is damaged`,
+  );
 }
 
 /** A slot: the data key, sealed with the ring's first key. */
@@ -79,10 +103,17 @@ export function* makeSlot(ring: Keyring, random: (length: number) => Uint8Array,
   put64(view, 24, generation);
   slot.set(fileId, 32);
   slot.set(ring.id, 48);
+  slot.set(encoder.encode(name), NAME_AT);
   slot.set(random(NONCE), 80);
-  slot.set(yield* wait(ring.ciphers[0]!.seal(slot.slice(80, 92), slotSigned(slot, name), dataKey)), 92);
+  slot.set(yield* wait(ring.ciphers[0]!.seal(slot.slice(80, 92), slotSigned(slot), dataKey)), 92);
   view.setUint32(CRC_AT, crc32c(0, slot.subarray(0, CRC_AT)), true);
   return slot;
+}
+
+function isNamed(slot: Uint8Array, name: string): boolean {
+  const padded = new Uint8Array(NAME_LENGTH);
+  padded.set(encoder.encode(name));
+  return padded.every((byte, i) => byte === slot[NAME_AT + i]);
 }
 
 /** What a header says. */
@@ -99,38 +130,50 @@ export interface Header {
 
 /**
  * Judges the first bytes (at most `HEADER`) of a file of `size` bytes. `"empty"`: nothing was ever stored in it (a creation that was cut off);
- * `"damaged"`: the header is gone.
+ * `"damaged"`: the header is gone, or it is another file's.
  * @throws OmenError `OMEN_ERR_KEY`, `OMEN_ERR_VERSION`
  */
 export function* openHeader(ring: Keyring, name: string, bytes: Uint8Array, size: number): Steps<Header | "empty" | "damaged"> {
-  if (PLAIN.some((magic) => begins(bytes, 0, magic))) throw new OmenError("OMEN_ERR_KEY", `${name} is not encrypted; do without a key`);
+  if (PLAIN.some((magic) => begins(bytes, 0, magic))) {
+    throw new OmenError("OMEN_ERR_KEY", `${name} is not encrypted, and a key was given; open the database without a key, or clone it into an encrypted one`);
+  }
   let found: Header | undefined;
   let onlyFirst = true;
-  let label: string | undefined;
+  let any: Uint8Array | undefined;
+  let isMisplaced = false;
   for (let i = 0; i < 2; i++) {
     const slot = bytes.subarray(i * SLOT, (i + 1) * SLOT);
     if (slot.length < SLOT || !begins(slot, 0, MAGIC)) continue;
     const view = viewOf(slot);
     if (crc32c(0, slot.subarray(0, CRC_AT)) !== view.getUint32(CRC_AT, true)) continue;
-    label ??= new TextDecoder().decode(slot.subarray(48, 80)).replace(/\0+$/, "");
+    any ??= slot;
     const page = view.getUint32(16, true);
     if (view.getUint32(8, true) !== 1 || view.getUint32(12, true) !== 1 || (page !== PAGE && page !== PAGE_LOG)) {
+      found?.dataKey.fill(0);
       throw new OmenError("OMEN_ERR_VERSION", `${name} was encrypted by a newer OmenDB; upgrade this one`);
     }
     let dataKey: Uint8Array | undefined;
     let k = 0;
     for (; k < ring.ciphers.length && dataKey === undefined; k++) {
-      dataKey = yield* wait(ring.ciphers[k]!.open(slot.slice(80, 92), slotSigned(slot, name), slot.slice(92, 140)));
+      dataKey = yield* wait(ring.ciphers[k]!.open(slot.slice(80, 92), slotSigned(slot), slot.slice(92, 140)));
     }
     if (dataKey === undefined || k !== 1) onlyFirst = false;
+    if (dataKey !== undefined && !isNamed(slot, name)) {
+      isMisplaced = true;
+      dataKey.fill(0);
+      dataKey = undefined;
+    }
     const generation = get64(view, 24);
     if (dataKey !== undefined && (found === undefined || generation > found.generation)) {
       found?.dataKey.fill(0);
       found = { fileId: slot.slice(32, 48), dataKey, page, generation, slot: i, onlyFirst };
+    } else {
+      dataKey?.fill(0);
     }
   }
   if (found !== undefined) return { ...found, onlyFirst };
-  if (label !== undefined) throw new OmenError("OMEN_ERR_KEY", `${name} is encrypted with another key${label === "" ? "" : ` (its id is "${label}")`}; nothing is damaged`);
+  if (isMisplaced) return "damaged";
+  if (any !== undefined) throw anotherKey(ring, name, any);
   // The header is durable before anything follows it.
   return size <= HEADER ? "empty" : "damaged";
 }

@@ -96,7 +96,7 @@ class Sealing {
     const bytes = new Uint8Array(Math.min(size, HEADER));
     const got = yield* wait(inner.readAt(0, bytes));
     const header = yield* openHeader(this.ring, content.name, bytes.subarray(0, got), size);
-    if (header === "damaged" && !(writable && isReplaced(content.name))) throw new OmenError("OMEN_ERR_CORRUPT", `${content.name} is damaged: its header is gone`);
+    if (header === "damaged" && !(writable && isReplaced(content.name))) throw new OmenError("OMEN_ERR_CORRUPT", `${content.name} is damaged: its header is gone, or it is another file under this name`);
     if (header === "empty" || header === "damaged") {
       if (writable) yield* this.begin(content, inner, size);
       return;
@@ -115,7 +115,7 @@ class Sealing {
     const got = yield* wait(inner.readAt(0, bytes));
     const header = yield* openHeader(this.ring, name, bytes.subarray(0, got), size);
     if (header === "empty") return false;
-    if (header === "damaged") throw new OmenError("OMEN_ERR_CORRUPT", `${name} is damaged: its header is gone`);
+    if (header === "damaged") throw new OmenError("OMEN_ERR_CORRUPT", `${name} is damaged: its header is gone, or it is another file under this name`);
     for (const step of header.onlyFirst ? [] : [1, 2]) {
       const slot = step === 1 ? 1 - header.slot : header.slot;
       inner.writeAt(slot * SLOT, yield* makeSlot(this.ring, this.suite.random, name, header.page, header.generation + step, header.fileId, header.dataKey));

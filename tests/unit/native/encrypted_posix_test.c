@@ -309,10 +309,73 @@ TEST(keys_that_do_not_fit) {
     CHECK_MEM(seen, model, 500);
     reopen(&p, &right);
     CHECK_OK(content(&p, "seg-1", seen, ROOM, &len));
-    /* A file under another name is not that file. */
-    const uint8_t *bytes = fault_storage_data(p.fs, "seg-1", &len);
-    fault_storage_put(p.fs, "seg-2", bytes, len);
-    CHECK_STATUS(content(&p, "seg-2", seen, ROOM, &len), OMEN_ERR_KEY);
+    end(&p);
+}
+
+/* A file under another name is not that file: it is damage, and no matter of keys. */
+TEST(files_that_change_places) {
+    SKIP_WITHOUT_LIBCRYPTO();
+    static const char *const names[] = {"seg-1", "seg-2", "seg-10", "log-1", "log-2", "manifest-0", "manifest-1"};
+    place p;
+    size_t len;
+    omen_encryption wrong = encryption_of(2);
+    for (int i = 0; i < 7; i++)
+        for (int k = 0; k < 7; k++) {
+            if (i == k) continue;
+            begin(&p, 1);
+            pattern(model, 500, 1);
+            put(&p, names[i], model, 500);
+            const uint8_t *bytes = fault_storage_data(p.fs, names[i], &len);
+            fault_storage_put(p.fs, names[k], bytes, len);
+            CHECK_STATUS(content(&p, names[k], seen, ROOM, &len), OMEN_ERR_CORRUPT);
+            CHECK_OK(content(&p, names[i], seen, ROOM, &len));
+            reopen(&p, &wrong);
+            CHECK_STATUS(content(&p, names[k], seen, ROOM, &len), OMEN_ERR_KEY);
+            end(&p);
+        }
+}
+
+static void why_is(place *p, const char *name, const char *expected) {
+    char text[SEAL_WHY];
+    size_t len;
+    CHECK_STATUS(content(p, name, seen, ROOM, &len), OMEN_ERR_KEY);
+    p->storage.ops->why(p->storage.ctx, text, sizeof text);
+    CHECK_EQ_STR(text, expected);
+}
+
+/* The same sentences as in tests/js/encrypted.test.mjs. */
+TEST(why_a_key_does_not_fit) {
+    SKIP_WITHOUT_LIBCRYPTO();
+    place p;
+    char text[SEAL_WHY];
+    omen_encryption e = encryption_of(1), previous = encryption_of(3);
+    begin(&p, 1);
+    p.storage.ops->why(p.storage.ctx, text, sizeof text);
+    CHECK_EQ_STR(text, "");
+    pattern(model, 500, 1);
+    put(&p, "seg-1", model, 500);
+    memset(e.key.id, 0, sizeof e.key.id);
+    reopen(&p, &e);
+    put(&p, "seg-2", model, 500);
+    memcpy(e.key.id, "a\"b\xff\n", 5);
+    reopen(&p, &e);
+    put(&p, "seg-3", model, 500);
+    fault_storage_put(p.fs, "manifest-0", "OMENMNF1 and so on, in the plain", 32);
+    e = encryption_of(2);
+    reopen(&p, &e);
+    why_is(&p, "seg-1",
+           "seg-1 is encrypted with the key \"test\", and the key given, \"test\", does not open it: another key has the same id; give the right key, or both where keys are being changed; nothing is damaged");
+    why_is(&p, "seg-2", "seg-2 is encrypted with a key without an id, and the key given, \"test\", does not open it; give the right key, or both where keys are being changed; nothing is damaged");
+    why_is(&p, "seg-3", "seg-3 is encrypted with the key \"a?b??\", and the key given, \"test\", does not open it; give the right key, or both where keys are being changed; nothing is damaged");
+    why_is(&p, "manifest-0", "manifest-0 is not encrypted, and a key was given; open the database without a key, or clone it into an encrypted one");
+    memset(e.key.id, 0, sizeof e.key.id);
+    reopen(&p, &e);
+    why_is(&p, "seg-1", "seg-1 is encrypted with the key \"test\", and the key given does not open it; give the right key, or both where keys are being changed; nothing is damaged");
+    why_is(&p, "seg-2", "seg-2 is encrypted with a key without an id, and the key given does not open it; give the right key, or both where keys are being changed; nothing is damaged");
+    e.previous = &previous.key;
+    e.previous_count = 1;
+    reopen(&p, &e);
+    why_is(&p, "seg-1", "seg-1 is encrypted with the key \"test\", and none of the keys given opens it; give the right key, or both where keys are being changed; nothing is damaged");
     end(&p);
 }
 
