@@ -1,5 +1,5 @@
 // `node cmake/dev/coverage.mjs branches.json unreachable.txt`: a table of the branches taken, a line a file, from `llvm-cov export -skip-expansions`:
-// of src/store, and of all that parses what comes from outside. The last line of each group is its sum.
+// of src/store, of all that parses what comes from outside, and of what reads sections. The last line of each group is its sum.
 //
 // In a group that is `strict` every branch must be taken, or stand in unreachable.txt with the reason why no test can take it. A branch is one
 // outcome of one condition: an `if (a && b)` has four. It is named by what stands in the source, so that lines may move:
@@ -15,8 +15,15 @@ import { readFileSync } from 'node:fs';
 const GROUPS = [
   { name: 'src/store', pattern: /^src\/store\//, strict: true },
   {
+    // Texts, messages and payloads.
     name: 'parsers',
-    pattern: /^src\/(column\/(filter|facets_request)|db\/(ask|schema|manifest_body)|api\/(call|arguments|options|message)|base\/(json|utf8)|text\/query)[^/]*\.[ch]$/,
+    pattern: /^src\/(column\/(filter|facets_request)|db\/(ask|schema|manifest_body|backup_record)|api\/(call|arguments|options|message)|base\/(json|key|utf8)|text\/query)[^/]*\.[ch]$/,
+  },
+  {
+    // What reads the sections of segments and of indexes, and packed bytes.
+    name: 'decoders',
+    pattern:
+      /^src\/(index\/(audit|codes|disk|disk_blocks|disk_search|disk_verify|graph|hnsw|index|ivf|ivf_scan)|text\/(bm25_list|fields|part_text|postings|postings_check|terms)|column\/(columns_(bind|dict|reader|scan)|facets_part|keys|keys_(find|many)|multi|part|part_(check|reader|vectors)|values)|quant\/(pq|rabitq|sq8)|base\/compress)\.[ch]$/,
   },
 ];
 

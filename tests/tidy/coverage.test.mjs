@@ -28,9 +28,11 @@ function run(counts, list, above = 0) {
     const c = join(dir, 'src/store/go.c');
     const h = join(dir, 'src/base/try.h');
     const parsers = join(dir, 'src/base/json.c');
+    const decoders = join(dir, 'src/base/compress.c');
     writeFileSync(c, '\n'.repeat(above) + source);
     writeFileSync(h, header);
     writeFileSync(parsers, 'int x(int a) { return a ? 1 : 2; }\n');
+    writeFileSync(decoders, 'int y(int a) { return a ? 1 : 2; }\n');
     const branches = [
       [3 + above, 9, 3 + above, 14, ...counts[0], 0, 0, 4],
       [4 + above, 9, 4 + above, 14, ...counts[1], 0, 0, 4],
@@ -40,6 +42,7 @@ function run(counts, list, above = 0) {
     const functions = [
       { name: 'go.c:go', filenames: [c, h], branches, regions: [[5 + above, 5, 5 + above, 8, 1, 0, 1, 1]] },
       { name: 'x', filenames: [parsers], branches: [[1, 23, 1, 24, 0, 0, 0, 0, 4]], regions: [] },
+      { name: 'y', filenames: [decoders], branches: [[1, 23, 1, 24, 5, 0, 0, 0, 4]], regions: [] },
     ];
     writeFileSync(join(dir, 'branches.json'), JSON.stringify({ data: [{ functions }] }));
     writeFileSync(join(dir, 'list.txt'), list);
@@ -62,6 +65,7 @@ test('all branches taken', () => {
   assert.equal(status, 0, stderr);
   assert.match(stdout, /^src\/store: 100\.00 % of 8 branches$/m);
   assert.match(stdout, /^parsers: 0\.00 % of 2 branches$/m); // said, and no error
+  assert.match(stdout, /^decoders: 50\.00 % of 2 branches$/m);
 });
 
 test('branches that are not taken are named, and fail', () => {
