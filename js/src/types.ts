@@ -298,17 +298,33 @@ export type Metrics = { [name: string]: MetricFamily };
 /** What the database holds: collections, segments, sizes. */
 export type Stats = { [name: string]: unknown };
 
+/**
+ * A part of a segment's or an index's file (docs/DURABILITY.md#parts-of-a-file says what each is). Where one of the first group is damaged, records are lost; the others
+ * are made again from ids, documents and vectors. `"unknown"`: of a later version.
+ */
+export type DamagedSection =
+  | "meta" | "id offsets" | "ids" | "document offsets" | "documents" | "vectors" | "deleted rows of older segments"
+  | "order of ids" | "places of ids" | "model of ids" | "filter of ids" | "tags of ids" | "norms" | "columns" | "statistics of columns"
+  | "data of columns" | "vectors of fields of several" | "offsets of fields of several" | "text: meta" | "text: top of the terms" | "text: terms"
+  | "text: heads of lists" | "text: lists" | "text: positions" | "text: lengths" | "index: meta" | "index: quantiser" | "index: codes"
+  | "index: links" | "index: upper links" | "index: centroids" | "index: lists" | "index: nodes" | "index: entries"
+  | "unknown";
+
 /** A place that is damaged. What a place does not have is left out. */
 export interface Damage {
+  /** Missing where it is no single file: an index that is not built yet, a log that is gone. */
   readonly file?: string;
   readonly kind: "manifest" | "log" | "segment" | "index";
-  /** What a segment keeps there ("vectors", "documents", "text: lists", ...), of which vector or text field, and which block of it. */
-  readonly section?: string;
+  readonly section?: DamagedSection;
+  /** With `section`: of which vector or text field it is, counted from 0; 0 where it is of none. */
   readonly field?: number;
+  /** With `section`: which block of it, counted from 0. */
   readonly block?: number;
-  /** Bytes in the file. */
+  /** Where in the file. */
   readonly offset?: number;
+  /** With `offset`: how many bytes there. */
   readonly bytes?: number;
+  /** What was kept there, in words. */
   readonly holds?: string;
   readonly collection?: string;
   /** Whether records are lost with it; everything else is made again from vectors and metadata. */
@@ -316,18 +332,57 @@ export interface Damage {
   readonly message: string;
 }
 
+/** A gap in the log. */
+export interface LostLog {
+  readonly file: string;
+  readonly offset: number;
+  readonly bytes: number;
+  /** The first and the last write that is lost: one number (LSN) for each record. */
+  readonly fromLsn: number;
+  readonly toLsn: number;
+}
+
 /** What `checkReport` tells. */
 export interface CheckReport {
   /** Nothing is damaged. */
   readonly ok: boolean;
+  /** Whether a repair has written it anew: `false` of a check. */
+  readonly written: boolean;
   readonly damage: readonly Damage[];
-  readonly lost: {
-    readonly records: number;
-    /** Of those, the ones whose ids cannot be read. */
-    readonly unnamed: number;
-    /** The first 10,000 of the others. */
-    readonly ids: readonly { readonly collection: string; readonly id: string | number }[];
-  };
+  readonly lost: LostRecords;
+  /** What is no damage: a write that was cut off, or what comes back. */
   readonly notes: readonly string[];
-  readonly checked: { readonly segments: number; readonly rows: number; readonly indexes: number; readonly bytes: number };
+  readonly checked: Checked;
+}
+
+/** An id that is lost. An integer beyond 2^53 is rounded, as JSON.parse does. */
+export interface LostId {
+  readonly collection: string;
+  readonly id: string | number;
+}
+
+/** A segment that is lost whole. */
+export interface LostSegment {
+  readonly file: string;
+  readonly collection: string;
+}
+
+/** What is lost with the damage. */
+export interface LostRecords {
+  readonly records: number;
+  /** Of those, the ones whose ids cannot be read. */
+  readonly unnamed: number;
+  /** The first 10,000 of the others. */
+  readonly ids: readonly LostId[];
+  readonly log: readonly LostLog[];
+  /** Their records are not counted in `records`. */
+  readonly segments: readonly LostSegment[];
+}
+
+/** How much was read. */
+export interface Checked {
+  readonly segments: number;
+  readonly rows: number;
+  readonly indexes: number;
+  readonly bytes: number;
 }

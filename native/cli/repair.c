@@ -11,10 +11,54 @@ static const char *text(yyjson_val *object, const char *key) {
     return s == NULL ? "" : s;
 }
 
+/* What parts of files are, by the names that reports give them. */
+static const struct { const char *name, *what; } parts[] = {
+    {"meta", "what the other parts are, and how many rows there are"},
+    {"id offsets", "where each row's id begins"},
+    {"ids", "the ids"},
+    {"order of ids", "the rows in the order of their ids"},
+    {"places of ids", "by which a record is found by its id"},
+    {"model of ids", "a guess at where an id is, which makes that faster"},
+    {"filter of ids", "by which most ids that are not there are told without a look"},
+    {"tags of ids", "a byte for each id, compared before the id itself"},
+    {"document offsets", "where each row's document begins"},
+    {"documents", "the metadata"},
+    {"vectors", "the vectors of one field"},
+    {"norms", "their lengths"},
+    {"deleted rows of older segments", "which rows of older segments this one replaced or deleted"},
+    {"columns", "which paths of the metadata have a column"},
+    {"statistics of columns", "smallest, largest and frequent values of each"},
+    {"data of columns", "values by row, for filters, facets and orders"},
+    {"vectors of fields of several", "the vectors of fields with several vectors a record"},
+    {"offsets of fields of several", "which of these belong to a record"},
+    {"text: meta", "numbers of rows and words of a text field"},
+    {"text: top of the terms", "where in the terms a word is to be looked for"},
+    {"text: terms", "the words"},
+    {"text: heads of lists", "where each word's list begins, and how good its best row is"},
+    {"text: lists", "which rows have a word"},
+    {"text: positions", "where in the text it stands"},
+    {"text: lengths", "how long each row's text is"},
+    {"index: meta", "the kind of an index and its parameters"},
+    {"index: quantiser", "how vectors become codes"},
+    {"index: codes", "the codes"},
+    {"index: links", "the edges of a graph"},
+    {"index: upper links", "those of its upper layers"},
+    {"index: centroids", "the centres of an IVF's lists"},
+    {"index: lists", "which rows are in a list"},
+    {"index: nodes", "nodes of a graph that is read block by block"},
+    {"index: entries", "where walks begin in it"},
+};
+
+static const char *what_of(const char *section) {
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strcmp(parts[i].name, section) == 0) return parts[i].what;
+    return "of a later version";
+}
+
 static void print_damage(yyjson_val *d) {
     const char *file = text(d, "file"), *section = text(d, "section"), *collection = text(d, "collection");
     printf("%s %s", text(d, "kind"), file);
-    if (section[0] != '\0') printf(", %s of field %llu, block %llu", section, (unsigned long long)number(d, "field"), (unsigned long long)number(d, "block"));
+    if (section[0] != '\0') printf(", %s (%s) of field %llu, block %llu", section, what_of(section), (unsigned long long)number(d, "field"), (unsigned long long)number(d, "block"));
     if (yyjson_obj_get(d, "offset") != NULL) printf(", %llu bytes at %llu", (unsigned long long)number(d, "bytes"), (unsigned long long)number(d, "offset"));
     if (collection[0] != '\0') printf(", collection \"%s\"", collection);
     putchar('\n');
