@@ -22,6 +22,7 @@ typedef struct import {
     size_t id_capacity;
     cli_batch batch;
     omen_write_mode mode;
+    char name[OMEN_MAX_NAME + 1]; /* the collection's, for the report */
     uint64_t first_id, skip, limit, batch_size, numbered;
     uint64_t written; /* records in batches that were written */
     uint64_t durable; /* of these, in batches that are durable for certain */
@@ -177,7 +178,6 @@ static omen_status transfer(import *m) {
 /* ---- the command ---- */
 
 static void report(const import *m) {
-    omen_str name = omen_collection_name(m->collection);
     if (cli_json) {
         cli_json_begin(stdout);
         cli_json_object();
@@ -186,13 +186,13 @@ static void report(const import *m) {
         cli_json_key("skipped");
         cli_json_u64(m->skip < m->source->row ? m->skip : m->source->row);
         cli_json_key("collection");
-        cli_json_str(name.data, name.len);
+        cli_json_str(m->name, strlen(m->name));
         cli_json_key("created");
         cli_json_bool(m->created);
         cli_json_object_end();
         cli_json_end();
     } else {
-        printf("imported %llu record%s into \"%.*s\"\n", (unsigned long long)m->written, m->written == 1 ? "" : "s", (int)name.len, name.data);
+        printf("imported %llu record%s into \"%s\"\n", (unsigned long long)m->written, m->written == 1 ? "" : "s", m->name);
         if (m->numbered != 0 && m->source->line != 0) /* lines could have had ids, and numbers replace records that have them */
             cli_note("%llu record%s had no id and got %s; --id-field names the key or column that holds it", (unsigned long long)m->numbered, m->numbered == 1 ? "" : "s",
                      m->numbered == 1 ? "its row number" : "row numbers");
@@ -203,7 +203,11 @@ static void report(const import *m) {
 static void say_where(const import *m) {
     uint64_t next = m->skip + m->durable;
     if (m->written == 0) cli_after(". Nothing was written");
-    else if (m->durable == 0) cli_after(next == 0 ? ". Begin again" : ". Begin again with --skip %llu", (unsigned long long)next);
+    else if (m->durable == 0) {
+        cli_after(". Which of the records were written is not known; begin again");
+        if (next != 0) cli_after(" with --skip %llu", (unsigned long long)next);
+        if (m->mode == OMEN_WRITE_INSERT) cli_after(next == 0 ? " with --mode upsert, which writes them again without harm" : " and --mode upsert, which writes them again without harm");
+    }
     else cli_after(m->durable == 1 ? ". The %llu record before is written; go on with --skip %llu" : ". The %llu records before are written; go on with --skip %llu", (unsigned long long)m->durable, (unsigned long long)next);
     if (m->bad == 0) return;
     if (m->bad == next + 1) cli_after("; --skip %llu leaves this record out", (unsigned long long)m->bad);
@@ -254,6 +258,24 @@ static omen_status read_options(import *m) {
     return OMEN_OK;
 }
 
+static omen_status close_failed(import *m, omen_status s) {
+    omen_collection_close(m->collection);
+    return cli_database_close(m->db, s);
+}
+
+/* Only a database that is closed has all that was written, whatever --durability says: before that nothing is reported as imported. */
+static omen_status close_written(import *m) {
+    omen_str name = omen_collection_name(m->collection);
+    memcpy(m->name, name.data, name.len);
+    m->name[name.len] = '\0';
+    omen_status s = close_failed(m, OMEN_OK);
+    if (s == OMEN_OK) return s;
+    cli_after(". All %llu records were read, but closing the database failed, so the last ones may be missing; begin again", (unsigned long long)m->written);
+    if (m->skip != 0) cli_after(" with --skip %llu", (unsigned long long)m->skip);
+    if (m->mode == OMEN_WRITE_INSERT) cli_after(m->skip == 0 ? " with --mode upsert" : " and --mode upsert");
+    return s;
+}
+
 /* The file is looked at before the database is touched. */
 omen_status cli_run_import(void) {
     import m = {0};
@@ -266,11 +288,12 @@ omen_status cli_run_import(void) {
     for (uint64_t i = 0; s == OMEN_OK && m.has_ids && i < m.source->row; i++) s = cli_input_discard_line(&m.ids); /* those of the records left out */
     if (s == OMEN_OK) s = cli_database_open(CLI_CREATE, &m.db);
     if (s == OMEN_OK) s = run(&m);
+    if (s == OMEN_OK) s = close_written(&m);
+    else s = close_failed(&m, s);
     if (s == OMEN_OK) report(&m);
     if (m.batch.schema != NULL) cli_batch_free(&m.batch);
-    omen_collection_close(m.collection);
     cli_source_close(m.source);
     if (m.has_ids) cli_input_close(&m.ids);
     free(m.id);
-    return cli_database_close(m.db, s);
+    return s;
 }

@@ -13,6 +13,8 @@ typedef struct omen_holds {
     omen_pool *pool;
     uint32_t record;
     omen_buf counts;  /* u64 for each record; UINT64_MAX: it cannot be read */
+    bool known;       /* a backup has the collection */
+    omen_buf names;   /* of the others that they have: "a", "b" */
     /* of one record */
     bool begun;
     omen_arena arena;
@@ -78,6 +80,7 @@ omen_status omen_holds_new(omen_transfer *t, omen_error *err) {
     omen_arena_init(&h->kept, &t->mem, 4096);
     omen_buf_init(&h->counts, &t->mem);
     omen_buf_init(&h->found, &t->mem);
+    omen_buf_init(&h->names, &t->mem);
     uint32_t n = ids->count;
     uint32_t *offsets = omen_arena_alloc(&h->kept, ((size_t)n + 1) * sizeof *offsets, 8);
     uint8_t *bytes = omen_arena_alloc(&h->kept, (n == 0 ? 0 : ids->key_offsets[n]) + (size_t)8, 8);
@@ -115,6 +118,7 @@ void omen_holds_free(omen_transfer *t) {
     omen_arena_deinit(&h->kept);
     omen_buf_deinit(&h->counts);
     omen_buf_deinit(&h->found);
+    omen_buf_deinit(&h->names);
     omen_free(&t->mem, h, sizeof *h);
     t->holds = NULL;
 }
@@ -126,6 +130,25 @@ bool omen_holds_count(const omen_transfer *t, uint32_t record, uint64_t *count) 
 }
 
 /* ---- looking ---- */
+
+/* Notes the name of a collection that is not the one asked for, once, and not beyond what a message has room for. */
+static omen_status note_name(omen_holds *h, omen_str name, omen_error *err) {
+    char quoted[OMEN_MAX_NAME + 4];
+    omen_format(quoted, sizeof quoted, "\"%.*s\"", (int)name.len, name.data);
+    size_t len = strlen(quoted);
+    for (size_t at = 0; at + len <= h->names.len; at++)
+        if (memcmp(h->names.data + at, quoted, len) == 0) return OMEN_OK;
+    if (h->names.len + len > 200) return OMEN_OK;
+    if (h->names.len != 0 && omen_buf_append(&h->names, ", ", 2) != OMEN_OK) return out_of_memory(err);
+    return omen_buf_append(&h->names, quoted, len) == OMEN_OK ? OMEN_OK : out_of_memory(err);
+}
+
+/* A name that no backup has is more likely misspelt than sought in vain. */
+static omen_status judge_name(const omen_holds *h, omen_error *err) {
+    if (h->known || h->record == 0) return OMEN_OK;
+    return omen_fail(err, OMEN_ERR_NOT_FOUND, "no backup that can be read has a collection \"%.*s\"; %s%.*s", (int)OMEN_MIN(h->collection.len, 60), h->collection.data,
+                     h->names.len == 0 ? "they have none" : "there are ", (int)h->names.len, h->names.len == 0 ? "" : (const char *)h->names.data);
+}
 
 static omen_status begin_record(omen_holds *h, omen_error *err) {
     const omen_backup_record *r = record_of(h);
@@ -141,8 +164,12 @@ static omen_status begin_record(omen_holds *h, omen_error *err) {
     h->found.len = 0;
     if (omen_buf_append(&h->found, NULL, h->ids.count) != OMEN_OK) return out_of_memory(err);
     OMEN_TRY(omen_manifest_decode(m, &h->arena, r->payload, r->payload_len, &h->body, err));
-    for (uint32_t i = 0; i < h->body.count; i++)
-        if (omen_str_equal(h->body.colls[i].coll->name, h->collection)) h->coll = &h->body.colls[i];
+    for (uint32_t i = 0; i < h->body.count; i++) {
+        omen_str name = h->body.colls[i].coll->name;
+        if (omen_str_equal(name, h->collection)) h->coll = &h->body.colls[i];
+        else OMEN_TRY(note_name(h, name, err));
+    }
+    h->known |= h->coll != NULL;
     return OMEN_OK;
 }
 
@@ -192,7 +219,7 @@ static omen_status look(omen_holds *h, omen_error *err) {
 omen_status omen_holds_look(omen_transfer *t, bool *done, omen_error *err) {
     omen_holds *h = t->holds;
     *done = h == NULL || h->record == omen_transfer_record_count(t);
-    if (*done) return OMEN_OK;
+    if (*done) return h == NULL ? OMEN_OK : judge_name(h, err);
     uint64_t count = 0;
     omen_status s = record_of(h)->verdict == OMEN_BACKUP_GOOD ? look(h, err) : OMEN_ERR_CORRUPT;
     if (s != OMEN_OK && s != OMEN_ERR_CORRUPT) return s;
