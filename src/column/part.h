@@ -103,6 +103,7 @@ typedef struct omen_part {
     uint32_t field_count;
     omen_part_field fields[OMEN_MAX_VECTOR_FIELDS];
     const omen_section *key_offsets, *key_bytes, *key_order, *doc_offsets, *doc_bytes;
+    uint64_t *doc_starts;           /* instead of DOC_OFFSETS, found again (omen_part_docs); NULL: those are whole */
     omen_keys keys;                 /* rows 0: the part has none, or is still being opened */
     const omen_section *key_bloom, *key_tags, *key_places; /* tags NULL: not needed; places: KEY_ORDER or KEY_HASH_ROWS */
     omen_kept *kept_bloom, *kept_tags, *kept_places, *kept_offsets, *kept_ids; /* where their blocks are kept; NULL: nowhere */
@@ -154,6 +155,16 @@ omen_status omen_part_order_after(omen_part *p, omen_key after, uint32_t *positi
 /* Appends the row's document to `out`. `place` keeps the place, zero-initialised for each row. */
 typedef struct omen_part_doc_place { bool known; uint64_t from, to; size_t at, done; } omen_part_doc_place;
 omen_status omen_part_doc(omen_part *p, uint32_t row, omen_part_doc_place *place, omen_buf *out, omen_error *err);
+/* The same, with the starts of documents (rows + 1) instead of DOC_OFFSETS; NULL: those. */
+omen_status omen_part_doc_from(omen_part *p, const uint64_t *starts, uint32_t row, omen_part_doc_place *place, omen_buf *out, omen_error *err);
+/* Where documents begin, found again where blocks of DOC_OFFSETS are damaged (part_docs.c): for checks and salvage. */
+#define OMEN_PART_DOC_UNKNOWN UINT64_MAX
+typedef struct omen_part_docs omen_part_docs;
+OMEN_LATER omen_status omen_part_docs_new(omen_part *p, omen_part_docs **out, omen_error *err); /* borrows the part. OMEN_ERR_MEMORY */
+OMEN_LATER omen_status omen_part_docs_step(omen_part_docs *d, omen_error *err); /* step. OMEN_ERR_IO, _MEMORY */
+const uint64_t *omen_part_docs_starts(const omen_part_docs *d); /* after it; NULL: nothing is damaged */
+void omen_part_docs_give(omen_part_docs *d); /* the part reads by them from now on: nobody else has it */
+void omen_part_docs_free(omen_part_docs *d); /* NULL is fine */
 /* Reads documents one after another: *text is borrowed until the next. Repeat on PENDING with the same row, or clear `place` first. */
 typedef struct omen_part_doc_reader { omen_buf bytes; omen_part_doc_place place; } omen_part_doc_reader; /* zeroed but for bytes, which has its init and deinit */
 omen_status omen_part_doc_read(omen_part *p, uint32_t row, omen_part_doc_reader *r, omen_str *text, omen_error *err);

@@ -125,6 +125,7 @@ bool omen_part_unref(omen_part *p) {
     omen_columns_free(p->columns);
     omen_part_close_keys(p);
     omen_segment_close(p->segment);
+    if (p->doc_starts != NULL) omen_free(p->store->mem, p->doc_starts, ((size_t)p->rows + 1) * sizeof *p->doc_starts);
     omen_free(p->store->mem, p, sizeof *p);
     return unlink;
 }
@@ -155,11 +156,16 @@ omen_status omen_part_ordered(omen_part *p, uint32_t n, uint32_t *row, omen_erro
 }
 
 omen_status omen_part_doc(omen_part *p, uint32_t row, omen_part_doc_place *place, omen_buf *out, omen_error *err) {
+    return omen_part_doc_from(p, p->doc_starts, row, place, out, err);
+}
+
+omen_status omen_part_doc_from(omen_part *p, const uint64_t *starts, uint32_t row, omen_part_doc_place *place, omen_buf *out, omen_error *err) {
     OMEN_ASSERT(row < p->rows);
     if (!place->known) {
         uint64_t at[2];
         size_t done = 0;
-        OMEN_TRY(omen_segment_read(p->segment, p->doc_offsets, (uint64_t)row * 8, 16, at, &done, err));
+        if (starts != NULL) memcpy(at, starts + row, sizeof at);
+        else OMEN_TRY(omen_segment_read(p->segment, p->doc_offsets, (uint64_t)row * 8, 16, at, &done, err));
         if (at[1] < at[0] || at[1] - at[0] > OMEN_MAX_DOCUMENT || at[1] > p->doc_bytes->raw_len)
             return damaged(p, err, "a document's offset is impossible");
         place->from = at[0];

@@ -18,6 +18,8 @@ static void end_part(omen_inspect *a) {
     omen_part *p = state_of(a)->part;
     if (a->content != NULL) omen_part_check_free(p, a->content);
     a->content = NULL;
+    omen_part_docs_free(a->docs);
+    a->docs = NULL;
     omen_segment_check_deinit(p->segment, &a->blocks);
 }
 
@@ -115,7 +117,7 @@ static omen_status try_row(omen_inspect *a, omen_part *p, uint8_t *bytes, omen_k
     *lost = true;
     omen_status s = omen_part_key(p, a->row, bytes, key, &why);
     *named = s == OMEN_OK;
-    if (s == OMEN_OK) s = omen_part_doc(p, a->row, &a->doc_place, &a->doc, &why);
+    if (s == OMEN_OK) s = omen_part_doc_from(p, omen_part_docs_starts(a->docs), a->row, &a->doc_place, &a->doc, &why);
     if (s == OMEN_OK && a->doc.len != 0) s = omen_json_check(&a->db->mem, (omen_str){(const char *)a->doc.data, a->doc.len}, true, &why);
     for (uint32_t f = 0; f < p->field_count && s == OMEN_OK; f++) {
         a->vector.len = 0;
@@ -140,6 +142,8 @@ static omen_status try_rows(omen_inspect *a, omen_error *err) {
     uint8_t bytes[OMEN_KEY_MAX];
     omen_key key;
     bool named, lost;
+    if (a->docs == NULL) OMEN_TRY(omen_part_docs_new(s->part, &a->docs, err));
+    OMEN_TRY(omen_part_docs_step(a->docs, err));
     for (; a->row < s->part->rows; a->row++) {
         if (!omen_bits_test(s->dead, a->row)) {
             OMEN_TRY(try_row(a, s->part, bytes, &key, &named, &lost, err));
@@ -150,7 +154,12 @@ static omen_status try_rows(omen_inspect *a, omen_error *err) {
         memset(&a->doc_place, 0, sizeof a->doc_place);
     }
     a->row = 0;
-    if (a->mend) s->part->bare = true;
+    if (a->mend) {
+        s->part->bare = true;
+        omen_part_docs_give(a->docs);
+    }
+    omen_part_docs_free(a->docs);
+    a->docs = NULL;
     const omen_damaged_part d = {a->coll, a->part};
     return omen_buf_append(&a->parts, &d, sizeof d) == OMEN_OK ? OMEN_OK : omen_fail(err, OMEN_ERR_MEMORY, "out of memory");
 }

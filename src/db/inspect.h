@@ -21,6 +21,7 @@ typedef struct omen_inspect {
     omen_part_check *content;
     omen_index_check *index;
     bool index_surveyed;
+    omen_part_docs *docs;     /* where the documents of the part begin; NULL: not asked yet */
     omen_buf doc, vector;
     omen_part_doc_place doc_place;
     omen_buf parts;           /* omen_damaged_part: outcome */
