@@ -3,128 +3,42 @@
 #include "test.h"
 
 #include "encrypted_posix.h"
+#include "losses.h"
 #include "report.h"
-#include "script.h"
 
-enum { STEPS = 60 };
-
-static script_state after[STEPS + 1]; /* after n steps */
+static losses l;
 
 static omen_status open_with(script *s, fault_host *h, uint8_t key) {
     encrypt_host(h, encryption_of(key));
     return script_open(s, h, OMEN_DURABILITY_GROUP, true);
 }
 
-static int run_until_failure(fault_host *h) {
-    script s;
-    script_state state = {{0}};
-    int done = -1;
-    if (open_with(&s, h, 1) == OMEN_OK)
-        for (done = 0; done < STEPS && script_step(&s, (unsigned)done, &state) == OMEN_OK;) {
-            done++;
-            after[done] = state;
-        }
-    script_close(&s);
-    return done;
-}
-
-static uint64_t images;
-
-static bool recovers(fault_storage *image, int done, const char *what, uint64_t call) {
-    fault_host *h = fault_host_new(2);
-    script s;
-    script_state state;
-    const char *why = "";
-    bool good = false;
-    fault_host_set_image(h, "db", image);
-    images++;
-    if (open_with(&s, h, 1) != OMEN_OK) {
-        why = omen_last_error();
-    } else if (script_read(&s, &state, &why)) {
-        int at = done < 0 ? 0 : done;
-        good = memcmp(&state, &after[at], sizeof state) == 0 || (at < STEPS && memcmp(&state, &after[at + 1], sizeof state) == 0);
-        if (!good) why = "the records are not those of any moment that is allowed";
-        if (good && omen_check(s.db) != OMEN_OK) good = false, why = omen_last_error();
-    }
-    script_close(&s);
-    if (fault_host_bytes(h) != 0) good = false, why = "memory is left";
-    fault_host_free(h);
-    if (!good && what != NULL) printf("     %s at call %llu, %d steps acknowledged: %s\n", what, (unsigned long long)call, done, why);
-    return good;
-}
-
-/* The whole course, once: its states and its calls. */
-static uint64_t calls_of_a_run(void) {
-    fault_host *h = fault_host_new(1);
-    CHECK_EQ_INT(run_until_failure(h), STEPS);
-    uint64_t calls = fault_storage_calls(fault_host_image(h, "db"));
-    fault_host_free(h);
-    return calls;
-}
+static omen_status open_encrypted(script *s, fault_host *h) { return open_with(s, h, 1); }
 
 TEST(power_lost_at_every_call) {
     SKIP_WITHOUT_LIBCRYPTO();
-    static const char *const modes[] = {"durable", "all", "random", "zero tail", "prefix"};
-    uint64_t calls = calls_of_a_run();
-    for (uint64_t n = 1; n <= calls; n += TEST_PICK(1, 7)) {
-        script_state states[STEPS + 1];
-        memcpy(states, after, sizeof states);
-        fault_host *h = fault_host_new(1);
-        fault_storage *fs = fault_host_image(h, "db");
-        fault_storage_power_off_at(fs, n);
-        int done = run_until_failure(h);
-        memcpy(after, states, sizeof states);
-        for (int mode = 0; mode < FAULT_CRASH_MODES; mode++)
-            for (uint64_t seed = 0; seed < (mode == FAULT_CRASH_RANDOM || mode == FAULT_CRASH_PREFIX ? 3 : 1); seed++)
-                CHECK(recovers(fault_storage_crash(fs, (fault_crash_mode)mode, seed * 977 + n), done, modes[mode], n));
-        CHECK_STORAGE(fs);
-        fault_host_free(h);
-    }
-    printf("     %llu calls, %llu images\n", (unsigned long long)calls, (unsigned long long)images);
-    omen_test_report("crash_images", images);
+    REQUIRE(losses_begin(&l, open_encrypted));
+    losses_at_calls(&l, TEST_PICK(1, 7), 3);
+    CHECK_EQ_UINT(l.wrong, 0);
+    printf("     %llu calls, %llu images\n", (unsigned long long)l.calls, (unsigned long long)l.images);
+    omen_test_report("crash_images", l.images);
 }
 
 TEST(power_lost_again_during_recovery) {
     SKIP_WITHOUT_LIBCRYPTO();
-    uint64_t calls = calls_of_a_run(), before = images;
-    for (uint64_t n = 1; n <= calls; n += TEST_PICK(13, 91)) {
-        fault_host *h = fault_host_new(1);
-        fault_storage *fs = fault_host_image(h, "db");
-        fault_storage_power_off_at(fs, n);
-        int done = run_until_failure(h);
-        for (uint64_t again = 1; again <= 40; again++) {
-            fault_host *second = fault_host_new(3);
-            fault_storage *image = fault_storage_crash(fs, FAULT_CRASH_RANDOM, n);
-            fault_host_set_image(second, "db", image);
-            fault_storage_power_off_at(image, again);
-            script s;
-            bool complete = open_with(&s, second, 1) == OMEN_OK && !fault_storage_fault_hit(image);
-            script_close(&s);
-            CHECK(recovers(fault_storage_crash(image, FAULT_CRASH_RANDOM, again), done, "second loss", n));
-            CHECK_STORAGE(image);
-            fault_host_free(second);
-            if (complete) break;
-        }
-        fault_host_free(h);
-    }
-    printf("     %llu images\n", (unsigned long long)(images - before));
-    omen_test_report("two_level_images", images - before);
+    REQUIRE(losses_begin(&l, open_encrypted));
+    losses_twice(&l, TEST_PICK(13, 91), 40);
+    CHECK_EQ_UINT(l.wrong, 0);
+    printf("     %llu images\n", (unsigned long long)l.images);
+    omen_test_report("two_level_images", l.images);
 }
 
 /* Without the sync of a new file's header, or of its records, this would not be noticed otherwise. */
 TEST(a_lying_disk_is_found_out) {
     SKIP_WITHOUT_LIBCRYPTO();
-    uint64_t calls = calls_of_a_run(), lost = 0;
-    for (uint64_t n = 1; n <= calls; n += TEST_PICK(11, 33)) {
-        fault_host *h = fault_host_new(1);
-        fault_storage *fs = fault_host_image(h, "db");
-        fault_storage_set_lies(fs, true, false);
-        fault_storage_power_off_at(fs, n);
-        int done = run_until_failure(h);
-        lost += !recovers(fault_storage_crash(fs, FAULT_CRASH_DURABLE, n), done, NULL, n);
-        fault_host_free(h);
-    }
-    CHECK(lost > 0);
+    REQUIRE(losses_begin(&l, open_encrypted));
+    losses_with_lies(&l, TEST_PICK(11, 33), true, false);
+    CHECK(l.wrong > 0);
     omen_test_report("negative_controls", 1);
 }
 
@@ -136,8 +50,7 @@ static fault_host *made(bool encrypted) {
     script_state state = {{0}};
     fault_host *h = fault_host_new(1);
     CHECK_STATUS(encrypted ? open_with(&s, h, 1) : script_open(&s, h, OMEN_DURABILITY_GROUP, true), OMEN_OK);
-    for (unsigned n = 0; n < STEPS; n++) CHECK_STATUS(script_step(&s, n, &state), OMEN_OK);
-    after[STEPS] = state;
+    for (unsigned n = 0; n < LOSSES_STEPS; n++) CHECK_STATUS(script_step(&s, n, &state), OMEN_OK);
     script_close(&s);
     return h;
 }
