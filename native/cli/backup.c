@@ -81,16 +81,21 @@ static omen_status copy_database(const char *what, bool clone) {
     omen_db *db;
     omen_transfer_options o;
     omen_transfer_report r;
-    omen_encryption keys;
+    omen_encryption keys, new;
     char done[40];
+    bool anew = false;
     CLI_TRY(take_options(&o, what, &keys));
-    omen_status s = cli_database_open(CLI_READ, &db);
+    omen_status s = clone ? cli_new_key(&new, &anew) : OMEN_OK;
+    if (s == OMEN_OK && anew && o.plain) s = cli_fail(OMEN_ERR_INVALID, "--plain makes a copy that is not encrypted, and a new key was given for it; leave one of them out");
+    if (anew) o.place_key = &new;
+    if (s == OMEN_OK) s = cli_database_open(CLI_READ, &db);
     if (s == OMEN_OK) {
         const char *to = cli_positional(1);
         s = ended(cli_core(clone ? omen_clone(db, to, &o, &r) : omen_backup(db, to, &o, &r)));
         s = cli_database_close(db, s);
     }
     omen_wipe(&keys, sizeof keys);
+    if (clone) omen_wipe(&new, sizeof new);
     CLI_TRY(s);
     snprintf(done, sizeof done, clone ? "cloned" : "backup %llu", (unsigned long long)r.backup);
     tell(done, &r);

@@ -364,6 +364,8 @@ omen_status cli_ids_read(omen_id **ids, char **text);
 
 /* The key of --key-file or OMENDB_KEY; whoever asked wipes it. */
 omen_status cli_key(omen_encryption *e, bool *given);
+/* The same of --new-key-file and OMENDB_NEW_KEY: the key that what is made is to have. */
+omen_status cli_new_key(omen_encryption *e, bool *given);
 omen_status cli_run_stats(void);
 omen_status cli_run_metrics(void);
 

@@ -106,9 +106,11 @@ const cli_command cli_commands[] = {
      "The latest one, or that of --backup. DATABASE must be absent or empty: nothing is ever overwritten. Everything is verified.\n\n"
      "  omendb restore /backups/notes notes\n"
      "  omendb restore /backups/notes notes-of-monday --backup 3"},
-    {"clone", cli_run_clone, "DATABASE NEW", 2, 2, "make a second database of one", "plain progress no-progress ",
-     "NEW gets an id of its own; it must be absent or empty. Another program may be writing DATABASE.\n\n"
-     "  omendb clone notes notes-to-try-things"},
+    {"clone", cli_run_clone, "DATABASE NEW", 2, 2, "make a second database of one", "plain new-key-file new-key-id progress no-progress ",
+     "NEW gets an id of its own; it must be absent or empty. Another program may be writing DATABASE. Every file of NEW is encrypted anew: with the same\n"
+     "key, with the one of --new-key-file (or the variable OMENDB_NEW_KEY), which a plain database may be given too, or not at all (--plain).\n\n"
+     "  omendb clone notes notes-to-try-things\n"
+     "  omendb clone notes notes-encrypted --new-key-file notes.key"},
     {"purge", cli_run_purge, "DATABASE ID...", 2, -1, "erase records for good", "collection ",
      "Deletes them, rewrites every file that still has bytes of any version of them, and scans what is left. Ids that were deleted before are erased too.\n"
      "Backups keep what they have: remove them with `omendb backups --remove`. docs/BACKUP.md says what disks may keep.\n\n"

@@ -78,6 +78,12 @@ omen_status cli_key(omen_encryption *e, bool *given) {
     return read_key("key-file", "OMENDB_KEY", "key-id", "OMENDB_KEY_ID", &e->key, given);
 }
 
+omen_status cli_new_key(omen_encryption *e, bool *given) {
+    memset(e, 0, sizeof *e);
+    e->struct_size = sizeof *e;
+    return read_key("new-key-file", "OMENDB_NEW_KEY", "new-key-id", "OMENDB_NEW_KEY_ID", &e->key, given);
+}
+
 static omen_status rotate(const omen_encryption *e, uint64_t *changed) {
     const omen_host *host = omen_host_native();
     const char *path = cli_positional(0);
@@ -96,15 +102,16 @@ static omen_status rotate(const omen_encryption *e, uint64_t *changed) {
 }
 
 omen_status cli_run_rotate_key(void) {
-    omen_encryption old, new = {.struct_size = sizeof new, .previous_count = 1};
+    omen_encryption old, new;
     bool has_old, has_new;
     uint64_t changed = 0;
     omen_status s = cli_key(&old, &has_old);
-    if (s == OMEN_OK) s = read_key("new-key-file", "OMENDB_NEW_KEY", "new-key-id", "OMENDB_NEW_KEY_ID", &new.key, &has_new);
+    if (s == OMEN_OK) s = cli_new_key(&new, &has_new);
     if (s == OMEN_OK && (!has_old || !has_new))
         s = cli_fail(OMEN_ERR_INVALID, "%s key is missing; give it with %s, or in the variable %s", has_old ? "the new" : "the present", has_old ? "--new-key-file FILE" : "--key-file FILE",
                      has_old ? "OMENDB_NEW_KEY" : "OMENDB_KEY");
     new.previous = &old.key;
+    new.previous_count = 1;
     if (s == OMEN_OK) s = rotate(&new, &changed);
     omen_wipe(&old, sizeof old);
     omen_wipe(&new.key, sizeof new.key);

@@ -59,6 +59,27 @@ test("a plain database is refused with a key", { skip }, (t) => {
   ok(["collections", db]);
 });
 
+test("clone: a plain database becomes an encrypted one, an encrypted one a plain one, and one under another key", { skip }, (t) => {
+  const { db, keys } = filled(t);
+  ok(["flush", db, "--key-file", keys.hex]);
+  const holdsPlaintext = (folder) => readdirSync(folder).some((name) => readFileSync(join(folder, name)).indexOf("eastern") >= 0 || readFileSync(join(folder, name)).subarray(0, 8).toString() !== "OMENSEAL");
+  ok(["clone", db, `${db}-plain`, "--key-file", keys.hex, "--plain"]);
+  assert.deepEqual(json(["count", `${db}-plain`]), { count: 2 });
+  assert.ok(holdsPlaintext(`${db}-plain`));
+  ok(["clone", `${db}-plain`, `${db}-again`, "--new-key-file", keys.other, "--new-key-id", "second"]);
+  assert.deepEqual(json(["count", `${db}-again`, "--key-file", keys.other]), { count: 2 });
+  assert.match(fails(53, ["count", `${db}-again`]).message, /"second"/);
+  ok(["clone", db, `${db}-other`, "--key-file", keys.hex], { env: { OMENDB_NEW_KEY: OTHER } });
+  assert.deepEqual(json(["count", `${db}-other`, "--key-file", keys.other]), { count: 2 });
+  fails(53, ["count", `${db}-other`, "--key-file", keys.hex]);
+  for (const copy of ["again", "other"]) {
+    assert.ok(!holdsPlaintext(`${db}-${copy}`), copy);
+    ok(["check", `${db}-${copy}`, "--key-file", keys.other]);
+  }
+  assert.match(fails(10, ["clone", db, `${db}-x`, "--key-file", keys.hex, "--plain", "--new-key-file", keys.other]).message, /leave one of them out/);
+  assert.match(fails(10, ["clone", db, `${db}-x`, "--key-file", keys.hex, "--new-key-id", "x"]).message, /--new-key-id names a key/);
+});
+
 test("rotate-key", { skip }, (t) => {
   const { db, keys } = filled(t);
   ok(["flush", db, "--key-file", keys.hex]);

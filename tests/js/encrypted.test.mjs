@@ -1,5 +1,6 @@
 // Encryption at rest: the same files by every engine and every library, keys that fit and keys that do not, changes of keys, damage, and what the files show.
 import assert from "node:assert/strict";
+import { createDecipheriv } from "node:crypto";
 import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -234,6 +235,47 @@ test("files that change places are damage in every engine", async () => {
   change();
   for (const engine of engines) await at(name, { engine, encryption }, (db) => db.check());
 });
+
+/** The data keys of all files of a folder, by the caller's key. */
+function dataKeys(folder, bytes) {
+  const found = new Set();
+  for (const file of readdirSync(folder)) {
+    const slot = readFileSync(path.join(folder, file)).subarray(0, 512);
+    assert.equal(slot.subarray(0, 8).toString(), "OMENSEAL", file);
+    const decipher = createDecipheriv("aes-256-gcm", bytes, slot.subarray(80, 92));
+    decipher.setAAD(Buffer.concat([slot.subarray(0, 80), slot.subarray(140, 204)]));
+    decipher.setAuthTag(slot.subarray(124, 140));
+    found.add(Buffer.concat([decipher.update(slot.subarray(92, 124)), decipher.final()]).toString("hex"));
+  }
+  return found;
+}
+
+for (const engine of engines) {
+  test(`a clone by ${engine} writes everything anew: under data keys of its own, and with no plaintext where it is encrypted`, async () => {
+    const [name, anew, plain, again] = [place(), place(), place(), place()];
+    await at(name, { engine, encryption: { key: key(1) } }, async (db) => {
+      await fill(db);
+      await db.clone({ name: anew, encryption: { key: key(2), keyId: "new" } });
+      await db.clone(plain, { plain: true });
+    });
+    await at(plain, { engine }, async (db) => {
+      await look(db);
+      await db.clone({ name: again, encryption: { key: key(3) } });
+    });
+    for (const [copy, bytes] of [[anew, key(2)], [again, key(3)]]) {
+      for (const reader of engines) await at(copy, { engine: reader, encryption: { key: bytes } }, look);
+      const old = dataKeys(name, key(1));
+      const now = dataKeys(copy, bytes);
+      assert.ok(old.size >= 3 && now.size >= 3);
+      for (const one of now) assert.ok(!old.has(one));
+      for (const file of readdirSync(copy)) {
+        const content = readFileSync(path.join(copy, file));
+        for (const piece of ["quick", "person-", "late-", "secrets", "OMLF", "OMENSEG1", Buffer.from(row(77).buffer).subarray(0, 8)]) assert.equal(content.indexOf(piece), -1, `${file} holds ${piece}`);
+      }
+    }
+    assert.ok(readdirSync(plain).some((file) => readFileSync(path.join(plain, file)).indexOf("person-") >= 0)); // what is looked for would be found
+  });
+}
 
 test("in memory, and without a wait where the library does not need one", async () => {
   const storage = memory();
