@@ -60,21 +60,24 @@ static omen_status encode(omen_buf *out, omen_status status, omen_str json, cons
     for (uint32_t i = 0; i < count; i++) total += omen_round_up(parts[i].len, 8);
     if (total > SIZE_MAX / 2) return OMEN_ERR_TOO_LARGE;
     OMEN_TRY(omen_buf_reserve(out, (size_t)total));
-    OMEN_TRY(omen_buf_append_u32(out, RESPONSE_MAGIC));
-    OMEN_TRY(omen_buf_append_u32(out, (uint32_t)status));
-    OMEN_TRY(omen_buf_append_u32(out, (uint32_t)json.len));
-    OMEN_TRY(omen_buf_append_u32(out, count));
+    uint8_t *p = out->data;
+    memset(p, 0, (size_t)at);
+    omen_put32(p, RESPONSE_MAGIC);
+    omen_put32(p + 4, (uint32_t)status);
+    omen_put32(p + 8, (uint32_t)json.len);
+    omen_put32(p + 12, count);
+    memcpy(p + HEADER + count * PART, json.data, json.len);
     for (uint32_t i = 0; i < count; i++) {
-        OMEN_TRY(omen_buf_append_u64(out, at));
-        OMEN_TRY(omen_buf_append_u64(out, parts[i].len));
-        at += omen_round_up(parts[i].len, 8);
+        omen_put64(p + HEADER + i * PART, at);
+        omen_put64(p + HEADER + i * PART + 8, parts[i].len);
+        if (parts[i].len != 0) {
+            size_t end = (size_t)(at + omen_round_up(parts[i].len, 8));
+            memset(p + end - 8, 0, 8); /* what fills it up to a multiple of 8 */
+            memcpy(p + at, parts[i].data, parts[i].len);
+            at = end;
+        }
     }
-    OMEN_TRY(omen_buf_append(out, json.data, json.len));
-    OMEN_TRY(omen_buf_align(out, 8));
-    for (uint32_t i = 0; i < count; i++) {
-        if (parts[i].len != 0) OMEN_TRY(omen_buf_append(out, parts[i].data, parts[i].len));
-        OMEN_TRY(omen_buf_align(out, 8));
-    }
+    out->len = (size_t)total;
     return OMEN_OK;
 }
 
