@@ -27,14 +27,15 @@ static omen_status copy(reader *d, omen_str s, omen_str *out) {
     return p == NULL ? out_of_memory(d->err) : OMEN_OK;
 }
 
-static omen_status new_unit(reader *d, facet_kind kind, facet_unit **out) {
+/* There is room for one of each kind of every facet. */
+static facet_unit *new_unit(reader *d, facet_kind kind) {
     request *r = d->r;
-    facet_unit *u = *out = &r->units[r->unit_count++];
+    facet_unit *u = &r->units[r->unit_count++];
     *u = (facet_unit){.kind = kind, .facet = r->facet_count};
     u->limit = (uint32_t)d->limit;
     u->max_values = (uint32_t)d->max_values;
     r->facets[r->facet_count].count++;
-    return OMEN_OK;
+    return u;
 }
 
 /* ---- ranges ---- */
@@ -111,10 +112,9 @@ static omen_status read_range(reader *d, const omen_json_val *v, facet_range *ou
 }
 
 static omen_status read_ranges(reader *d) {
-    facet_unit *u;
     size_t count = omen_json_count(d->ranges);
     if (!omen_json_is_array(d->ranges) || count == 0 || count > OMEN_FACET_RANGES) return refuse(d, "ranges is an array of 1 to 256 ranges");
-    OMEN_TRY(new_unit(d, FACET_RANGES, &u));
+    facet_unit *u = new_unit(d, FACET_RANGES);
     u->ranges = omen_arena_alloc(&d->r->arena, count * sizeof *u->ranges, 8);
     if (u->ranges == NULL) return out_of_memory(d->err);
     omen_json_iter it = omen_json_iter_of(d->ranges);
@@ -127,10 +127,9 @@ static omen_status read_ranges(reader *d) {
 }
 
 static omen_status read_histogram(reader *d) {
-    facet_unit *u;
     const omen_json_val *interval = omen_json_get(d->histogram, "interval");
     if (interval == NULL || omen_json_count(d->histogram) != 1) return refuse(d, "a histogram has an interval and nothing else, such as {\"interval\": 10} or {\"interval\": \"month\"}");
-    OMEN_TRY(new_unit(d, FACET_HISTOGRAM, &u));
+    facet_unit *u = new_unit(d, FACET_HISTOGRAM);
     omen_value v = omen_value_of(interval);
     double number = v.kind == OMEN_VALUE_INT ? (double)v.i : v.kind == OMEN_VALUE_FLOAT ? v.d : 0;
     if (v.kind == OMEN_VALUE_STRING) {
@@ -180,17 +179,16 @@ static omen_status read_facet(void *arg, omen_str name, const omen_json_val *v) 
     if (d->limit > d->max_values) return refuse(d, "limit is a number of values, 0 to maxValues");
     if (d->ranges == NULL && d->histogram == NULL && !d->stats) d->values = true;
     facet *f = &r->facets[r->facet_count];
-    facet_unit *u;
     omen_str path = name;
     if (d->path != NULL && !omen_json_str(d->path, &path)) return refuse(d, "path is a string");
     *f = (facet){.first = r->unit_count};
     OMEN_TRY(copy(d, name, &f->name));
     omen_status s = omen_value_path_read(r->mem, path, &f->path, d->err);
     if (s != OMEN_OK) return d->err == NULL ? s : omen_fail(d->err, s, "facets: %.200s", d->err->text);
-    if (d->values) OMEN_TRY(new_unit(d, FACET_VALUES, &u));
+    if (d->values) new_unit(d, FACET_VALUES);
     if (d->ranges != NULL) OMEN_TRY(read_ranges(d));
     if (d->histogram != NULL) OMEN_TRY(read_histogram(d));
-    if (d->stats) OMEN_TRY(new_unit(d, FACET_STATS, &u));
+    if (d->stats) new_unit(d, FACET_STATS);
     r->facet_count++;
     return OMEN_OK;
 }
