@@ -1,0 +1,262 @@
+/* Calls as messages: what is refused before anything is done, code that is loaded later, and memory that ends at any allocation of a call. */
+#include "test.h"
+
+#include "base/later.h"
+#include "fault_host.h"
+#include "omendb.h"
+
+enum { ROOM = 4096 };
+
+typedef struct side {
+    fault_host *h;
+    omen_engine *e;
+    char json[400]; /* the last answer's */
+} side;
+
+/* A request of JSON and parts; NULL ends them. */
+typedef struct part { const void *data; size_t len; } part;
+
+static size_t request(uint8_t *b, const char *json, const part *parts, uint32_t count) {
+    size_t at = 16 + 16 * (size_t)count;
+    memset(b, 0, ROOM);
+    memcpy(b, "OMC1", 4);
+    omen_put32(b + 8, (uint32_t)strlen(json));
+    omen_put32(b + 12, count);
+    memcpy(b + at, json, strlen(json));
+    at = (at + strlen(json) + 7) & ~(size_t)7;
+    for (uint32_t i = 0; i < count; i++) {
+        omen_put64(b + 16 + 16 * i, at);
+        omen_put64(b + 24 + 16 * i, parts[i].len);
+        if (parts[i].len != 0) memcpy(b + at, parts[i].data, parts[i].len);
+        at = (at + parts[i].len + 7) & ~(size_t)7;
+    }
+    return at;
+}
+
+static omen_status finish(side *s, omen_call *call) {
+    omen_status st;
+    const void *bytes;
+    size_t len;
+    do st = omen_call_step(call);
+    while (st == OMEN_PENDING);
+    omen_call_response(call, &bytes, &len);
+    s->json[0] = '\0';
+    if (len >= 16) {
+        const uint8_t *b = bytes;
+        size_t n = omen_get32(b + 8), at = 16 + 16 * (size_t)omen_get32(b + 12);
+        n = n < sizeof s->json ? n : sizeof s->json - 1;
+        memcpy(s->json, b + at, n);
+        s->json[n] = '\0';
+        CHECK_EQ_UINT(omen_get32(b + 4), (uint32_t)st);
+    } else {
+        CHECK(st == OMEN_ERR_MEMORY && len == 0);
+    }
+    omen_call_free(call);
+    return st;
+}
+
+static omen_status ask(side *s, const char *json, const part *parts, uint32_t count) {
+    static uint8_t b[ROOM];
+    omen_call *call;
+    size_t len = request(b, json, parts, count);
+    omen_status st = omen_call_begin(s->e, b, len, &call);
+    return st == OMEN_OK ? finish(s, call) : st;
+}
+
+static void begin(side *s) {
+    memset(s, 0, sizeof *s);
+    s->h = fault_host_new(1);
+    CHECK_OK(omen_engine_new(&s->h->host, &s->e));
+    CHECK_OK(ask(s, "{\"op\":\"open\",\"path\":\"db\",\"options\":{\"manualMaintenance\":true}}", NULL, 0));
+    CHECK_OK(ask(s, "{\"op\":\"collection\",\"db\":1,\"name\":\"c\",\"schema\":{\"vectors\":[{\"name\":\"v\",\"dimensions\":2}],\"text\":[\"t\"]}}", NULL, 0));
+}
+
+static void end(side *s) {
+    omen_engine_free(s->e);
+    CHECK_EQ_UINT(fault_host_bytes(s->h), 0);
+    fault_host_free(s->h);
+}
+
+/* Two records, in four parts and a vector part. */
+static const uint32_t id_offsets[3] = {0, 9, 11}, doc_offsets[3] = {0, 11, 11};
+static const uint8_t id_bytes[11] = {1, 128, 0, 0, 0, 0, 0, 0, 1, 2, 'x'};
+static const char doc_bytes[] = "{\"t\":\"tea\"}";
+static const float vectors[4] = {1, 0, 0, 1};
+static const part rows[5] = {{id_offsets, 12}, {id_bytes, 11}, {doc_offsets, 12}, {doc_bytes, 11}, {vectors, 16}};
+
+TEST(what_is_refused) {
+    static const struct { const char *json; omen_status status; const char *said; } bad[] = {
+        {"{}", OMEN_ERR_INVALID, "op must be a string"},
+        {"{\"op\":\"fly\"}", OMEN_ERR_INVALID, "unknown operation \\\"fly\\\""},
+        {"{\"op\":\"count\"}", OMEN_ERR_INVALID, "collection must be an integer"},
+        {"{\"op\":\"count\",\"collection\":9}", OMEN_ERR_CLOSED, "closed"},
+        {"{\"op\":\"stats\",\"db\":9}", OMEN_ERR_CLOSED, "closed"},
+        {"{\"op\":\"stats\",\"db\":\"1\"}", OMEN_ERR_INVALID, "db must be an integer"},
+        {"{\"op\":\"open\",\"path\":7}", OMEN_ERR_INVALID, "path must be a string"},
+        {"{\"op\":\"open\",\"options\":7}", OMEN_ERR_INVALID, "options must be an object"},
+        {"{\"op\":\"open\",\"slot\":3}", OMEN_ERR_NOT_FOUND, "slot 3"},
+        {"{\"op\":\"open\",\"slot\":-3}", OMEN_ERR_INVALID, "slot must be"},
+        {"{\"op\":\"open\",\"path\":\"x\",\"options\":{\"poolBytes\":1}}", OMEN_ERR_INVALID, "below 1 MiB"},
+        {"{\"op\":\"collection\",\"db\":1}", OMEN_ERR_INVALID, "name must be a string"},
+        {"{\"op\":\"collection\",\"db\":1,\"name\":\"c\",\"schema\":7}", OMEN_ERR_INVALID, "schema must be an object"},
+        {"{\"op\":\"index\",\"collection\":2}", OMEN_ERR_INVALID, "index must be an object"},
+        {"{\"op\":\"index\",\"collection\":2,\"field\":7,\"index\":{}}", OMEN_ERR_INVALID, "field must be a string"},
+        {"{\"op\":\"drop\",\"db\":1,\"name\":null}", OMEN_ERR_INVALID, "name must be a string"},
+        {"{\"op\":\"release\",\"collection\":-1}", OMEN_ERR_INVALID, "collection must be"},
+        {"{\"op\":\"write\",\"collection\":2}", OMEN_ERR_INVALID, "mode must be a string"},
+        {"{\"op\":\"write\",\"collection\":2,\"mode\":\"replace\"}", OMEN_ERR_INVALID, "mode must be upsert"},
+        {"{\"op\":\"write\",\"collection\":2,\"mode\":\"insert\"}", OMEN_ERR_INVALID, "count must be"},
+        {"{\"op\":\"write\",\"collection\":2,\"mode\":\"update\",\"count\":4000000}", OMEN_ERR_TOO_LARGE, "split it"},
+        {"{\"op\":\"write\",\"collection\":2,\"mode\":\"upsert\",\"count\":2}", OMEN_ERR_INVALID, "part 0 is needed"},
+        {"{\"op\":\"delete\",\"collection\":2,\"count\":\"2\"}", OMEN_ERR_INVALID, "count must be"},
+        {"{\"op\":\"deleteWhere\",\"collection\":2}", OMEN_ERR_INVALID, "no filter"},
+        {"{\"op\":\"deleteWhere\",\"collection\":2,\"filter\":true}", OMEN_ERR_INVALID, "filter must be an object, or a string"},
+        {"{\"op\":\"updateWhere\",\"collection\":2,\"filter\":\"t = 1\",\"patch\":null}", OMEN_ERR_INVALID, "no patch"},
+        {"{\"op\":\"updateWhere\",\"collection\":2,\"filter\":{\"t\":1},\"patch\":\"x\"}", OMEN_ERR_INVALID, "patch must be an object"},
+        {"{\"op\":\"get\",\"collection\":2,\"include\":7,\"count\":1}", OMEN_ERR_INVALID, "include must be"},
+        {"{\"op\":\"scroll\",\"collection\":2}", OMEN_ERR_INVALID, "limit must be"},
+        {"{\"op\":\"scroll\",\"collection\":2,\"limit\":1,\"filter\":7}", OMEN_ERR_INVALID, "filter"},
+        {"{\"op\":\"search\",\"collection\":2}", OMEN_ERR_INVALID, "k must be"},
+        {"{\"op\":\"metrics\",\"db\":1,\"format\":\"xml\"}", OMEN_ERR_INVALID, "format must be json or prometheus"},
+        {"{\"op\":\"metrics\",\"db\":1,\"format\":7}", OMEN_ERR_INVALID, "format must be"},
+        {"{\"op\":\"maintain\",\"db\":1,\"budgetUs\":\"x\"}", OMEN_ERR_INVALID, "budgetUs must be"},
+        {"{\"op\":\"buildIndexes\",\"db\":1,\"budgetUs\":-1}", OMEN_ERR_INVALID, "budgetUs must be"},
+        {"{\"op\":\"buildIndexes\",\"db\":1,\"until\":-1}", OMEN_ERR_INVALID, "until must be"},
+        {"{\"op\":\"task\"}", OMEN_ERR_INVALID, "task must be"},
+        {"{\"op\":\"task\",\"task\":77}", OMEN_ERR_CLOSED, "has ended"},
+        {"{\"op\":\"task\",\"task\":77,\"budgetUs\":\"1\"}", OMEN_ERR_INVALID, "budgetUs must be"},
+        {"{\"op\":\"taskEnd\"}", OMEN_ERR_INVALID, "task must be"},
+        {"{\"op\":\"transfer\"}", OMEN_ERR_INVALID, "kind must be a string"},
+        {"{\"op\":\"transfer\",\"kind\":\"copy\"}", OMEN_ERR_INVALID, "kind must be backup"},
+        {"{\"op\":\"transfer\",\"kind\":\"backup\",\"backups\":{\"path\":\"b\"}}", OMEN_ERR_INVALID, "db is missing"},
+        {"{\"op\":\"transfer\",\"kind\":\"list\",\"db\":1,\"backups\":{\"path\":\"b\"}}", OMEN_ERR_INVALID, "db is not for this kind"},
+        {"{\"op\":\"transfer\",\"kind\":\"list\",\"backups\":{}}", OMEN_ERR_INVALID, "backups must have a path or a slot"},
+        {"{\"op\":\"transfer\",\"kind\":\"list\",\"backups\":{\"slot\":\"x\"}}", OMEN_ERR_INVALID, "backups.slot must be a number"},
+        {"{\"op\":\"transfer\",\"kind\":\"list\",\"backups\":{\"path\":\"b\",\"keys\":64}}", OMEN_ERR_INVALID, "backups.keys must be"},
+        {"{\"op\":\"transfer\",\"kind\":\"list\",\"backups\":{\"path\":\"b\",\"keys\":0}}", OMEN_ERR_INVALID, "part 0 is needed"},
+        {"{\"op\":\"transfer\",\"kind\":\"restore\",\"backup\":\"1\",\"backups\":{\"path\":\"b\"},\"place\":{\"path\":\"p\"}}", OMEN_ERR_INVALID, "backup must be"},
+    };
+    side s;
+    omen_call *call;
+    begin(&s);
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(bad); i++) {
+        omen_status st = ask(&s, bad[i].json, NULL, 0);
+        if (!CHECK(st == bad[i].status && strstr(s.json, bad[i].said) != NULL)) printf("     %s: %s %s\n", bad[i].json, omen_status_name(st), s.json);
+        CHECK(strstr(s.json, "\"code\":\"OMEN_ERR_") != NULL);
+    }
+    CHECK_STATUS(omen_call_begin(NULL, "x", 1, &call), OMEN_ERR_INVALID);
+    CHECK_STATUS(omen_call_begin(s.e, NULL, 1, &call), OMEN_ERR_INVALID);
+    CHECK_STATUS(omen_call_begin(s.e, "x", 1, NULL), OMEN_ERR_INVALID);
+    CHECK_STATUS(omen_call_step(NULL), OMEN_ERR_INVALID);
+    CHECK_OK(omen_call_begin(s.e, NULL, 0, &call));
+    CHECK_STATUS(finish(&s, call), OMEN_ERR_INVALID);
+    omen_call_start(NULL);
+    omen_call_free(NULL);
+    end(&s);
+}
+
+TEST(columns_that_do_not_fit) {
+    side s;
+    part p[5];
+    const uint32_t wrong[][3] = {{1, 9, 11}, {0, 9, 10}, {0, 12, 11}, {0, 9, 12}};
+    static const char write[] = "{\"op\":\"write\",\"collection\":2,\"mode\":\"upsert\",\"count\":2,\"fields\":[0]}";
+    begin(&s);
+    CHECK_OK(ask(&s, write, rows, 5));
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(wrong); i++)
+        for (int column = 0; column < 4; column += 2) {
+            memcpy(p, rows, sizeof p);
+            p[column].data = wrong[i];
+            CHECK_STATUS(ask(&s, write, p, 5), OMEN_ERR_INVALID);
+            CHECK(strstr(s.json, "do not fit") != NULL);
+        }
+    memcpy(p, rows, sizeof p);
+    p[0].len = 8;
+    CHECK_STATUS(ask(&s, write, p, 5), OMEN_ERR_INVALID);
+    memcpy(p, rows, sizeof p);
+    p[4].len = 12;
+    CHECK_STATUS(ask(&s, write, p, 5), OMEN_ERR_DIMENSION);
+    CHECK_STATUS(ask(&s, write, rows, 4), OMEN_ERR_INVALID);
+    CHECK_STATUS(ask(&s, write, rows, 3), OMEN_ERR_INVALID);
+    CHECK_STATUS(ask(&s, write, rows, 1), OMEN_ERR_INVALID);
+    CHECK_STATUS(ask(&s, "{\"op\":\"write\",\"collection\":2,\"mode\":\"upsert\",\"count\":2,\"fields\":[1]}", rows, 5), OMEN_ERR_INVALID);
+    CHECK_STATUS(ask(&s, "{\"op\":\"write\",\"collection\":2,\"mode\":\"upsert\",\"count\":2,\"fields\":[\"v\"]}", rows, 5), OMEN_ERR_INVALID);
+    CHECK_OK(ask(&s, "{\"op\":\"count\",\"collection\":2}", NULL, 0));
+    CHECK_EQ_STR(s.json, "{\"count\":2}");
+    end(&s);
+}
+
+/* ---- what is loaded later ---- */
+
+static unsigned waits;
+static omen_status outcome;
+static omen_status load(void) {
+    if (waits != 0) return waits--, OMEN_PENDING;
+    return outcome;
+}
+
+TEST(code_that_is_loaded_later) {
+    static uint8_t b[ROOM];
+    side s;
+    begin(&s);
+    omen_later_set_loader(load);
+    static const char *const later[] = {"{\"op\":\"flush\",\"db\":1}", "{\"op\":\"compact\",\"db\":1}", "{\"op\":\"check\",\"db\":1}", "{\"op\":\"checkReport\",\"db\":1}", "{\"op\":\"buildIndexes\",\"db\":1}", "{\"op\":\"stats\",\"db\":1}"};
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(later); i++)
+        for (int started = 0; started < 3; started++) {
+            omen_call *call;
+            waits = 3;
+            outcome = OMEN_OK;
+            CHECK_OK(omen_call_begin(s.e, b, request(b, later[i], NULL, 0), &call));
+            for (int k = 0; k < started; k++) omen_call_start(call);
+            CHECK_STATUS(omen_call_step(call), OMEN_PENDING);
+            CHECK_OK(finish(&s, call));
+            waits = 0;
+            outcome = OMEN_ERR_UNSUPPORTED;
+            CHECK_OK(omen_call_begin(s.e, b, request(b, later[i], NULL, 0), &call));
+            if (started != 0) omen_call_start(call);
+            CHECK_STATUS(finish(&s, call), OMEN_ERR_UNSUPPORTED);
+            CHECK(strstr(s.json, "not loaded") != NULL);
+        }
+    omen_later_set_loader(NULL);
+    CHECK_OK(ask(&s, later[0], NULL, 0));
+    end(&s);
+}
+
+/* ---- memory ---- */
+
+TEST(memory_ends_in_a_call) {
+    static const struct { const char *json; const part *parts; uint32_t count; } calls[] = {
+        {"{\"op\":\"open\",\"path\":\"other\",\"options\":{\"manualMaintenance\":true}}", NULL, 0},
+        {"{\"op\":\"collection\",\"db\":1,\"name\":\"d\",\"schema\":{\"vectors\":[{\"dimensions\":2}]}}", NULL, 0},
+        {"{\"op\":\"collections\",\"db\":1}", NULL, 0},
+        {"{\"op\":\"write\",\"collection\":2,\"mode\":\"upsert\",\"count\":2,\"fields\":[0]}", rows, 5},
+        {"{\"op\":\"updateWhere\",\"collection\":2,\"filter\":{\"t\":\"none\"},\"patch\":{\"a\":1}}", NULL, 0},
+        {"{\"op\":\"deleteWhere\",\"collection\":2,\"filter\":\"t = 'none'\"}", NULL, 0},
+        {"{\"op\":\"get\",\"collection\":2,\"count\":2,\"include\":[\"document\",\"vector\"]}", rows, 2},
+        {"{\"op\":\"scroll\",\"collection\":2,\"limit\":1,\"include\":[]}", NULL, 0},
+        {"{\"op\":\"count\",\"collection\":2,\"filter\":{\"t\":\"tea\"}}", NULL, 0},
+        {"{\"op\":\"search\",\"collection\":2,\"k\":1,\"include\":[\"document\"],\"text\":{\"query\":\"tea\"}}", NULL, 0},
+        {"{\"op\":\"metrics\",\"db\":1,\"format\":\"prometheus\",\"labels\":{\"a\":\"b\"}}", NULL, 0},
+        {"{\"op\":\"stats\",\"db\":1}", NULL, 0},
+        {"{\"op\":\"checkReport\",\"db\":1}", NULL, 0},
+        {"{\"op\":\"transfer\",\"kind\":\"list\",\"backups\":{\"path\":\"b\"}}", NULL, 0},
+        {"{\"op\":\"version\"}", NULL, 0},
+    };
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(calls); i++) {
+        omen_status st = OMEN_ERR_MEMORY;
+        unsigned failed = 0;
+        for (uint64_t k = 1; st != OMEN_OK && k < 2000; k += k < 20 ? 1 : TEST_FAULT_STEP) {
+            side s;
+            begin(&s);
+            if (i > 3) CHECK_OK(ask(&s, calls[3].json, calls[3].parts, calls[3].count));
+            fault_host_fail_alloc_at(s.h, k, true);
+            st = ask(&s, calls[i].json, calls[i].parts, calls[i].count);
+            fault_host_fail_alloc_at(s.h, 0, false);
+            if (!CHECK(st == OMEN_OK || st == OMEN_ERR_MEMORY)) printf("     %s: %s %s\n", calls[i].json, omen_status_name(st), s.json);
+            failed += st != OMEN_OK;
+            end(&s);
+        }
+        if (!CHECK(st == OMEN_OK && failed >= 3)) printf("     %s: %u\n", calls[i].json, failed);
+    }
+}
+
+TEST_MAIN()
