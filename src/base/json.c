@@ -127,7 +127,7 @@ bool omen_json_str(const omen_json_val *v, omen_str *out) {
 
 bool omen_json_u64(const omen_json_val *v, uint64_t *out) {
     if (yyjson_is_uint(val(v))) *out = yyjson_get_uint(val(v));
-    else if (yyjson_is_sint(val(v)) && yyjson_get_sint(val(v)) >= 0) *out = (uint64_t)yyjson_get_sint(val(v));
+    else if (yyjson_is_sint(val(v)) && yyjson_get_sint(val(v)) >= 0) *out = (uint64_t)yyjson_get_sint(val(v)); /* -0 */
     else return false;
     return true;
 }

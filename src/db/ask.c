@@ -10,10 +10,10 @@ typedef struct reader {
 
 static bool is(omen_str s, const char *text) { return omen_str_equal(s, (omen_str){text, strlen(text)}); }
 
-static omen_status number(reader *r, const char *name, const omen_json_val *v, double from, double to, float *out) {
+static omen_status number(reader *r, const char *name, const omen_json_val *v, double to, float *out) {
     double d;
-    if (!omen_json_f64(v, &d) || !(d >= from && d <= to))
-        return from == 0.0 && to == 1.0 ? omen_fail(r->err, OMEN_ERR_INVALID, "%s must be a number of 0 to 1", name) : omen_fail(r->err, OMEN_ERR_INVALID, "%s must be a number of at least %d", name, (int)from);
+    if (!omen_json_f64(v, &d) || !(d >= 0.0 && d <= to))
+        return to == 1.0 ? omen_fail(r->err, OMEN_ERR_INVALID, "%s must be a number of 0 to 1", name) : omen_fail(r->err, OMEN_ERR_INVALID, "%s must be a number of at least 0", name);
     *out = (float)d;
     return OMEN_OK;
 }
@@ -34,7 +34,7 @@ static omen_status any_number(reader *r, const char *name, const omen_json_val *
 
 static omen_status read_mmr(void *arg, omen_str key, const omen_json_val *v) {
     reader *r = arg;
-    if (is(key, "lambda")) return number(r, "mmr.lambda", v, 0, 1, &r->ask->mmr_lambda);
+    if (is(key, "lambda")) return number(r, "mmr.lambda", v, 1, &r->ask->mmr_lambda);
     if (is(key, "candidates")) return integer(r, "mmr.candidates", v, OMEN_MAX_K, &r->ask->mmr_candidates);
     return omen_fail(r->err, OMEN_ERR_INVALID, "mmr has no \"%.*s\"; there are lambda and candidates", (int)OMEN_MIN(key.len, 60), key.data);
 }
@@ -100,9 +100,9 @@ static omen_status read_member(void *arg, omen_str key, const omen_json_val *v) 
     if (is(key, "plan")) return read_plan(r, v);
     if (is(key, "alpha")) {
         a->fusion.shares = OMEN_FUSE_ALPHA;
-        return number(r, "alpha", v, 0, 1, &a->fusion.alpha);
+        return number(r, "alpha", v, 1, &a->fusion.alpha);
     }
-    if (is(key, "rrfK")) return number(r, "rrfK", v, 0, 1e9, &a->fusion.k);
+    if (is(key, "rrfK")) return number(r, "rrfK", v, 1e9, &a->fusion.k);
     if (is(key, "maxDistance")) return any_number(r, "maxDistance", v, &a->max_distance);
     if (is(key, "minScore")) return any_number(r, "minScore", v, &a->min_score);
     if (is(key, "mmr")) {
@@ -140,7 +140,7 @@ omen_status omen_ask_read(const omen_json_val *root, bool strict, omen_ask *out,
     OMEN_TRY(omen_json_each(root, read_member, &r));
     if (out->fusion.kind == OMEN_FUSE_RRF && out->fusion.shares == OMEN_FUSE_ALPHA) return omen_fail(err, OMEN_ERR_INVALID, "alpha is of the fusion \"weighted\"; give \"rrf\" weights instead");
     if (out->weights != NULL && !omen_json_is_object(out->weights)) return omen_fail(err, OMEN_ERR_INVALID, "weights must be an object: a number for each leg, by name");
-    if (out->weights != NULL && out->fusion.shares == OMEN_FUSE_ALPHA && out->fusion.kind == OMEN_FUSE_WEIGHTED) return OMEN_OK; /* divide each side's share */
+    if (out->weights != NULL && out->fusion.shares == OMEN_FUSE_ALPHA) return OMEN_OK; /* divide each side's share */
     if (out->weights != NULL) out->fusion.shares = OMEN_FUSE_WEIGHTS;
     return OMEN_OK;
 }

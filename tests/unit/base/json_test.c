@@ -424,4 +424,18 @@ TEST(doubles_print_short_and_read_back) {
     }
 }
 
+TEST(minus_zero_is_a_number_of_every_kind) {
+    omen_json *json;
+    uint64_t u = 7;
+    int64_t i = 7;
+    double d = 7;
+    begin();
+    CHECK_OK(omen_json_parse(&mem, str("[-0,-1]"), &json, &error));
+    const omen_json_val *zero = omen_json_at(omen_json_root(json), 0), *below = omen_json_at(omen_json_root(json), 1);
+    CHECK(omen_json_u64(zero, &u) && u == 0 && omen_json_i64(zero, &i) && i == 0 && omen_json_f64(zero, &d) && d == 0);
+    CHECK(!omen_json_u64(below, &u) && omen_json_i64(below, &i) && i == -1);
+    omen_json_free(json);
+    end();
+}
+
 TEST_MAIN()
