@@ -308,12 +308,18 @@ static bool is_typed(const char *p, size_t len) {
     return p == end;
 }
 
+/* A number that no double holds, such as 1e999, is no number of JSON: it stays text. */
+static bool holds(const char *text) {
+    double d = strtod(text, NULL);
+    return d - d == 0;
+}
+
 static omen_status append_cell(csv *c, const column *col, const char *text, size_t len) {
     if (len == 0) return OMEN_OK;
     if (!cli_utf8_valid(text, len)) return cli_fail(OMEN_ERR_INVALID, "column \"%.100s\" is no UTF-8; convert the file", col->name);
     CLI_TRY(append(c, c->document_len == 0 ? "{" : ",", 1));
     CLI_TRY(append(c, col->key, strlen(col->key)));
-    return !c->strings && is_typed(text, len) ? append(c, text, len) : append_string(c, text, len);
+    return !c->strings && is_typed(text, len) && holds(text) ? append(c, text, len) : append_string(c, text, len);
 }
 
 /* The members of a JSON object. */

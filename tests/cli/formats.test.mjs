@@ -97,6 +97,9 @@ test("CSV: quotes, types, vectors in a cell or in columns", { skip }, (t) => {
     { title: "x", n: -0, flag: false, zip: "12 " },
   ]);
   assert.deepEqual(vectors(db, "a", 7), [[1, 2], [3, 4]]);
+  // What looks like a number and is beyond all doubles is text.
+  ok(["import", db, file(t, "large.csv", 'id,vector,hash,n\nl,"[1,2]",1e999,-12e4567\n')]);
+  assert.deepEqual(json(["get", db, "l"]).records[0].metadata, { hash: "1e999", n: "-12e4567" });
   const columns = database(t);
   assert.equal(json(["import", columns, file(t, "b.csv", "v1,v0,name\n2,1,a\n4,3,7\n"), "--id-field", "name"]).imported, 2);
   assert.deepEqual(vectors(columns, "a", 7), [[1, 2], [3, 4]]);
