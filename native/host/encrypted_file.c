@@ -146,6 +146,7 @@ static omen_status verify(seal_walk *w, seal_content *c, const omen_seal_record 
     uint8_t *page = c->host->alloc(c->host->ctx, r->page);
     if (page == NULL) return OMEN_ERR_MEMORY;
     omen_gcm_opened o = omen_seal_open_page(c->data, c->file_id, r, 0, p + SEAL_RECORD, page);
+    omen_wipe(page, r->page);
     c->host->free(c->host->ctx, page, r->page);
     *good = o == OMEN_GCM_OPENED;
     return o == OMEN_GCM_FAILED ? OMEN_ERR_MEMORY : OMEN_OK;

@@ -359,6 +359,79 @@ test("a change of keys that is cut off at any step loses nothing and can be fini
   assert.equal(steps, 12);
 });
 
+/** node:crypto, watched: which ciphers were made, which were forgotten, and what the bytes were that they were made of. */
+function watching() {
+  const made = [];
+  const cipher = (bytes) => {
+    const inside = nodeSuite.cipher(bytes);
+    const one = {
+      bytes,
+      forgotten: false,
+      seal: (...a) => inside.seal(...a),
+      sealInto: (...a) => inside.sealInto(...a),
+      open: (...a) => inside.open(...a),
+      forget() {
+        one.forgotten = true;
+        inside.forget();
+        assert.throws(() => assert.deepEqual(inside.seal(new Uint8Array(12), new Uint8Array(0), new Uint8Array(16)), nodeSuite.cipher(one.was).seal(new Uint8Array(12), new Uint8Array(0), new Uint8Array(16))));
+      },
+      was: new Uint8Array(bytes),
+    };
+    made.push(one);
+    return one;
+  };
+  return { suite: { ...nodeSuite, cipher }, made };
+}
+
+test("keys are overwritten when a storage is closed, and when opening fails", async () => {
+  const caller = key(1);
+  const other = key(2);
+  const storage = memory();
+  const check = (made, atLeast) => {
+    assert.ok(made.length >= atLeast, String(made.length));
+    for (const { bytes, forgotten } of made) {
+      assert.ok(forgotten);
+      assert.ok(bytes === caller || bytes === other || bytes.every((byte) => byte === 0)); // the caller's are the caller's
+    }
+  };
+  const course = async (options, atLeast, work) => {
+    const { suite, made } = watching();
+    await using(encrypted(storage, options, suite), "a", work).catch((error) => assert.match(error.code, /^OMEN_ERR_(KEY|CORRUPT|IO)$/));
+    check(made, atLeast);
+  };
+  await course({ key: caller }, 4, async (s) => {
+    for (const name of ["manifest-1", "log-1", "seg-1"]) await put(s, name, pattern(500, 1));
+  });
+  await course({ key: caller }, 4, async (s) => {
+    for (const name of ["manifest-1", "log-1", "seg-1"]) await contentOf(s, name);
+    const both = await Promise.all([s.openFile("seg-1", "read"), s.openFile("seg-1", "read")]);
+    for (const file of both) file.close();
+  });
+  await course({ key: other }, 1, (s) => contentOf(s, "seg-1"));
+  await course({ key: other, previousKeys: [caller] }, 3, (s) => contentOf(s, "seg-1"));
+  const files = storage.export("a");
+  for (let n = 1; n <= 12; n++) {
+    const { suite, made } = watching();
+    storage.import("b", files);
+    await encrypted(failing(storage, n), { key: other, previousKeys: [caller], rotate: true }, suite).open("b", WRITE).then((s) => s.close(), () => undefined);
+    check(made, 2);
+  }
+  const open = async (name, options) => {
+    const s = await storage.open(name, options);
+    return { synchronous: true, list: () => s.list(), remove: (f) => s.remove(f), syncDirectory: () => s.syncDirectory(), close: () => s.close(), openFile: (f, mode) => {
+      const file = s.openFile(f, mode);
+      return { size: () => file.size(), readAt: (at, into) => (at >= 1024 ? assert.fail("unreadable") : file.readAt(at, into)), writeAt: (...a) => file.writeAt(...a), truncate: (n) => file.truncate(n), sync: () => file.sync(), close: () => file.close() };
+    } };
+  };
+  const { suite, made } = watching();
+  const opened = await encrypted({ kind: "unreadable", open }, { key: caller }, suite).open("a", { create: false, readOnly: true });
+  assert.throws(() => opened.openFile("seg-1", "read"), /unreadable/); // the header can be read, the records cannot
+  assert.equal(made.length, 2);
+  assert.ok(made[1].forgotten);
+  await opened.close();
+  check(made, 2);
+});
+
 test("what is no key is refused", async () => {
   const other = await crypto.subtle.generateKey({ name: "AES-GCM", length: 128 }, false, ["encrypt", "decrypt"]);
   const sealing = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt"]);

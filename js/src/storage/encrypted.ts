@@ -67,7 +67,12 @@ class Sealing {
 
   static async make(suite: CipherSuite, { key, keyId = "", previousKeys = [] }: EncryptionOptions): Promise<Sealing> {
     const ciphers: Cipher[] = [];
-    for (const one of [key, ...previousKeys]) ciphers.push(isCryptoKey(one) ? new WebCipher(one) : await suite.cipher(one));
+    try {
+      for (const one of [key, ...previousKeys]) ciphers.push(isCryptoKey(one) ? new WebCipher(one) : await suite.cipher(one));
+    } catch (error) {
+      for (const cipher of ciphers) cipher.forget();
+      throw error;
+    }
     const id = new Uint8Array(32);
     id.set(new TextEncoder().encode(keyId));
     return new Sealing(suite, { ciphers, id });
@@ -79,11 +84,14 @@ class Sealing {
     const dataKey = this.suite.random(32);
     const header = new Uint8Array(HEADER);
     content.page = pageOf(content.name);
-    header.set(yield* makeSlot(this.ring, this.suite.random, content.name, content.page, 1, fileId, dataKey));
-    content.cipher?.forget();
-    content.fileId = fileId;
-    content.cipher = yield* wait(this.suite.cipher(dataKey));
-    dataKey.fill(0);
+    try {
+      header.set(yield* makeSlot(this.ring, this.suite.random, content.name, content.page, 1, fileId, dataKey));
+      content.cipher?.forget();
+      content.fileId = fileId;
+      content.cipher = yield* wait(this.suite.cipher(dataKey));
+    } finally {
+      dataKey.fill(0);
+    }
     if (size > 0) inner.truncate(0);
     inner.writeAt(0, header);
     content.end = HEADER;
@@ -103,8 +111,11 @@ class Sealing {
     }
     content.fileId = header.fileId;
     content.page = header.page;
-    content.cipher = yield* wait(this.suite.cipher(header.dataKey));
-    header.dataKey.fill(0);
+    try {
+      content.cipher = yield* wait(this.suite.cipher(header.dataKey));
+    } finally {
+      header.dataKey.fill(0);
+    }
     yield* content.walk(inner, size);
   }
 
@@ -116,12 +127,15 @@ class Sealing {
     const header = yield* openHeader(this.ring, name, bytes.subarray(0, got), size);
     if (header === "empty") return false;
     if (header === "damaged") throw new OmenError("OMEN_ERR_CORRUPT", `${name} is damaged: its header is gone, or it is another file under this name`);
-    for (const step of header.onlyFirst ? [] : [1, 2]) {
-      const slot = step === 1 ? 1 - header.slot : header.slot;
-      inner.writeAt(slot * SLOT, yield* makeSlot(this.ring, this.suite.random, name, header.page, header.generation + step, header.fileId, header.dataKey));
-      yield* wait(inner.sync());
+    try {
+      for (const step of header.onlyFirst ? [] : [1, 2]) {
+        const slot = step === 1 ? 1 - header.slot : header.slot;
+        inner.writeAt(slot * SLOT, yield* makeSlot(this.ring, this.suite.random, name, header.page, header.generation + step, header.fileId, header.dataKey));
+        yield* wait(inner.sync());
+      }
+    } finally {
+      header.dataKey.fill(0);
     }
-    header.dataKey.fill(0);
     return !header.onlyFirst;
   }
 }
@@ -204,13 +218,15 @@ class EncryptedStorage implements Storage {
     const closing = this.#closing.get(name);
     if (closing !== undefined) yield* wait(closing);
     const inner = yield* wait(this.#inner.openFile(name, mode));
+    let own: Content | undefined;
     try {
       let content = mode === "create" ? undefined : this.#contents.get(name);
       if (content === undefined) {
-        const own = new Content(name, this.#sealing.nonces);
+        own = new Content(name, this.#sealing.nonces);
         if (mode === "create") yield* this.#sealing.begin(own, inner, 0);
         else yield* this.#sealing.load(own, inner, mode === "write");
         content = (mode === "create" ? undefined : this.#contents.get(name)) ?? own;
+        if (content !== own) own.cipher?.forget(); // another opening of it came first
         this.#contents.set(name, content);
       } else if (content.cipher === undefined && mode === "write") {
         yield* this.#sealing.load(content, inner, true);
@@ -218,6 +234,7 @@ class EncryptedStorage implements Storage {
       content.holders++;
       return new EncryptedFile(this, content, inner, mode !== "read");
     } catch (error) {
+      own?.cipher?.forget();
       inner.close();
       throw error;
     }
