@@ -503,7 +503,7 @@ TEST(memory_may_run_out_while_it_repairs) {
     uint64_t all = fault_host_allocs(first);
     fault_host_free(first);
     /* Some of them, and each of the last. */
-    for (uint64_t n = 1; !over; n += n + 40 < all ? TEST_PICK(23u, 97u) : 1) {
+    for (uint64_t n = 1; !over; n += n + 40 + TEST_PICK(23u, 97u) < all ? TEST_PICK(23u, 97u) : 1) {
         fault_host *h = fault_host_new(1);
         omen_options o = options_of(h);
         fault_host_set_image(h, "db", fault_storage_clone(image));
