@@ -34,8 +34,11 @@ export interface Connected {
   engine: Engine;
   /** For engines that encrypt by themselves: keys as docs/CALLS.md has them, wiped when they have been sent. */
   keys?: Uint8Array;
-  place: { path: string } | { slot: number };
+  place: { path: string } | { slot: number; path?: string };
 }
+
+/** What messages call a place that is not a path: its name, and what it is in. */
+export const placeName = (name: string, kind: string): string => `${name} (${kind})`;
 
 /** What differs between the runtimes; each has one file in platform/. */
 export interface Platform extends SettingsSource {
@@ -78,7 +81,7 @@ export async function connectLocally(
   const engine = await makeEngine({ log, language });
   try {
     const storage = await adapter.open(name, { create, readOnly, ...(signal === undefined ? {} : { signal }) });
-    return { engine, place: { slot: engine.putStorage!(storage) } };
+    return { engine, place: { slot: engine.putStorage!(storage), path: placeName(name, adapter.kind) } };
   } catch (error) {
     await engine.close();
     throw asOmenError(error, `opening "${name}" (${adapter.kind})`);

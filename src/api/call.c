@@ -44,15 +44,15 @@ static omen_status begin_open(omen_call *c) {
     given.host = c->engine->host;
     OMEN_TRY(omen_args_options(omen_json_get(c->request.root, "options"), &given, id, &c->err));
     OMEN_TRY(omen_options_resolve(&given, &options, &c->err));
-    omen_str path = {"", 0};
+    omen_str path = {"", 0}; /* of a storage: what messages call it */
+    bool given_storage = omen_request_has(&c->request, "slot");
+    if (!given_storage || omen_request_has(&c->request, "path")) OMEN_TRY(omen_request_str(&c->request, "path", &path, &c->err));
     if (c->request.part_count != 0) OMEN_TRY(take_keys(c, &options));
-    if (omen_request_has(&c->request, "slot")) {
+    if (given_storage) {
         uint64_t slot;
         OMEN_TRY(omen_request_u64(&c->request, "slot", UINT32_MAX, &slot, &c->err));
         OMEN_TRY(omen_engine_take_storage(c->engine, (uint32_t)slot, &c->storage, &c->err));
         options.storage = &c->storage;
-    } else {
-        OMEN_TRY(omen_request_str(&c->request, "path", &path, &c->err));
     }
     char *copy = omen_alloc_zero(&c->engine->mem, path.len + 1);
     if (copy == NULL) {

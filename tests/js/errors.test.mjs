@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { generate } from "../../js/scripts/generate-errors.mjs";
+import { open } from "../../js/dist/platform/node.js";
+import { memory } from "../../js/dist/storage/memory.js";
 import { ERRORS, OmenError, asOmenError, codeOf } from "../../js/dist/errors.js";
 
 const header = readFileSync(new URL("../../include/omendb_status.h", import.meta.url), "utf8");
@@ -54,4 +56,14 @@ test("errors of systems find their code, and keep their message and cause", () =
   }
   const own = new OmenError("OMEN_ERR_BUSY", "x");
   assert.equal(asOmenError(own), own);
+});
+
+test("a place that is no path is named: by its name and its storage", async () => {
+  const storage = memory();
+  await assert.rejects(open("notes", { engine: "wasm", storage, create: false }), (error) => error.code === "OMEN_ERR_NOT_FOUND" && /"notes( \(memory\))?"/.test(error.message) && !error.message.includes('""'));
+  const place = memory();
+  place.import("notes", new Map([["letter.txt", new Uint8Array(5)]]));
+  await assert.rejects(open("notes", { engine: "wasm", storage: place, log: () => {} }), (error) => error.code === "OMEN_ERR_FOREIGN" && error.message.includes('"notes (memory)"'));
+  place.import("lost", new Map([["log-0000000000000001", new Uint8Array(500)]]));
+  await assert.rejects(open("lost", { engine: "wasm", storage: place, log: () => {} }), (error) => error.message.includes('"lost (memory)"') || assert.fail(error.message));
 });

@@ -1,5 +1,6 @@
 // Many tabs, one database: the election and what becomes of calls, by thousands of seeded courses in a world without a browser.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { decodeAnswer, encodeRequest } from "../../js/dist/wire.js";
 import { headingOf, withHandles } from "../../js/dist/tabs/requests.js";
@@ -422,6 +423,34 @@ test("a tab that wants more than the owner's durability is given it", async () =
   await settled(world, guest.write(1));
   owner.process.kill();
   await settled(world, guest.call({ op: "sync", db: 1 }));
+});
+
+test("the recipe for unknown outcomes in docs/TABS.md changes a record once, or says that it cannot know", async () => {
+  const code = /```js\n((?:(?!```)[^])*changeOnce[^]*?)```/.exec(readFileSync(new URL("../../docs/TABS.md", import.meta.url), "utf8"))[1];
+  const changeOnce = new Function(`${code}\nreturn changeOnce;`)();
+  const unknown = () => Object.assign(new Error("nobody knows"), { code: "OMEN_ERR_OUTCOME_UNKNOWN" });
+  const run = async (outcomes) => {
+    const records = new Map([["a", { id: "a", count: 5, mark: "old" }]]);
+    const collection = {
+      get: async (id) => structuredClone(records.get(id)),
+      async upsert([record]) {
+        const outcome = outcomes.shift() ?? "done";
+        if (outcome !== "nothing") records.set(record.id, record);
+        if (outcome === "overtaken") records.set(record.id, { ...record, mark: "another", count: 50 });
+        if (outcome === "failed") throw new TypeError("another error");
+        if (outcome !== "done") throw unknown();
+        return 1;
+      },
+    };
+    const answer = await changeOnce(collection, "a", (record) => ({ ...record, count: record.count + 1 })).catch((error) => error.code ?? error.message);
+    return [answer, records.get("a").count];
+  };
+  assert.deepEqual(await run(["done"]), [1, 6]);
+  assert.deepEqual(await run(["happened"]), [1, 6]);
+  assert.deepEqual(await run(["nothing"]), [1, 6]);
+  assert.deepEqual(await run(["nothing", "nothing", "happened"]), [1, 6]);
+  assert.deepEqual(await run(["overtaken"]), ["OMEN_ERR_OUTCOME_UNKNOWN", 50]);
+  assert.deepEqual(await run(["failed"]), ["another error", 6]);
 });
 
 test("handles are put into a request's text, and nothing else of it is touched", async () => {

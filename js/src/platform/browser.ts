@@ -4,7 +4,7 @@ import { hasRelaxedSimd } from "../engine/probe.js";
 import { WasmEngine } from "../engine/wasm.js";
 import { WorkerEngine } from "../engine/worker.js";
 import { OmenError, asOmenError } from "../errors.js";
-import { adapterOf, connectLocally, createDestroy, createOpen, type Platform } from "../open.js";
+import { adapterOf, connectLocally, createDestroy, createOpen, placeName, type Platform } from "../open.js";
 import { createTransfers } from "../transfer.js";
 import { autoStorage } from "../storage/auto.js";
 import { memory } from "../storage/memory.js";
@@ -61,7 +61,7 @@ const platform: Platform = {
     try {
       engine = new WorkerEngine(worker, await compile(), log, language);
       await engine.started;
-      if (readOnly || request.apart === true || storage === "memory") return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly, encryption }) } };
+      if (readOnly || request.apart === true || storage === "memory") return { engine, place: { slot: await engine.openStorage(storage, name, { create, readOnly, encryption }), path: placeName(name, storage === "auto" ? "the storage of this browser" : storage) } };
       const { settings } = request;
       const slot = await engine.join({
         storage,

@@ -73,7 +73,7 @@ export async function openMember(
         const storage = await openStorage(adapter, opening, known, mode);
         const mustBe = mode !== "first" || known;
         const core = { ...options, ...(mustBe ? { create: false } : {}), ...(mode === "reading" ? { readOnly: true } : {}) };
-        const { json } = decodeAnswer(await engine.call(encodeRequest({ op: "open", slot: engine.putStorage(storage), options: core })));
+        const { json } = decodeAnswer(await engine.call(encodeRequest({ op: "open", slot: engine.putStorage(storage), path: `${name} (${kind})`, options: core })));
         return {
           engine,
           db: Number(json["db"]),
