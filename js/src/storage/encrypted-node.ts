@@ -4,7 +4,7 @@ import { randomBytes, type Cipher, type CipherSuite } from "./encrypted-crypto.j
 
 const TAG = 16;
 /** Of a page that is sealed: each piece's answer is new memory, and small pieces' memory is used again and again, while a large one's comes from the system in zeros. */
-const PIECE = 32 << 10;
+const PIECE = 64 << 10;
 
 class NodeCipher implements Cipher {
   #key: Uint8Array;
