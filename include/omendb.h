@@ -252,12 +252,15 @@ typedef struct omen_purge_report {
     uint64_t segments_rewritten; /* that had their bytes, of live or of deleted rows; their indexes are built again */
     uint64_t files_scanned, bytes_scanned, rows_scanned;
     uint64_t written_again;      /* records that were written under one of the ids meanwhile: new ones, which stay */
+    uint64_t not_searched;       /* ids, documents and vectors that logs were not searched for: of less than 9 bytes, which are in many places by chance, or beyond 4 MiB in all.
+                                  * The logs that held them are removed, all the same */
 } omen_purge_report;
 
 /* Erases the records with these ids (at most 65,536) for good: deletes them, rewrites every segment and log that still has bytes of them, of any version of them, removes
  * the old files, and scans what is left: no row has one of the ids, no log their ids', documents' or vectors' bytes, no file is there that is not the database's. Ids that
- * are not there are no error: what was deleted before is erased. Backups keep what they have: remove them. report may be NULL.
- * OMEN_ERR_BUSY: a search, a backup or another reader keeps an old file; the records are deleted: purge again when it is done. OMEN_ERR_ID, _TOO_LARGE, _READ_ONLY,
+ * are not there are no error: what was deleted before is erased. Backups keep what they have: remove them. Other processes that have had the database open since before keep
+ * removed files, unseen from here, until they close it. report may be NULL.
+ * OMEN_ERR_BUSY: a search, a backup or another reader of this process keeps an old file for more than five seconds; the records are deleted: purge again when it is done. OMEN_ERR_ID, _TOO_LARGE, _READ_ONLY,
  * _POISONED, _FULL, _IO, _MEMORY. */
 OMEN_API omen_status omen_purge(omen_collection *c, const omen_id *ids, size_t count, omen_purge_report *report);
 

@@ -181,6 +181,9 @@ const omen_host *omen_wasm_host(void) { return &host; }
 
 const omen_host *omen_platform_host(void) { return &host; }
 
+/* There is no other thread to wait for. */
+void omen_platform_nap(void) {}
+
 /* There is no thread that could do maintenance: JavaScript calls for it. */
 void omen_platform_opened(omen_db *db) { (void)db; }
 

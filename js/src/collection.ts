@@ -113,7 +113,7 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
   /**
    * Erases the records with these ids (at most 65,536) for good: deletes them, rewrites every segment and log that still has bytes of any version of
    * them, removes the old files, and scans what is left. Ids that are not there are no error: what was deleted before is erased. Backups keep what
-   * they have: remove them. What a storage or a disk keeps of overwritten bytes is not in its power (docs/BACKUP.md).
+   * they have: remove them. Other programs that have had the database open since before keep removed files until they close it. What a storage or a disk keeps of overwritten bytes is not in its power (docs/BACKUP.md).
    * @throws OmenError `OMEN_ERR_BUSY` when a reader or a backup keeps an old file: the records are deleted; purge again when it is done
    */
   async purge(ids: Id | readonly Id[], options?: CallOptions): Promise<PurgeReport> {

@@ -92,6 +92,11 @@ export interface PurgeReport {
   rowsScanned: number;
   /** Records that were written under one of the ids meanwhile: new ones, which stay. */
   writtenAgain: number;
+  /**
+   * Ids, documents and vectors that logs were not searched for: of less than 9 bytes, which are in many places by chance, or beyond 4 MiB in all. The logs that held
+   * them are removed, all the same.
+   */
+  notSearched: number;
 }
 
 type Named = Exclude<Place, string>;
@@ -177,7 +182,8 @@ export async function runTask(engine: Engine, request: Json & { op: string }, pa
       const answer = await call({ op: "task", task, budgetUs: STEP_US });
       onProgress?.({ doneBytes: Number(answer["done"]), totalBytes: Number(answer["total"]) });
       if (answer["more"] !== true) return answer["report"];
-      await turn();
+      if (answer["waiting"] === true) await new Promise((resolve) => setTimeout(resolve, 10));
+      else await turn();
       if (signal?.aborted && answer["ending"] !== true) throw new OmenError("OMEN_ERR_CANCELLED", "it was cancelled; what was copied stays, and the next time goes on from there");
     }
   } finally {

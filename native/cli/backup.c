@@ -227,12 +227,13 @@ omen_status cli_run_backups(void) {
 
 static void tell_purge(const omen_purge_report *r) {
     const struct { const char *name; uint64_t value; } members[] = {{"deleted", r->deleted}, {"segmentsRewritten", r->segments_rewritten}, {"filesScanned", r->files_scanned},
-                                                                    {"bytesScanned", r->bytes_scanned}, {"rowsScanned", r->rows_scanned}, {"writtenAgain", r->written_again}};
+                                                                    {"bytesScanned", r->bytes_scanned}, {"rowsScanned", r->rows_scanned}, {"writtenAgain", r->written_again},
+                                                                    {"notSearched", r->not_searched}};
     if (!cli_json) {
         printf("purged: %llu deleted, %llu segments rewritten; scanned %llu files, %llu rows, ", (unsigned long long)r->deleted, (unsigned long long)r->segments_rewritten,
                (unsigned long long)r->files_scanned, (unsigned long long)r->rows_scanned);
         cli_print_bytes(r->bytes_scanned);
-        puts(": nothing is left. Backups keep what they have");
+        puts(": nothing is left. Backups keep what they have, and programs that have the database open keep removed files until they close it");
         return;
     }
     cli_json_begin(stdout);

@@ -154,5 +154,8 @@ const omen_host *omen_host_native(void) {
     return &host;
 }
 
+void omen_platform_nap(void);
+void omen_platform_nap(void) { nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); }
+
 const omen_host *omen_platform_host(void);
 const omen_host *omen_platform_host(void) { return omen_host_native(); }

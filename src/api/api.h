@@ -14,6 +14,7 @@ struct omen_collection {
  * whose maintenance is not manual, right after open and before close. */
 const omen_host *omen_platform_host(void);
 bool omen_platform_cares(const omen_db *db);
+void omen_platform_nap(void); /* about a millisecond, where a thread can sleep */
 void omen_platform_opened(omen_db *db);
 void omen_platform_closing(omen_db *db);
 

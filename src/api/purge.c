@@ -17,10 +17,11 @@ omen_status omen_purge(omen_collection *c, const omen_id *ids, size_t count, ome
     while (s == OMEN_OK && !done) {
         s = omen_purge_op_step(p, 0, &done, &err);
         if (s == OMEN_PENDING) s = omen_await(db->host, &err);
+        else if (s == OMEN_OK && omen_purge_op_waits(p) && db->host == omen_platform_host()) omen_platform_nap();
     }
     if (s == OMEN_OK && report != NULL) {
         const omen_purge_outcome *o = omen_purge_op_outcome_of(p);
-        *report = (omen_purge_report){.deleted = o->deleted, .segments_rewritten = o->rewritten, .files_scanned = o->files, .bytes_scanned = o->bytes, .rows_scanned = o->rows, .written_again = o->again};
+        *report = (omen_purge_report){.deleted = o->deleted, .segments_rewritten = o->rewritten, .files_scanned = o->files, .bytes_scanned = o->bytes, .rows_scanned = o->rows, .written_again = o->again, .not_searched = o->unsearched};
     }
     omen_purge_op_free(p);
     omen_count_failure(&db->metrics, s);

@@ -248,6 +248,7 @@ static void tell_purge(const omen_purge_outcome *o, omen_jw *w) {
     number(w, "bytesScanned", o->bytes);
     number(w, "rowsScanned", o->rows);
     number(w, "writtenAgain", o->again);
+    number(w, "notSearched", o->unsearched);
 }
 
 omen_status omen_task_tell(const omen_task *t, omen_jw *w) {
@@ -255,6 +256,10 @@ omen_status omen_task_tell(const omen_task *t, omen_jw *w) {
     omen_jw_bool(w, !t->done);
     number(w, "done", t->transfer == NULL ? 0 : t->transfer->done_bytes);
     number(w, "total", t->transfer == NULL ? 0 : t->transfer->total_bytes);
+    if (t->purge != NULL && !t->done && omen_purge_op_waits(t->purge)) {
+        omen_jw_key(w, "waiting");
+        omen_jw_bool(w, true);
+    }
     if (t->transfer != NULL && t->transfer->ending && !t->done) {
         omen_jw_key(w, "ending");
         omen_jw_bool(w, true);

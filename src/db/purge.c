@@ -5,8 +5,11 @@
 #include "db/copy.h"
 #include "db/indexing.h"
 
-/* How long readers may keep old files before it gives up. */
+/* How long, and how many looks at it, readers may keep old files before it gives up. */
 #define PATIENCE_NS UINT64_C(5000000000)
+#define PATIENCE_LOOKS 5000u
+/* Of a log that is being written, at once: writers wait so long. */
+#define LIVE_CHUNK (1u << 15)
 #define TRIES 3u
 /* A trace is searched for by a run of at most this many bytes of it; shorter ones than TRACE_LEAST are in many places by chance. */
 #define TRACE_MOST 256u
@@ -37,6 +40,8 @@ struct omen_purge_op {
     omen_part_doc_reader docs;
     omen_site names; /* of the database's own storage: only its list is used */
     uint64_t waiting_since;
+    uint32_t looks;
+    bool waiting; /* the last step found files that readers keep */
     omen_file *open;
     uint64_t at;
     uint8_t *chunk;
@@ -114,6 +119,7 @@ void omen_purge_op_free(omen_purge_op *p) {
     omen_free(m, p, sizeof *p);
 }
 
+bool omen_purge_op_waits(const omen_purge_op *p) { return p->waiting; }
 const omen_purge_outcome *omen_purge_op_outcome_of(const omen_purge_op *p) { return &p->outcome; }
 
 static omen_key key_of(const omen_purge_op *p, uint32_t i) { return omen_rows_key(&p->ids, i); }
@@ -127,7 +133,11 @@ static omen_coll_version *collection(omen_purge_op *p) {
 /* ---- traces: what logs are searched for afterwards ---- */
 
 static omen_status add_trace(omen_purge_op *p, const void *bytes, size_t len, omen_error *err) {
-    if (len < TRACE_LEAST || p->bytes.len >= TRACES_MOST) return OMEN_OK;
+    if (len == 0) return OMEN_OK;
+    if (len < TRACE_LEAST || p->bytes.len >= TRACES_MOST) {
+        p->outcome.unsearched++;
+        return OMEN_OK;
+    }
     size_t n = OMEN_MIN(len, TRACE_MOST);
     trace t = {(uint32_t)p->bytes.len, (uint32_t)n};
     const uint8_t *from = (const uint8_t *)bytes + (len - n) / 2;
@@ -140,6 +150,7 @@ static omen_status trace_row(omen_purge_op *p, const omen_part_state *s, uint32_
     const omen_schema *schema = &p->coll->schema.schema;
     OMEN_TRY(omen_part_doc_read(s->part, row, &p->docs, &doc, err));
     size_t traces = p->traces.len, bytes = p->bytes.len;
+    uint64_t unsearched = p->outcome.unsearched;
     OMEN_TRY(add_trace(p, doc.data, doc.len, err));
     for (uint32_t f = 0; f < schema->vector_count; f++) {
         const omen_block *block;
@@ -148,6 +159,7 @@ static omen_status trace_row(omen_purge_op *p, const omen_part_state *s, uint32_
         if (st != OMEN_OK) {
             p->traces.len = traces; /* all of the row again */
             p->bytes.len = bytes;
+            p->outcome.unsearched = unsearched;
             return st;
         }
         size_t width = omen_element_bytes(schema->vectors[f].element, schema->vectors[f].dimensions);
@@ -317,12 +329,14 @@ static omen_status look_for_left(omen_purge_op *p, omen_error *err) {
     }
     if (!busy && left == NULL) {
         p->waiting_since = 0;
+        p->looks = 0;
         p->stage = SYNC;
         return OMEN_OK;
     }
     if (p->waiting_since == 0) p->waiting_since = now;
-    if (now - p->waiting_since > PATIENCE_NS)
+    if (now - p->waiting_since > PATIENCE_NS || ++p->looks > PATIENCE_LOOKS)
         return omen_fail(err, OMEN_ERR_BUSY, "the records are deleted, but %s is still read by a search, a backup or another reader; purge again when that is done", left == NULL ? "a file" : left);
+    p->waiting = !busy;
     p->stage = SETTLE;
     return OMEN_OK;
 }
@@ -471,7 +485,7 @@ static omen_status read_log(omen_purge_op *p, const char *name, size_t room, siz
         omen_log *log = db->log != NULL && omen_log_epoch(db->log) == epoch ? db->log : NULL;
         for (omen_old_log *o = db->old_logs; o != NULL; o = o->next)
             if (omen_log_epoch(o->log) == epoch) log = o->log;
-        s = log == NULL ? OMEN_ERR_NOT_FOUND : omen_log_raw(log, p->at, p->chunk + p->carried, room, got, err);
+        s = log == NULL ? OMEN_ERR_NOT_FOUND : omen_log_raw(log, p->at, p->chunk + p->carried, OMEN_MIN(room, LIVE_CHUNK), got, err);
         omen_lock_drop(&db->write_lock);
         if (s != OMEN_ERR_NOT_FOUND) return s;
     }
@@ -536,9 +550,10 @@ omen_status omen_purge_op_step(omen_purge_op *p, uint64_t budget_ns, bool *done,
                                   [LIST] = list, [LEFT] = look_for_left, [REMOVE] = remove_left, [SYNC] = sync, [ROWS] = scan_rows, [FILES] = scan_files};
     const omen_host *host = p->db->host;
     uint64_t begun = host->ticks_ns(host->ctx);
-    *done = false;
+    *done = p->waiting = false;
     while (p->stage != DONE) {
         OMEN_TRY(steps[p->stage](p, err));
+        if (p->waiting) return OMEN_OK;
         if (budget_ns != 0 && p->stage != DONE && host->ticks_ns(host->ctx) - begun >= budget_ns) return OMEN_OK;
     }
     *done = true;

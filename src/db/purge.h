@@ -19,13 +19,16 @@
 
 typedef struct omen_purge_op omen_purge_op;
 
-typedef struct omen_purge_outcome { uint64_t deleted, rewritten, files, bytes, rows, again; } omen_purge_outcome;
+/* unsearched: ids, documents and vectors that are too short or too many for logs to be searched for them. */
+typedef struct omen_purge_outcome { uint64_t deleted, rewritten, files, bytes, rows, again, unsearched; } omen_purge_outcome;
 
 /* The ids as rows (omen_rows_from_ids, or columns of a message): copied. OMEN_ERR_ID, _TOO_LARGE, _READ_ONLY, _MEMORY. */
 omen_status omen_purge_op_new(omen_db *db, omen_coll *coll, const omen_rows *ids, omen_purge_op **out, omen_error *err);
-/* Works for about budget_ns (0: to the end). Step: repeat while it answers OMEN_PENDING, or OMEN_OK and not *done.
- * OMEN_ERR_BUSY: a search, a backup or another reader kept old files for too long: the records are deleted, their bytes are not gone yet; purge again. */
+/* Works for about budget_ns (0: to the end), or until it has to wait for readers of this process that keep old files (omen_purge_op_waits): then the caller lets others have
+ * their turn for a moment. Step: repeat while it answers OMEN_PENDING, or OMEN_OK and not *done.
+ * OMEN_ERR_BUSY: a search, a backup or another reader kept old files for five seconds, or 5,000 steps: the records are deleted, their bytes are not gone yet; purge again. */
 omen_status omen_purge_op_step(omen_purge_op *p, uint64_t budget_ns, bool *done, omen_error *err);
+bool omen_purge_op_waits(const omen_purge_op *p); /* after a step that answered OMEN_OK */
 const omen_purge_outcome *omen_purge_op_outcome_of(const omen_purge_op *p);
 OMEN_LATER void omen_purge_op_free(omen_purge_op *p); /* NULL is fine */
 

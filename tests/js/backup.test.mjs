@@ -1,6 +1,6 @@
 // Backups, restoring, clones and purges: the native engine and WebAssembly, folders, memory and an adapter that answers late; places of one engine are read by the other.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -198,6 +198,26 @@ test("places are the same for every engine, and damage is told", { skip: hasNati
   }
 });
 
+test("nothing is put inside of a database's folder", async () => {
+  for (const engine of hasNative ? ["wasm", "native"] : ["wasm"]) {
+    const own = folder();
+    const db = await open(own, { engine });
+    await (await db.collection("c", { vector: { dimensions: DIMENSIONS } })).upsert(records(0, 5, 1));
+    const inside = { code: "OMEN_ERR_INVALID", message: /lies inside of the folder of (a|the) database/ };
+    const link = folder();
+    symlinkSync(own, link);
+    for (const to of [path.join(own, "copy"), path.join(own, "a", "b"), path.join(link, "copy")]) {
+      await assert.rejects(db.backup(to), inside);
+      await assert.rejects(db.clone(to), inside);
+    }
+    const target = folder();
+    await db.backup(target);
+    await assert.rejects(restore(target, path.join(own, "again"), { engine }), inside);
+    await db.close();
+    assert.ok(!existsSync(path.join(own, "copy")) && !existsSync(path.join(own, "a")));
+  }
+});
+
 test("of an encrypted database: the copy is encrypted, or meant to be plain", async () => {
   const encryption = { key: new Uint8Array(32).fill(7) };
   for (const engine of hasNative ? ["wasm", "native"] : ["wasm"]) {
@@ -211,7 +231,7 @@ test("of an encrypted database: the copy is encrypted, or meant to be plain", as
     await (await db.collection("c", { vector: { dimensions: DIMENSIONS } })).upsert(records(0, 50, 1));
     await db.flush();
     const target = folder();
-    await assert.rejects(db.backup(target), /the database is encrypted/);
+    await assert.rejects(db.backup(target), { code: "OMEN_ERR_KEY", message: /the database is encrypted: give a key for the copy too/ });
     await db.backup({ name: target, encryption });
     for (const name of readdirSync(target)) if (name !== "lock") assert.ok(!readFileSync(path.join(target, name)).includes("id-of-"), name);
     const to = { name: folder(), encryption };
@@ -220,6 +240,13 @@ test("of an encrypted database: the copy is encrypted, or meant to be plain", as
     assert.deepEqual(await contents(copy), await contents(db));
     await copy.close();
     await assert.rejects(restore({ name: target, encryption: { key: new Uint8Array(32).fill(8) } }, folder(), { engine }), { code: "OMEN_ERR_KEY" });
+    const unasked = folder();
+    await assert.rejects(restore({ name: target, encryption }, unasked, { engine }), { code: "OMEN_ERR_KEY", message: /give a key for the restored database too .* or say that it is to be plain/ });
+    assert.ok(!existsSync(unasked) || readdirSync(unasked).length === 0);
+    await restore({ name: target, encryption }, unasked, { engine, plain: true });
+    const restored = await open(unasked, { engine });
+    assert.equal(await (await restored.collection("c")).count(), 50);
+    await restored.close();
     const plain = folder();
     await assert.rejects(backups(target, { engine }), { code: "OMEN_ERR_KEY" });
     await assert.rejects(db.backup(target, { plain: true }), { code: "OMEN_ERR_KEY" });

@@ -73,6 +73,9 @@ const omen_host *command_host(void) {
 
 const omen_host *omen_platform_host(void) { return command_host(); }
 
+/* There is no other thread to wait for. */
+void omen_platform_nap(void) {}
+
 /* No thread does maintenance here; the workload asks for it itself. */
 void omen_platform_opened(omen_db *db) { (void)db; }
 

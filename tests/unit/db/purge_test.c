@@ -1,6 +1,7 @@
 /* Purging: no byte of what was purged is left in any file, whatever state it was in; all else stays; what cannot be removed is said. */
 #include "test.h"
 
+#include "api/api.h"
 #include "db/backup.h"
 #include "db/purge.h"
 #include "fault_host.h"
@@ -218,8 +219,31 @@ TEST(a_reader_keeps_old_files_and_that_is_said) {
     CHECK_STATUS(omen_purge(w.c, &id, 1, NULL), OMEN_ERR_BUSY);
     CHECK(strstr(omen_last_error(), "seg-") != NULL);
     CHECK(traces(&w, 1, 1) > 0);
-    omen_snapshot_release(&s);
-    CHECK_STATUS(omen_purge(w.c, &id, 1, NULL), OMEN_OK);
+    /* A step ends where it has to wait, whatever its budget, and goes on when the reader is gone. */
+    omen_purge_op *op = NULL;
+    omen_error err = {0};
+    omen_arena arena;
+    omen_rows rows;
+    omen_purge_report report;
+    bool done = false;
+    unsigned waits = 0;
+    omen_arena_init(&arena, &w.db->mem, 4096);
+    CHECK_STATUS(omen_rows_from_ids(&rows, &arena, &id, 1, &err), OMEN_OK);
+    CHECK_STATUS(omen_purge_op_new(w.db, w.c->coll, &rows, &op, &err), OMEN_OK);
+    for (unsigned n = 0; n < 20 && !done; n++) {
+        CHECK_STATUS(omen_purge_op_step(op, 0, &done, &err), OMEN_OK);
+        waits += omen_purge_op_waits(op);
+        if (waits == 5) omen_snapshot_release(&s);
+    }
+    CHECK(done);
+    CHECK_EQ_UINT(waits, 5);
+    omen_purge_op_free(op);
+    omen_arena_deinit(&arena);
+    CHECK_STATUS(omen_purge(w.c, &id, 1, &report), OMEN_OK);
+    CHECK_EQ_UINT(report.not_searched, 0);
+    const omen_id little = {OMEN_STR("ab"), 0};
+    CHECK_STATUS(omen_purge(w.c, &little, 1, &report), OMEN_OK);
+    CHECK_EQ_UINT(report.not_searched, 1); /* two letters are in many places */
     CHECK_EQ_INT(traces(&w, 1, 1), 0);
     gone[1] = true;
     check_rest(&w, gone, version);
