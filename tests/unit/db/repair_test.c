@@ -524,7 +524,8 @@ TEST(memory_may_run_out_while_it_repairs) {
         CHECK_EQ_UINT(fault_host_bytes(h), 0);
         fault_host_free(h);
     }
-    CHECK(before > 20 && after > 0);
+    CHECK(before > TEST_PICK(20u, 2u));
+    CHECK(after > 0);
     fault_storage_free(image);
 }
 
