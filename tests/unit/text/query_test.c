@@ -131,4 +131,94 @@ TEST(items_for_fields) {
     end(&b);
 }
 
+/* Limits of what a query may become. */
+TEST(items_that_are_too_many) {
+    static char many[65536];
+    bench b;
+    omen_analyzer *en, *each[OMEN_TEXT_FIELDS];
+    omen_text_pieces p;
+    const omen_text_item *items;
+    uint32_t count;
+    begin(&b);
+    omen_analyzer_options o = {.language = omen_language_find("en", 2), .short_texts = true};
+    CHECK_OK(omen_analyzer_new(&b.mem, &o, &en, &b.err));
+    const omen_text_choice one[] = {{0, en}};
+    /* A phrase of 65 words. */
+    size_t n = 0;
+    many[n++] = '"';
+    for (int i = 0; i < 65; i++) n += (size_t)snprintf(many + n, sizeof many - n, "w%d ", i);
+    many[n++] = '"';
+    CHECK_OK(omen_text_parse(&b.arena, (omen_str){many, n}, false, false, &p, &b.err));
+    CHECK_STATUS(omen_text_items(&b.arena, &p, one, 1, false, &items, &count, &b.err), OMEN_ERR_TOO_LARGE);
+    CHECK(strstr(b.err.text, "65 words") != NULL);
+    n = (size_t)(strrchr(many, 'w') - many);
+    many[n++] = '"';
+    CHECK_OK(omen_text_parse(&b.arena, (omen_str){many, n}, false, false, &p, &b.err));
+    CHECK_OK(omen_text_items(&b.arena, &p, one, 1, false, &items, &count, &b.err));
+    CHECK(count == 1 && items[0].word_count == 64);
+    /* 64 languages, and words for each of them: together they are too many, none is alone. */
+    omen_text_choice all[OMEN_TEXT_FIELDS];
+    for (uint32_t i = 0; i < OMEN_TEXT_FIELDS; i++) {
+        CHECK_OK(omen_analyzer_new(&b.mem, &o, &each[i], &b.err));
+        all[i] = (omen_text_choice){i, each[i]};
+    }
+    CHECK_OK(omen_text_parse(&b.arena, OMEN_STR("+tea"), false, false, &p, &b.err));
+    CHECK_OK(omen_text_items(&b.arena, &p, all, OMEN_TEXT_FIELDS, false, &items, &count, &b.err));
+    CHECK(count == OMEN_TEXT_FIELDS && items[0].occur == OMEN_TEXT_MUST);
+    memset(many, 'a', sizeof many);
+    for (size_t i = 1; i < 130; i += 2) many[i] = ' ';
+    CHECK_OK(omen_text_parse(&b.arena, (omen_str){many, 130}, false, false, &p, &b.err));
+    CHECK_STATUS(omen_text_items(&b.arena, &p, all, OMEN_TEXT_FIELDS, false, &items, &count, &b.err), OMEN_ERR_TOO_LARGE);
+    CHECK(strstr(b.err.text, "leave some out") != NULL);
+    CHECK_OK(omen_text_parse(&b.arena, (omen_str){many, 128}, false, false, &p, &b.err));
+    CHECK_OK(omen_text_items(&b.arena, &p, all, OMEN_TEXT_FIELDS, false, &items, &count, &b.err));
+    CHECK_EQ_UINT(count, OMEN_TEXT_ITEMS);
+    for (uint32_t i = 0; i < OMEN_TEXT_FIELDS; i++) omen_analyzer_free(each[i]);
+    omen_analyzer_free(en);
+    end(&b);
+}
+
+/* Memory ends at each of the allocations of a query. The arena's blocks are small, so that they are many. */
+TEST(memory_ends_in_a_query) {
+    static const char *const queries[] = {"tea +shop -closed", "\"green tea\" choc* running*", "+\"one two three\" unreadable* \"\"", "..* * x"};
+    static char longs[3000];
+    bench b;
+    omen_analyzer *en;
+    begin(&b);
+    omen_analyzer_options o = {.language = omen_language_find("en", 2), .stop_words = true, .short_texts = true};
+    CHECK_OK(omen_analyzer_new(&b.mem, &o, &en, &b.err));
+    const omen_text_choice one[] = {{0, en}};
+    for (size_t i = 0; i + 3 <= sizeof longs; i += 3) memcpy(longs + i, i % 240 == 237 ? "zz " : "abc", 3);
+    for (size_t q = 0; q < OMEN_ARRAY_LEN(queries) + 3; q++) {
+        const bool own = q < OMEN_ARRAY_LEN(queries);
+        omen_str text = own ? (omen_str){queries[q], strlen(queries[q])} : (omen_str){longs, q % 3 == 0 ? 3000 : 900};
+        char quoted[1000] = "\"";
+        if (q == OMEN_ARRAY_LEN(queries) + 2) { /* a phrase */
+            memcpy(quoted + 1, longs, 900);
+            quoted[901] = '"';
+            text = (omen_str){quoted, 902};
+        }
+        unsigned failed = 0;
+        omen_status s = OMEN_ERR_MEMORY;
+        for (uint64_t k = 1; s != OMEN_OK && k < 400; k++) {
+            omen_arena arena;
+            omen_text_pieces p;
+            const omen_text_item *items;
+            uint32_t count;
+            omen_arena_init(&arena, &b.mem, 16);
+            b.err = (omen_error){0};
+            fault_host_fail_alloc_at(b.h, k, true);
+            s = omen_text_parse(&arena, text, false, false, &p, &b.err);
+            if (s == OMEN_OK) s = omen_text_items(&arena, &p, one, 1, q % 2 == 0, &items, &count, &b.err);
+            fault_host_fail_alloc_at(b.h, 0, false);
+            if (s != OMEN_OK) CHECK(s == OMEN_ERR_MEMORY && b.err.status == s && strstr(b.err.text, "out of memory") != NULL);
+            failed += s != OMEN_OK;
+            omen_arena_deinit(&arena);
+        }
+        CHECK(s == OMEN_OK && failed >= 3);
+    }
+    omen_analyzer_free(en);
+    end(&b);
+}
+
 TEST_MAIN()
