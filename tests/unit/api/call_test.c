@@ -287,6 +287,9 @@ TEST(arguments_that_may_be_left_out) {
     const part key[2] = {{wrong, 8}, {id_bytes, 8}};
     begin(&s);
     CHECK_OK(ask(&s, "{\"op\":\"collection\",\"db\":1,\"name\":\"c\",\"schema\":null}", NULL, 0));
+    CHECK_OK(ask(&s, "{\"op\":\"collection\",\"db\":1,\"name\":\"words\",\"schema\":{\"text\":[{\"name\":\"t\",\"language\":\"en\",\"stopWords\":\"keep\"}]}}", NULL, 0));
+    CHECK(strstr(s.json, "\"stopWords\"") != NULL);
+    CHECK_OK(ask(&s, "{\"op\":\"drop\",\"db\":1,\"name\":\"words\"}", NULL, 0));
     CHECK_OK(ask(&s, "{\"op\":\"maintain\",\"db\":1}", NULL, 0));
     CHECK_OK(ask(&s, "{\"op\":\"maintain\",\"db\":1,\"budgetUs\":1000}", NULL, 0));
     CHECK_OK(ask(&s, "{\"op\":\"buildIndexes\",\"db\":1,\"budgetUs\":1000,\"until\":1}", NULL, 0));
@@ -375,6 +378,79 @@ TEST(a_task_whose_database_closes) {
     CHECK_OK(finish(&s, read));
     CHECK_OK(finish(&s, closing));
     CHECK_STATUS(ask(&s, "{\"op\":\"task\",\"task\":3}", NULL, 0), OMEN_ERR_CLOSED);
+    end(&s);
+}
+
+/* ---- the first of an engine, and searches in one request ---- */
+
+TEST(memory_ends_in_an_engines_first_calls) {
+    static const char *const calls[] = {"{\"op\":\"open\",\"path\":\"db\",\"options\":{\"manualMaintenance\":true}}", "{\"op\":\"collection\",\"db\":1,\"name\":\"c\",\"schema\":{\"vectors\":[{\"dimensions\":2}]}}"};
+    for (size_t i = 0; i < 2; i++) {
+        omen_status st = OMEN_ERR_MEMORY;
+        for (uint64_t k = 1; st != OMEN_OK && k < 2000; k++) {
+            side s = {.h = fault_host_new(1)};
+            CHECK_OK(omen_engine_new(&s.h->host, &s.e));
+            if (i == 1) CHECK_OK(ask(&s, calls[0], NULL, 0));
+            fault_host_fail_alloc_at(s.h, k, false);
+            st = ask(&s, calls[i], NULL, 0);
+            bool hit = fault_host_fault_hit(s.h);
+            fault_host_fail_alloc_at(s.h, 0, false);
+            CHECK(st == OMEN_OK || st == OMEN_ERR_MEMORY);
+            if (hit && st == OMEN_OK) st = OMEN_ERR_MEMORY; /* done without it */
+            end(&s);
+        }
+        CHECK_OK(st);
+    }
+}
+
+static size_t many_of(uint8_t *into, uint32_t *offsets, uint32_t count, const char *json) {
+    static uint8_t one[ROOM];
+    offsets[0] = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        size_t len = request(one, json, NULL, 0);
+        memcpy(into + offsets[i], one, len);
+        offsets[i + 1] = offsets[i] + (uint32_t)len;
+    }
+    return offsets[count];
+}
+
+TEST(searches_in_one_request_without_memory) {
+    uint8_t bytes[1000];
+    uint32_t offsets[4];
+    for (int count = 0; count <= 3; count += 3)
+        for (int sticky = 0; sticky < 2; sticky++) {
+            char json[80];
+            omen_status st = OMEN_ERR_MEMORY;
+            snprintf(json, sizeof json, "{\"op\":\"searchMany\",\"collection\":2,\"count\":%d}", count);
+            size_t len = many_of(bytes, offsets, (uint32_t)count, "{\"k\":1,\"include\":[],\"text\":{\"query\":\"tea\"}}");
+            const part p[2] = {{offsets, 4 * ((size_t)count + 1)}, {bytes, len}};
+            for (uint64_t k = 1; st != OMEN_OK && k < 2000; k++) {
+                side s;
+                begin(&s);
+                CHECK_OK(ask(&s, "{\"op\":\"write\",\"collection\":2,\"mode\":\"upsert\",\"count\":2,\"fields\":[0]}", rows, 5));
+                fault_host_fail_alloc_at(s.h, k, sticky);
+                st = ask(&s, json, p, 2);
+                bool hit = fault_host_fault_hit(s.h);
+                fault_host_fail_alloc_at(s.h, 0, false);
+                CHECK(st == OMEN_OK || st == OMEN_ERR_MEMORY);
+                if (hit && st == OMEN_OK) st = OMEN_ERR_MEMORY;
+                end(&s);
+            }
+            CHECK_OK(st);
+        }
+    /* One whose code is loaded later waits for it. */
+    side s;
+    begin(&s);
+    CHECK_OK(ask(&s, "{\"op\":\"write\",\"collection\":2,\"mode\":\"upsert\",\"count\":2,\"fields\":[0]}", rows, 5));
+    size_t len = many_of(bytes, offsets, 3, "{\"k\":1,\"include\":[],\"facets\":[],\"text\":{\"query\":\"tea\"}}");
+    const part p[2] = {{offsets, sizeof offsets}, {bytes, len}};
+    omen_later_set_loader(load);
+    waits = 5;
+    outcome = OMEN_OK;
+    CHECK_OK(ask(&s, "{\"op\":\"searchMany\",\"collection\":2,\"count\":3}", p, 2));
+    CHECK(waits == 0);
+    CHECK_EQ_STR(s.json, "{\"count\":3}");
+    omen_later_set_loader(NULL);
     end(&s);
 }
 

@@ -381,6 +381,21 @@ TEST(the_writer_nests_deeper_than_json_is_read) {
     end();
 }
 
+/* Values that stand in nothing have no comma between them. */
+TEST(the_writer_joins_values_of_no_list) {
+    begin();
+    omen_buf out;
+    omen_jw w;
+    omen_buf_init(&out, &mem);
+    omen_jw_begin(&w, &out);
+    omen_jw_u64(&w, 1);
+    omen_jw_null(&w);
+    CHECK_OK(omen_jw_end(&w));
+    CHECK(out.len == 5 && memcmp(out.data, "1null", 5) == 0);
+    omen_buf_deinit(&out);
+    end();
+}
+
 TEST(the_writer_keeps_its_first_failure) {
     begin();
     omen_buf out;

@@ -206,4 +206,12 @@ TEST(a_bad_byte_is_found_at_every_place) {
     CHECK(omen_utf8_valid(NULL, 0));
 }
 
+/* Of what is no key something is decoded, and nothing read beyond it. */
+TEST(what_is_no_key) {
+    static const uint8_t cut[2] = {1, 0x80};
+    CHECK(omen_key_decode((omen_key){NULL, 0}).text.data == NULL);
+    omen_id id = omen_key_decode((omen_key){cut, 2});
+    CHECK(id.text.data == NULL && id.number == (int64_t)(UINT64_C(0x80) ^ UINT64_C(1) << 63));
+}
+
 TEST_MAIN()

@@ -55,6 +55,13 @@ TEST(texts_that_are_hardly_sql) {
     REFUSED("a CONTAINS ALL (1 2)", "a comma or ) is expected");
     REFUSED("a CONTAINS ALL (TRUE, NULL)", "IS NULL");
     REFUSED("'\t", "never closed");
+    REFUSED("a = DATE '2024", "never closed");
+    REFUSED("a = 1+2", "AND, OR or the end");
+    REFUSED("a = - 1", "no such sign");
+    REFUSED("a += 1", "no such sign");
+    REFUSED("a = 1 &\nAND b = 2", "AND and OR");
+    REFUSED("a = '\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9'  &", "AND and OR");
+    SAME("\"a$b\" = 1", "{\"a$b\":1}");
     end();
 }
 
@@ -272,6 +279,76 @@ TEST(memory_ends_at_every_call) {
         CHECK(s == OMEN_OK && failed > 4);
     }
     end();
+}
+
+TEST(what_failed_before_fails) {
+    fault_host *h = fault_host_new(1);
+    omen_mem own;
+    omen_builder b;
+    omen_mem_init(&own, &h->host, 0);
+    omen_builder_init(&b, &own);
+    const omen_str names[] = {OMEN_STR("a")};
+    const omen_tree_path *path = omen_build_path(&b, names, 1);
+    const omen_filter_value one = omen_value_int(1);
+    const omen_filter_box box = {0, 0, 1, 1};
+    CHECK(omen_build_leaf(&b, OMEN_FILTER_EQ, NULL, &one) == NULL);
+    CHECK(omen_build_box(&b, NULL, &box) == NULL);
+    CHECK(omen_build_in(&b, NULL) == NULL && omen_build_close(&b, NULL) == NULL);
+    CHECK_EQ_INT((int)b.status, OMEN_OK);
+    omen_tree *leaf = omen_build_leaf(&b, OMEN_FILTER_EQ, path, &one), *join = omen_build_join(&b, OMEN_FILTER_AND);
+    CHECK(path != NULL && leaf != NULL && join != NULL);
+    b.status = OMEN_ERR_TOO_LARGE;
+    CHECK(!omen_build_list(&b, &one) && omen_build_in(&b, path) == NULL && !omen_build_add(&b, join, leaf) && omen_build_close(&b, join) == NULL);
+    omen_builder_deinit(&b);
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+}
+
+/* Leaves that ask nothing of a value by itself. */
+TEST(single_values) {
+    const omen_scalar s = {0};
+    omen_filter_node leaf = {.op = OMEN_FILTER_EXISTS};
+    CHECK(omen_filter_scalar_matches(NULL, &leaf, &s, false));
+    leaf.op = OMEN_FILTER_SIZE;
+    CHECK(!omen_filter_scalar_matches(NULL, &leaf, &s, false));
+    leaf.op = OMEN_FILTER_CIRCLE;
+    CHECK(!omen_filter_scalar_matches(NULL, &leaf, &s, true));
+    int64_t t;
+    CHECK(!omen_time_parse(OMEN_STR("2024-01-31T12:00:00.5"), &t));
+    /* A quarter of the earth around a place on the equator touches every meridian. */
+    omen_filter_circle c;
+    omen_circle_make(&c, 0, 0, (90.0 - 2e-6) * 3.14159265358979323846 / 180.0 * 6371008.8);
+    CHECK(c.bounds.west == -180.0 && c.bounds.east == 180.0 && c.bounds.south > -90.0);
+    CHECK(!omen_circle_has(&c, -180.5, 0) && omen_circle_has(&c, 10, 0));
+}
+
+/* Memory ends where a text is longer than a block of the arena, and anywhere among many conditions. */
+TEST(memory_ends_in_long_filters) {
+    static char text[40000];
+    static const char *const around[][2] = {{"a = '", "'"}, {"a STARTS WITH '", "'"}, {"a LIKE '", "'"}, {"a = DATE '", "'"}, {"\"", "\" = 1"}, {"{\"a\":{\"$all\":[", "1]}}"}, {"{", "\"z\":1}"}};
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(around); i++) {
+        size_t n = (size_t)snprintf(text, sizeof text, "%s", around[i][0]);
+        if (i == 4) memset(text + n, 'x', 900), n += 900;
+        else if (i < 5) memset(text + n, 'x', 6000), n += 6000;
+        else for (unsigned k = 0; k < 2000; k++) n += (size_t)(i == 5 ? snprintf(text + n, sizeof text - n, "%u,", k) : snprintf(text + n, sizeof text - n, "\"p%04u\":%u,", k, k % 7));
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s", around[i][1]);
+        omen_status st = OMEN_ERR_MEMORY;
+        for (uint64_t k = 1; st == OMEN_ERR_MEMORY && k < 1000; k++) {
+            fault_host *h = fault_host_new(1);
+            omen_mem own;
+            omen_error err = {0};
+            omen_filter *f = NULL;
+            omen_mem_init(&own, &h->host, 0);
+            fault_host_fail_alloc_at(h, k, true);
+            st = omen_filter_compile(&own, (omen_str){text, n}, &f, &err);
+            fault_host_fail_alloc_at(h, 0, false);
+            if (k == 1) CHECK_STATUS(st, OMEN_ERR_MEMORY);
+            omen_filter_free(&own, f);
+            CHECK_EQ_UINT(fault_host_bytes(h), 0);
+            fault_host_free(h);
+        }
+        CHECK_STATUS(st, i == 3 ? OMEN_ERR_INVALID : OMEN_OK);
+    }
 }
 
 TEST_MAIN()
