@@ -244,7 +244,20 @@ TEST(code_that_is_loaded_later) {
             CHECK(strstr(s.json, "not loaded") != NULL);
         }
     omen_later_set_loader(NULL);
+    CHECK_OK(ask(&s, "{\"op\":\"write\",\"collection\":2,\"mode\":\"upsert\",\"count\":2,\"fields\":[0]}", rows, 5));
     CHECK_OK(ask(&s, later[0], NULL, 0));
+    /* A part that has texts is not opened without it. */
+    CHECK_OK(ask(&s, "{\"op\":\"close\",\"db\":1}", NULL, 0));
+    static const char open[] = "{\"op\":\"open\",\"path\":\"db\",\"options\":{\"manualMaintenance\":true}}";
+    omen_later_set_loader(load);
+    waits = 0;
+    outcome = OMEN_ERR_UNSUPPORTED;
+    CHECK_STATUS(ask(&s, open, NULL, 0), OMEN_ERR_UNSUPPORTED);
+    CHECK(strstr(s.json, "not loaded") != NULL);
+    waits = 3;
+    outcome = OMEN_OK;
+    CHECK_OK(ask(&s, open, NULL, 0));
+    omen_later_set_loader(NULL);
     end(&s);
 }
 
@@ -478,6 +491,7 @@ TEST(memory_ends_in_a_call) {
         {"{\"op\":\"expire\",\"collection\":2}", NULL, 0},
         {"{\"op\":\"explain\",\"collection\":2,\"k\":1,\"text\":{\"query\":\"tea\"}}", NULL, 0},
         {"{\"op\":\"check\",\"db\":1}", NULL, 0},
+        {"{\"op\":\"collection\",\"db\":1,\"name\":\"d\",\"schema\":{\"ttl\":\"tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt\",\"vectors\":[{\"name\":\"vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv\",\"dimensions\":2}]}}", NULL, 0},
         {"{\"op\":\"version\"}", NULL, 0},
     };
     for (size_t i = 0; i < OMEN_ARRAY_LEN(calls); i++) {

@@ -196,7 +196,7 @@ TEST(places_at_the_seams) {
     MATCH("WITHIN(a, 1, 2, 10)", "{\"a\":{\"type\":\"Point\",\"coordinates\":[1,2]}}");
     MATCH("WITHIN(a, 1, 2, 10)", "{\"a\":[[5,5],[1,2]]}");
     static const char *const none[] = {"{\"lon\":1}", "{\"lon\":\"1\",\"lat\":2}", "{\"lon\":1,\"lat\":\"2\"}", "{\"type\":7,\"coordinates\":[1,2]}", "{\"type\":\"Poynt\",\"coordinates\":[1,2]}", "{\"type\":\"Polygon\"}", "{\"type\":\"Point\"}",
-                                       "{\"type\":\"Point\",\"coordinates\":7}", "{\"type\":\"Point\",\"coordinates\":[1]}", "{}", "[]", "[{}]", "\"x\"", "[1,2,3]"};
+                                       "{\"type\":\"Point\",\"coordinates\":7}", "{\"type\":\"Point\",\"coordinates\":[1]}", "{}", "[]", "[{}]", "\"x\"", "[1,2,3]", "{\"type\":\"Point\",\"coordinates\":[\"1\",2]}"};
     for (size_t i = 0; i < OMEN_ARRAY_LEN(none); i++) {
         char text[100];
         snprintf(text, sizeof text, "{\"a\":%s}", none[i]);

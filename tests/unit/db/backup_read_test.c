@@ -116,6 +116,9 @@ TEST(records_that_are_none) {
     CHECK_OK(list(&b, "newer"));
     CHECK_EQ_UINT(times(b.json, "\"newer\""), 1);
     CHECK_STATUS(omen_restore("newer", 0, "from-newer", &b.o, NULL), OMEN_ERR_VERSION);
+    fault_storage_cut(fs, SECOND, 150); /* and cut: what it says of itself is no more to be believed */
+    CHECK_OK(list(&b, "newer"));
+    CHECK_EQ_UINT(times(b.json, "\"damaged\""), 1);
     /* encrypted */
     fs = copy_of(&b, "sealed");
     for (size_t i = 0; i < 8; i++) fault_storage_set(fs, SECOND, i, (uint8_t) "OMENSEAL"[i]);

@@ -96,6 +96,7 @@ TEST(items_for_fields) {
     CHECK_EQ_STR(items_of(&b, "+\"the\" \"tea\"", two, 3, false), ".w2:the@0 .w5:tea@0|.w2:tea@0");
     CHECK_EQ_STR(items_of(&b, "runn* running*", one, 2, false), ".*5:runn@0 .w5:run@0|.*5:running@0");
     CHECK_EQ_STR(items_of(&b, "te*", one, 2, false), ".*5:te@0");
+    CHECK_EQ_STR(items_of(&b, "happy*", one, 2, false), ".w5:happi@0|.*5:happy@0");
     CHECK_EQ_STR(items_of(&b, "tea chocolates -chocolate", one, 2, true), ".w5:tea@0 .~5:chocol@0 -w5:chocol@0");
     CHECK_EQ_STR(items_of(&b, "... ! the", one, 2, false), "");
     CHECK_EQ_STR(items_of(&b, "caf\xff" "e x", one, 2, false), ".w5:caf@0 .w5:e@1 .w5:x@0");
@@ -180,7 +181,7 @@ TEST(items_that_are_too_many) {
 
 /* Memory ends at each of the allocations of a query. The arena's blocks are small, so that they are many. */
 TEST(memory_ends_in_a_query) {
-    static const char *const queries[] = {"tea +shop -closed", "\"green tea\" choc* running*", "+\"one two three\" unreadable* \"\"", "..* * x"};
+    static const char *const queries[] = {"tea +shop -closed", "\"green tea\" choc* running*", "+\"one two three\" unreadable* \"\"", "..* * x", "happy* tea", "..*"};
     static char longs[3000];
     bench b;
     omen_analyzer *en;
