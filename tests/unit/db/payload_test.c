@@ -294,6 +294,17 @@ TEST(frames_of_schemas) {
     f.data[16] = 'h';
     frame(&x, &f, OMEN_OK, "");
     CHECK_EQ_UINT(x.db->next_collection_id, next + 4);
+    /* As many as there may be, and one more. */
+    for (uint32_t i = 0, id = next + 4; i <= OMEN_MAX_COLLECTIONS; i++, id++) {
+        char name[6];
+        snprintf(name, sizeof name, "%05u", i);
+        omen_put32(f.data + 4, id);
+        memcpy(f.data + 16, name, 5);
+        if (x.db->current->count == OMEN_MAX_COLLECTIONS) break;
+        CHECK_OK(omen_schema_frame_apply(x.db, f.data, f.len, &x.err));
+    }
+    frame(&x, &f, OMEN_ERR_CORRUPT, "too many");
+    CHECK_EQ_UINT(x.db->current->count, OMEN_MAX_COLLECTIONS);
     omen_put32(f.data, 77);
     frame(&x, &f, OMEN_ERR_CORRUPT, "unknown action");
     omen_buf_deinit(&f);
