@@ -18,6 +18,7 @@ const GROUPS = [
   {
     // Texts, messages and payloads.
     name: 'parsers',
+    strict: true,
     pattern: /^src\/(column\/(filter|facets_request)|db\/(ask|schema|manifest_body|backup_record)|api\/(call|arguments|options|message)|base\/(json|key|utf8)|text\/query)[^/]*\.[ch]$/,
   },
   {
@@ -160,7 +161,7 @@ for (const { name, pattern, strict } of GROUPS) {
       if (known < lines.length) errors.push(`not taken: ${id}    (line ${lines.join(', ')}${known > 0 ? `; listed ${known} times` : ''})`);
     }
     for (const [id, times] of list) {
-      if (pattern.test(id) && times > (untaken.get(id)?.length ?? 0)) errors.push(`listed as unreachable, but taken or not there: ${id}`);
+      if (pattern.test(id.split('  ')[0]) && times > (untaken.get(id)?.length ?? 0)) errors.push(`listed as unreachable, but taken or not there: ${id}`);
     }
     console.log(`${name}: ${share(taken, all - listed)} % of the ${all - listed} that can be reached; ${listed} cannot (${listFile.replace(/^.*\/(?=cmake\/)/, '')})`);
   }

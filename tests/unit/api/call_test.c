@@ -285,6 +285,8 @@ TEST(vectors_that_are_asked_for) {
     CHECK(strstr(s.json, "asked for twice") != NULL);
     CHECK_OK(ask(&s, "{\"op\":\"search\",\"collection\":2,\"k\":2,\"include\":[],\"vectors\":[{\"field\":\"v\",\"weight\":2}]}", p, 1));
     CHECK(strstr(s.json, "\"count\":2") != NULL);
+    CHECK_OK(ask(&s, "{\"op\":\"search\",\"collection\":2,\"k\":2,\"include\":[],\"groupBy\":{\"path\":\"t\",\"size\":1}}", p, 1));
+    CHECK(strstr(s.json, "\"count\":") != NULL);
     CHECK_OK(ask(&s, "{\"op\":\"search\",\"collection\":2,\"k\":1,\"field\":\"v\",\"vectors\":null}", p, 1));
     CHECK(strstr(s.json, "\"count\":1") != NULL);
     end(&s);
