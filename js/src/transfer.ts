@@ -173,7 +173,7 @@ export async function runTask(engine: Engine, request: Json & { op: string }, pa
     try {
       return decodeAnswer(await engine.call(message)).json as Json;
     } finally {
-      if (bytes.length !== 0) message.fill(0); // keys may be in it
+      if (bytes.length !== 0 && message.length !== 0) message.fill(0); // keys may be in it; one that was transferred is empty, and has none: workers are given no keys here
     }
   };
   const task = Number((await call(request, parts))["task"]);

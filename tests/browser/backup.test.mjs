@@ -14,9 +14,10 @@ for (const browser of browserNames) {
           second: 2,
           clone: true,
           third: 3,
+          purged: [1, 1],
           list: [[1, "complete"], [2, "complete"], [3, "complete"]],
           rest: [1, 3],
-          counts: [50, 51, 52],
+          counts: [50, 51, 50],
         });
       });
     }

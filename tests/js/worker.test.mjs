@@ -75,6 +75,18 @@ test("a database in a worker is used as any other", async () => {
   await assert.rejects(c.count(), { code: "OMEN_ERR_CLOSED" });
 });
 
+test("a purge in the worker, whose ids travel there for good", async () => {
+  const db = await open("db");
+  const c = await db.collection("c", { vector: { dimensions: 2, metric: "l2" } });
+  await c.upsert([1, 2, 3].map((id) => ({ id, vector: [id, id] })));
+  await db.flush();
+  const report = await c.purge([1, 3, 9]);
+  assert.deepEqual([report.deleted, report.segmentsRewritten], [2, 1]);
+  assert.equal(await c.count(), 1);
+  await assert.rejects(c.purge([""]), { code: "OMEN_ERR_ID" });
+  await db.close();
+});
+
 test("an unknown storage is refused by the worker", async () => {
   await assert.rejects(open("db", { storage: "floppy" }), { code: "OMEN_ERR_UNSUPPORTED", message: /"floppy"/ });
 });

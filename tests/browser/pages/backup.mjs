@@ -1,4 +1,4 @@
-/** Backups in a browser: of a database that tabs share, by the tab that holds it. */
+/** Backups and purges in a browser: of a database that tabs share. */
 import { backups, open, removeBackup, restore } from "/js/dist/platform/browser.js";
 
 const row = (i) => Float32Array.from({ length: 8 }, (_, d) => Math.sin(i * 8 + d));
@@ -20,6 +20,10 @@ export async function course(storage) {
   // Who was a guest holds it now.
   await (await guest.collection("c")).upsert([{ id: 51, vector: row(51) }]);
   answers.third = (await guest.backup(place)).backup;
+  const third = await open(`shared-${storage}`, { storage });
+  // By the one that holds it, and by a guest of it.
+  answers.purged = [(await (await guest.collection("c")).purge([0, 999])).deleted, (await (await third.collection("c")).purge(1)).deleted];
+  await third.close();
   await guest.close();
 
   answers.list = (await backups(place, { verify: true })).map(({ backup, state }) => [backup, state]);
