@@ -210,9 +210,9 @@ static uint64_t size_of(omen_recovery *r, uint64_t epoch) {
     return p == NULL ? 0 : p->size;
 }
 
-/* Salvage: goes on at a valid frame behind a gap. */
+/* Salvage: goes on at a valid frame behind a gap. An opening frame that is not the file's first is passed over: nothing follows from one. */
 static bool resume(omen_recovery *r, const omen_log_header *h) {
-    if (r->salvage == NULL || !r->salvage->later || h->first_lsn < r->result.next_lsn) return false;
+    if (r->salvage == NULL || !r->salvage->later || h->first_lsn < r->result.next_lsn || (r->at != 0 && h->type == OMEN_FRAME_OPEN)) return false;
     part *p = part_at(r, r->current);
     if (!r->lost) {
         r->lost_epoch = r->kept_epoch == 0 ? r->first_epoch : p->epoch;

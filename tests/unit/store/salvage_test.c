@@ -242,6 +242,26 @@ TEST(an_opening_frame_in_the_middle_ends_the_log) {
     end(&s);
 }
 
+/* Bytes before the first frame push all of them out of their places: the records are found, and the opening frame among them is none. */
+TEST(an_opening_frame_that_was_pushed_away) {
+    scene s;
+    uint8_t image[8 + AT(4)];
+    size_t len;
+    begin(&s);
+    write_epoch(&s, 1, 1, 4, 0);
+    const uint8_t *p = bytes_of(&s, 1, &len);
+    REQUIRE(len == AT(4));
+    memset(image, 0x5a, 8);
+    memcpy(image + 8, p, len);
+    fault_storage_put(s.fs, omen_log_file_name(1).text, image, sizeof image);
+    CHECK_STATUS(recover(&s, STRICT, 0, 0, NULL), OMEN_ERR_CORRUPT);
+    CHECK_OK(recover(&s, LATER, 0, 0, NULL));
+    CHECK_EQ_STR(handed(&s), "1 2 3 4");
+    CHECK_EQ_UINT(s.gap_count, 1);
+    check_gap(&s, 0, 1, 0, 8 + OPENING, 1, 0); /* no record */
+    end(&s);
+}
+
 /* ---- several epochs ---- */
 
 TEST(an_epoch_between_two_is_missing) {
