@@ -63,32 +63,34 @@ static omen_status open_place(omen_transfer *t, bool *done, omen_error *err) {
     return OMEN_OK;
 }
 
-/* Somebody has opened for writing what lies there: every one begins an epoch of its own. */
+/* Somebody has opened for writing what lies there: every one begins an epoch of its own, and writes the other slot of the manifest before a log is removed. payload: NULL
+ * where no manifest can be read; then there is one slot at most, and beside it one log, where nobody has. */
 static bool used(const omen_transfer *t, const uint8_t *payload, size_t len) {
-    uint64_t epoch, last = len < 32 ? 0 : omen_get64(payload + 24);
-    for (size_t i = 0; i < name_count(t); i++)
-        if (omen_log_file_parse(name_at(t, i), &epoch) && epoch > last) return true;
-    return omen_manifest_generation(t->manifest) > 1;
+    uint64_t epoch, last = payload == NULL || len < 32 ? 0 : omen_get64(payload + 24);
+    size_t slots = omen_site_has(&t->place, "manifest-0") + (size_t)omen_site_has(&t->place, "manifest-1"), later = 0;
+    for (size_t i = 0; i < name_count(t); i++) later += omen_log_file_parse(name_at(t, i), &epoch) && epoch > last;
+    if (payload == NULL) return slots == 2 || (slots == 1 && later > 1);
+    return later != 0 || omen_manifest_generation(t->manifest) > 1;
 }
 
 /* The only place that is not empty is one where this broke off. It may have come to its end but for the removal of the mark; or what lies there is another backup, or clone,
  * that did. */
 static omen_status open_manifest(omen_transfer *t, bool *done, omen_error *err) {
-    const uint8_t *had, *payload;
-    size_t had_len, len;
+    const uint8_t *had = NULL, *payload;
+    size_t had_len = 0, len;
     omen_error why = {0};
     omen_status s = omen_manifest_open(&t->place.store, &t->manifest, &why);
     if (s == OMEN_PENDING) return s;
     *done = true;
-    t->dropping = s == OMEN_ERR_CORRUPT; /* it was being written */
-    if (t->dropping) return OMEN_OK;
-    if (s != OMEN_OK) return omen_fail(err, s, "%s", why.text);
-    if (omen_manifest_generation(t->manifest) == 0) return OMEN_OK;
-    omen_manifest_payload(t->manifest, &had, &had_len);
-    payload = payload_of(t, &len);
-    t->complete = omen_manifest_generation(t->manifest) == 1 && had_len == len && memcmp(had, payload, len) == 0 && memcmp(t->place.store.database_id, t->database_id, 16) == 0;
-    t->dropping = !t->complete && !used(t, had, had_len);
-    if (t->complete || t->dropping) return OMEN_OK;
+    if (s != OMEN_OK && s != OMEN_ERR_CORRUPT) return omen_fail(err, s, "%s", why.text);
+    if (s == OMEN_OK && omen_manifest_generation(t->manifest) != 0) {
+        omen_manifest_payload(t->manifest, &had, &had_len);
+        payload = payload_of(t, &len);
+        t->complete = omen_manifest_generation(t->manifest) == 1 && had_len == len && memcmp(had, payload, len) == 0 && memcmp(t->place.store.database_id, t->database_id, 16) == 0;
+    }
+    if (t->complete) return OMEN_OK;
+    t->dropping = s == OMEN_ERR_CORRUPT || had != NULL;
+    if (!used(t, had, had_len)) return OMEN_OK;
     return omen_fail(err, OMEN_ERR_EXISTS, "\"%.150s\" holds a database already, which somebody has opened for writing since; nothing was changed: choose another place. The file \"%s\" there may be removed",
                      t->place.path, mark_name);
 }

@@ -432,6 +432,46 @@ TEST(what_broke_off_is_repeated) {
     end(&c);
 }
 
+/* One that somebody has used since, and whose manifest cannot be read any more, is theirs too: its records may be found again. One that nobody used makes way. */
+TEST(what_is_damaged_makes_way_unless_it_was_used) {
+    course c;
+    begin(&c);
+    go(&c, 40);
+    CHECK_STATUS(omen_backup(c.s.db, "backups", NULL, NULL), OMEN_OK);
+    for (int used = 0; used < 3; used++)
+        for (int cut = 0; cut < 2; cut++) {
+            fault_storage *fs = fault_storage_new(4);
+            fault_host_set_image(c.h, "new", fs);
+            CHECK_STATUS(restore_to(c.h, 1, "new"), OMEN_OK);
+            if (used != 0) {
+                script s;
+                script_state state = c.state;
+                CHECK_STATUS(script_open_at(&s, "new", &c.h->host, OMEN_DURABILITY_GROUP, false), OMEN_OK);
+                CHECK_STATUS(script_step(&s, 1, &state), OMEN_OK);
+                fault_storage *then = fault_storage_clone(fs); /* 1: while it was open, so that nothing but its log tells of it; 2: it was closed */
+                script_close(&s);
+                if (used == 1) {
+                    fault_host_set_image(c.h, "new", then);
+                    fs = then;
+                } else {
+                    fault_storage_free(then);
+                }
+            }
+            for (int slot = 0; slot < 2; slot++) {
+                const char *name = slot == 0 ? "manifest-0" : "manifest-1";
+                if (!fault_storage_has(fs, name)) continue;
+                if (cut) fault_storage_cut(fs, name, 20);
+                else fault_storage_xor(fs, name, 20, 1);
+            }
+            fault_storage_put(fs, "unfinished", "omendb", 6);
+            size_t files = fault_storage_count(fs);
+            CHECK_STATUS(restore_to(c.h, 1, "new"), used != 0 ? OMEN_ERR_EXISTS : OMEN_OK);
+            if (used != 0) CHECK_EQ_UINT(fault_storage_count(fs), files);
+            else CHECK(holds(c.h, "new", &c.state));
+        }
+    end(&c);
+}
+
 /* What was encrypted is not written plain unasked. */
 TEST(plain_copies_are_meant) {
     course c;
