@@ -67,6 +67,7 @@ const platform: Platform = {
         storage,
         name,
         create,
+        anew: settings.create === "replace",
         tabs: (settings.tabs as "share" | "exclusive" | undefined) ?? "share",
         ownerTimeoutMs: Number(settings.ownerTimeoutMs ?? OWNER_TIMEOUT_MS),
         known: settings.create === "replace" ? [] : knownIn(name),
@@ -83,6 +84,10 @@ const platform: Platform = {
   },
   opened(name, databaseId, engine) {
     if (engine instanceof WorkerEngine && engine.maintains) engine.describe().then(({ storage }) => remember(storage, name, databaseId), () => undefined);
+  },
+  lost(name, engine) {
+    // What a browser tells of by itself is IndexedDB's, and it tells it once: noted, it stays known until somebody has decided.
+    if (engine instanceof WorkerEngine && knownIn(name).length === 0) remember("indexeddb", name, "");
   },
   destroyed: forget,
 };

@@ -11,6 +11,7 @@
  * The keys of `chunks` are read when the storage is opened; contents stay where they are.
  */
 import { OmenError, asOmenError } from "../errors.js";
+import { turnLog } from "./indexeddb-log.js";
 import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
 import { noLock, takeWebLock } from "./web-lock.js";
 
@@ -360,14 +361,24 @@ class IndexedDbFile implements StorageFile {
   }
 }
 
-/** Opens the IndexedDB database; undefined when it is not there and is not to be created. */
-function connect(name: string, create: boolean): Promise<IDBDatabase | undefined> {
+/**
+ * Opens the IndexedDB database. @throws OmenError `OMEN_ERR_NOT_FOUND` when it is not there and is not to be created; `OMEN_ERR_DATA_EVICTED` when the browser says
+ * that it has removed what was there, which Chromium does once
+ */
+function connect(name: string, create: boolean): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open(PREFIX + name, 1);
-    let absent = false;
-    opening.onupgradeneeded = () => {
-      if (!create) {
-        absent = true;
+    let refused: OmenError | undefined;
+    opening.onupgradeneeded = (event) => {
+      const { dataLoss, dataLossMessage } = event as { dataLoss?: string; dataLossMessage?: string };
+      if (dataLoss === "total") {
+        refused = new OmenError(
+          "OMEN_ERR_DATA_EVICTED",
+          `the browser found its files of this origin's IndexedDB damaged and has removed all databases there (${dataLossMessage}): "${name}" is gone if it was one of them; ` +
+            `open it with create: "replace" to begin anew, or destroy("${name}") to forget it`,
+        );
+      } else if (!create) refused = new OmenError("OMEN_ERR_NOT_FOUND", `there is no database "${name}" in this origin's IndexedDB`);
+      if (refused !== undefined) {
         opening.transaction!.abort();
         return;
       }
@@ -375,7 +386,7 @@ function connect(name: string, create: boolean): Promise<IDBDatabase | undefined
     };
     opening.onblocked = () => reject(new OmenError("OMEN_ERR_BUSY", `"${name}" is being removed by another tab; try again when it is done`));
     opening.onsuccess = () => resolve(opening.result);
-    opening.onerror = () => (absent ? resolve(undefined) : reject(opening.error));
+    opening.onerror = () => reject(refused ?? opening.error);
   });
 }
 
@@ -387,8 +398,8 @@ class IndexedDbAdapter implements StorageAdapter {
     const release = readOnly || locked === true ? noLock : await takeWebLock(this.kind, name);
     try {
       const db = await connect(name, create && !readOnly);
-      if (db === undefined) throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database "${name}" in this origin's IndexedDB`);
       try {
+        if (!readOnly) await turnLog(name);
         const storage = new IndexedDbStorage(db, name, readOnly ? 0 : await nextEpoch(db), readOnly, release);
         await storage.load();
         return storage;

@@ -14,6 +14,8 @@ export interface Opening {
   storage: string;
   name: string;
   create: boolean;
+  /** To begin anew where the browser says that it has removed what was there. */
+  anew: boolean;
   tabs: "share" | "exclusive";
   ownerTimeoutMs: number;
   /** The kinds of storage in which the database is noted to be (witness.ts): one that does not have it has lost it. */
@@ -29,13 +31,18 @@ export type StorageEngine = Engine & Required<Pick<Engine, "putStorage">>;
 export const evicted = (name: string, cause?: unknown): OmenError =>
   new OmenError(
     "OMEN_ERR_DATA_EVICTED",
-    `"${name}" was in this browser and is gone: its data were cleared, by the user or for want of space; open it with create: "replace" to begin anew, or destroy("${name}") to forget it`,
+    `"${name}" was in this browser and is gone: its data were cleared, by the user or for want of space; open it with create: "replace" to begin anew, or destroy("${name}") to forget it${cause instanceof OmenError ? ` (${cause.detail})` : ""}`,
     cause === undefined ? undefined : { cause },
   );
 
-async function openStorage(adapter: StorageAdapter, { name, create }: Opening, known: boolean, mode: OpenMode): Promise<Storage> {
+async function openStorage(adapter: StorageAdapter, { name, create, anew }: Opening, known: boolean, mode: OpenMode): Promise<Storage> {
   const open = (making: boolean): Promise<Storage> => adapter.open(name, { create: making, readOnly: mode === "reading", locked: true });
-  if (mode === "first" && !known) return open(create);
+  if (mode === "first" && !known) {
+    return open(create).catch((error: unknown) => {
+      if (anew && error instanceof OmenError && error.code === "OMEN_ERR_DATA_EVICTED") return open(create); // it says so once
+      throw error;
+    });
+  }
   try {
     return await open(false);
   } catch (error) {
