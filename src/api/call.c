@@ -283,7 +283,7 @@ omen_status omen_call_read(omen_call *c, omen_read_kind kind) {
     uint32_t include;
     OMEN_TRY(omen_call_collection(c));
     OMEN_TRY(omen_args_include(omen_json_get(c->request.root, "include"), &include, &c->err));
-    return omen_read_op_new(c->db, c->coll, kind, include, &c->read, &c->err);
+    return omen_read_op_at(c->db, c->coll, kind, include, c->parent == NULL ? NULL : omen_call_many_seen(c->parent), &c->read, &c->err);
 }
 
 static omen_status begin_get(omen_call *c) {

@@ -68,6 +68,7 @@ omen_status omen_call_many(omen_call *c);
 omen_status omen_call_many_step(omen_call *c);
 omen_status omen_call_many_answer(omen_call *c);
 uint32_t omen_call_many_parts(const omen_call *c, omen_part_view *parts);
+const omen_snapshot *omen_call_many_seen(const omen_call *c); /* what all its searches see */
 void omen_many_free(omen_many *m);
 
 /* A search with the arguments of a request of its own, in the collection of another call, which is begun; it ends first. OMEN_ERR_MEMORY. What is wrong

@@ -1,5 +1,5 @@
-/* call_many.c - several searches in one request ("searchMany", docs/CALLS.md): each is a call of its own, begun with the others before the first is stepped,
- * so all see the same records; what they answer is what they would have answered alone. */
+/* call_many.c - several searches in one request ("searchMany", docs/CALLS.md): each is a call of its own, and all see the snapshot that is taken
+ * first; what they answer is what they would have answered alone. */
 #include "api/call.h"
 
 #define MOST 256u
@@ -9,6 +9,7 @@
 struct omen_many {
     omen_mem *mem;
     uint32_t count, next; /* those before `next` are answered */
+    omen_snapshot snapshot;
     omen_buf offsets, bytes;
     omen_call *calls[];
 };
@@ -18,10 +19,13 @@ static size_t size_of(uint32_t count) { return sizeof(omen_many) + (size_t)count
 void omen_many_free(omen_many *m) {
     if (m == NULL) return;
     for (uint32_t i = 0; i < m->count; i++) omen_call_free(m->calls[i]);
+    omen_snapshot_release(&m->snapshot);
     omen_buf_deinit(&m->offsets);
     omen_buf_deinit(&m->bytes);
     omen_free(m->mem, m, size_of(m->count));
 }
+
+const omen_snapshot *omen_call_many_seen(const omen_call *c) { return &c->many->snapshot; }
 
 omen_status omen_call_many(omen_call *c) {
     uint64_t count;
@@ -37,6 +41,7 @@ omen_status omen_call_many(omen_call *c) {
     m->count = (uint32_t)count;
     omen_buf_init(&m->offsets, m->mem);
     omen_buf_init(&m->bytes, m->mem);
+    omen_snapshot_take(c->db, &m->snapshot);
     c->many = m;
     for (uint32_t i = 0; i < m->count; i++)
         if (omen_call_child(c, bytes + offsets[i], offsets[i + 1] - offsets[i], &m->calls[i]) != OMEN_OK)

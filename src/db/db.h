@@ -133,6 +133,7 @@ typedef struct omen_snapshot {
     uint64_t lsn;
 } omen_snapshot;
 void omen_snapshot_take(omen_db *db, omen_snapshot *out);
+void omen_snapshot_share(const omen_snapshot *s, omen_snapshot *out); /* the same moment once more, to be released by itself */
 void omen_snapshot_release(omen_snapshot *s); /* zeroed is fine */
 /* The names and schemas of all collections, as an array. */
 void omen_collections_write_json(omen_db *db, omen_jw *w);

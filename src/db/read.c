@@ -4,6 +4,10 @@
 #include "db/search.h"
 
 omen_status omen_read_op_new(omen_db *db, omen_coll *coll, omen_read_kind kind, uint32_t include, omen_read_op **out, omen_error *err) {
+    return omen_read_op_at(db, coll, kind, include, NULL, out, err);
+}
+
+omen_status omen_read_op_at(omen_db *db, omen_coll *coll, omen_read_kind kind, uint32_t include, const omen_snapshot *seen, omen_read_op **out, omen_error *err) {
     omen_read_op *op = omen_alloc_zero(&db->mem, sizeof *op);
     if (op == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory in a read");
     op->db = db;
@@ -11,7 +15,8 @@ omen_status omen_read_op_new(omen_db *db, omen_coll *coll, omen_read_kind kind, 
     op->include = include;
     op->begun_ns = db->host->ticks_ns(db->host->ctx);
     omen_arena_init(&op->arena, &db->mem, 4096);
-    omen_snapshot_take(db, &op->snapshot);
+    if (seen == NULL) omen_snapshot_take(db, &op->snapshot);
+    else omen_snapshot_share(seen, &op->snapshot);
     omen_status s = OMEN_OK;
     if (coll != NULL) {
         op->coll = omen_coll_ref(coll);

@@ -60,6 +60,8 @@ struct omen_read_op {
 
 /* Begins a read of a collection (NULL for CHECK); takes the snapshot. OMEN_ERR_CLOSED when it was dropped. */
 omen_status omen_read_op_new(omen_db *db, omen_coll *coll, omen_read_kind kind, uint32_t include, omen_read_op **out, omen_error *err);
+/* The same of another's snapshot, which it shares; NULL: of now. */
+omen_status omen_read_op_at(omen_db *db, omen_coll *coll, omen_read_kind kind, uint32_t include, const omen_snapshot *seen, omen_read_op **out, omen_error *err);
 /* SEARCH, SCROLL, COUNT, before their own: only records that the filter selects. Empty: all. Errors as of omen_select_new. */
 omen_status omen_read_op_filter(omen_read_op *op, omen_str filter, omen_error *err);
 omen_status omen_read_op_filter_json(omen_read_op *op, const omen_json_val *filter, omen_error *err); /* an object, or a string; NULL and null: all */

@@ -9,6 +9,11 @@ void omen_snapshot_take(omen_db *db, omen_snapshot *out) {
     omen_gauge_add(&db->metrics.snapshots, 1);
 }
 
+void omen_snapshot_share(const omen_snapshot *s, omen_snapshot *out) {
+    *out = (omen_snapshot){s->db, omen_version_ref(s->version), s->lsn};
+    omen_gauge_add(&s->db->metrics.snapshots, 1);
+}
+
 omen_db_version *omen_version_current(omen_db *db) {
     omen_lock_take(&db->version_lock);
     omen_db_version *v = omen_version_ref(db->current);

@@ -486,6 +486,41 @@ TEST(searches_in_one_request_without_memory) {
     end(&s);
 }
 
+/* All searches of a request see the same records, also one whose code is loaded while something is written. */
+TEST(searches_in_one_request_see_the_same) {
+    static uint8_t b[ROOM], bytes[ROOM];
+    uint32_t offsets[3] = {0};
+    side s;
+    omen_call *call;
+    const void *answer;
+    size_t len;
+    begin(&s);
+    offsets[1] = (uint32_t)request(bytes, "{\"k\":9,\"include\":[],\"text\":{\"query\":\"tea\"}}", NULL, 0);
+    len = request(b, "{\"k\":9,\"include\":[],\"facets\":[],\"text\":{\"query\":\"tea\"}}", NULL, 0);
+    memcpy(bytes + offsets[1], b, len);
+    offsets[2] = offsets[1] + (uint32_t)len;
+    const part p[2] = {{offsets, sizeof offsets}, {bytes, offsets[2]}};
+    omen_later_set_loader(load);
+    waits = 9;
+    outcome = OMEN_OK;
+    CHECK_OK(omen_call_begin(s.e, b, request(b, "{\"op\":\"searchMany\",\"collection\":2,\"count\":2}", p, 2), &call));
+    CHECK_STATUS(omen_call_step(call), OMEN_PENDING);
+    omen_later_set_loader(NULL);
+    CHECK_OK(ask(&s, "{\"op\":\"write\",\"collection\":2,\"mode\":\"upsert\",\"count\":2,\"fields\":[0]}", rows, 5));
+    CHECK_OK(omen_call_step(call));
+    omen_call_response(call, &answer, &len);
+    const uint8_t *a = answer, *found = a + omen_get64(a + 32), *at = a + omen_get64(a + 16);
+    for (int i = 0; i < 2; i++) {
+        const uint8_t *one = found + omen_get32(at + 4 * i);
+        const char *json = (const char *)one + 16 + 16 * (size_t)omen_get32(one + 12);
+        CHECK(strncmp(json, "{\"count\":0", 10) == 0);
+    }
+    omen_call_free(call);
+    CHECK_OK(ask(&s, "{\"op\":\"search\",\"collection\":2,\"k\":9,\"text\":{\"query\":\"tea\"}}", NULL, 0));
+    CHECK(strncmp(s.json, "{\"count\":1", 10) == 0);
+    end(&s);
+}
+
 /* ---- memory ---- */
 
 TEST(memory_ends_in_a_call) {
