@@ -491,6 +491,8 @@ static omen_status write_wrongs(omen_open_op *op, const omen_error *why) {
         OMEN_TRY(omen_buf_append(out, lost.why.text, strlen(lost.why.text)));
     }
     if (op->salvage != NULL) OMEN_TRY(omen_salvage_write(op->salvage, out));
+    /* No log at all: the one that the manifest names may have gone while they were listed, and the next one come too late for the list. */
+    if (why == NULL && op->replay.result.last_epoch == 0) OMEN_TRY(omen_buf_append_u64(out, op->body.log_first_epoch));
     bool damaged = db->manifest != NULL && (omen_manifest_slot_damaged(db->manifest, 0) || omen_manifest_slot_damaged(db->manifest, 1));
     bool whole = db->manifest != NULL && omen_manifest_whole(db->manifest);
     return damaged || (!whole && out->len != 0) ? omen_buf_append(out, db->store.slot_crcs, sizeof db->store.slot_crcs) : OMEN_OK;
