@@ -54,7 +54,7 @@ export interface Platform extends SettingsSource {
   /** Takes note of a database that was opened. */
   opened?(name: string, databaseId: string, engine: Engine): void;
   /** Takes note of one that was to be opened and is `OMEN_ERR_DATA_EVICTED`. */
-  lost?(name: string, engine: Engine): void;
+  lost?(name: string, error: OmenError, engine: Engine): void;
   /** Takes note of one that was removed. */
   destroyed?(kind: string, name: string): void;
 }
@@ -135,7 +135,7 @@ export function createOpen(platform: Platform) {
         open: (other, flags) => openPlace(platform, adapterOf, engine, other, flags),
       });
     } catch (error) {
-      if (error instanceof OmenError && error.code === "OMEN_ERR_DATA_EVICTED") platform.lost?.(name, engine);
+      if (error instanceof OmenError && error.code === "OMEN_ERR_DATA_EVICTED") platform.lost?.(name, error, engine);
       await engine.close();
       throw error;
     }

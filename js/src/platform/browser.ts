@@ -85,9 +85,9 @@ const platform: Platform = {
   opened(name, databaseId, engine) {
     if (engine instanceof WorkerEngine && engine.maintains) engine.describe().then(({ storage }) => remember(storage, name, databaseId), () => undefined);
   },
-  lost(name, engine) {
-    // What a browser tells of by itself is IndexedDB's, and it tells it once: noted, it stays known until somebody has decided.
-    if (engine instanceof WorkerEngine && knownIn(name).length === 0) remember("indexeddb", name, "");
+  lost(name, error, engine) {
+    // That it has dropped an IndexedDB a browser tells once: noted, it stays known until somebody has decided. Of errors only code and text come out of a worker.
+    if (engine instanceof WorkerEngine && error.detail.includes("IndexedDB") && knownIn(name).length === 0) remember("indexeddb", name, "");
   },
   destroyed: forget,
 };

@@ -6,6 +6,7 @@
  * exclusive, so the database cannot be opened for reading while it is open for writing either.
  */
 import { OmenError, asOmenError } from "../errors.js";
+import { Roll } from "./opfs-roll.js";
 import type { Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
 import { noLock, takeWebLock } from "./web-lock.js";
 
@@ -92,6 +93,7 @@ class OpfsFile implements StorageFile {
     const lost = this.#storage.lost();
     if (lost !== undefined) throw lost;
     this.#do("syncing", () => this.#handle.flush());
+    this.#storage.synced(this.#name);
   }
 
   close(): void {
@@ -100,26 +102,33 @@ class OpfsFile implements StorageFile {
   }
 }
 
+async function filesOf(folder: FileSystemDirectoryHandle): Promise<string[]> {
+  const names: string[] = [];
+  const keys = (folder as unknown as { keys(): AsyncIterable<string> }).keys();
+  for await (const name of keys) if (name !== LOCK) names.push(name);
+  return names;
+}
+
 class OpfsStorage implements Storage {
   readonly synchronous = false;
   #folder: FileSystemDirectoryHandle;
   #name: string;
   #release: () => Promise<void>;
   #readOnly: boolean;
+  /** None of a reader. */
+  #roll: Roll | undefined;
   #lost: OmenError | undefined;
 
-  constructor(folder: FileSystemDirectoryHandle, name: string, release: () => Promise<void>, readOnly: boolean) {
+  constructor(folder: FileSystemDirectoryHandle, name: string, release: () => Promise<void>, roll?: Roll) {
     this.#folder = folder;
     this.#name = name;
     this.#release = release;
-    this.#readOnly = readOnly;
+    this.#readOnly = roll === undefined;
+    this.#roll = roll;
   }
 
-  async list(): Promise<string[]> {
-    const names: string[] = [];
-    const keys = (this.#folder as unknown as { keys(): AsyncIterable<string> }).keys();
-    for await (const name of keys) if (name !== LOCK) names.push(name);
-    return names;
+  list(): Promise<string[]> {
+    return filesOf(this.#folder);
   }
 
   async openFile(name: string, mode: "read" | "write" | "create"): Promise<StorageFile> {
@@ -146,10 +155,15 @@ class OpfsStorage implements Storage {
   async remove(name: string): Promise<void> {
     if (this.#readOnly) throw new OmenError("OMEN_ERR_READ_ONLY", `${name}: the storage is open for reading only`);
     try {
+      if (this.#lost === undefined) this.#roll?.strike(name);
       await this.#folder.removeEntry(name);
     } catch (error) {
       if (nameOf(error) !== "NotFoundError") throw failed(error, `removing ${name}`);
     }
+  }
+
+  synced(name: string): void {
+    this.#roll?.add(name);
   }
 
   syncDirectory(): void {}
@@ -188,13 +202,31 @@ class OpfsAdapter implements StorageAdapter {
     return root.getDirectoryHandle(FOLDER, { create });
   }
 
-  async open(name: string, { create, readOnly, locked }: StorageOpenOptions): Promise<Storage> {
+  async open(name: string, { create, readOnly, locked, anew }: StorageOpenOptions): Promise<Storage> {
     const release = readOnly || locked === true ? noLock : await takeWebLock(this.kind, name);
     try {
       const parent = await this.#parent(create && !readOnly);
       const folder = await parent.getDirectoryHandle(encodeURIComponent(name), { create: create && !readOnly });
-      if (readOnly) return new OpfsStorage(folder, name, release, true);
+      if (readOnly) return new OpfsStorage(folder, name, release);
       const lock = await ((await folder.getFileHandle(LOCK, { create: true })) as WorkerFileHandle).createSyncAccessHandle();
+      let roll: Roll;
+      try {
+        roll = new Roll(lock);
+        const missing = roll.missing(await filesOf(folder));
+        if (missing.length > 0 && !(create && anew === true)) {
+          throw new OmenError(
+            "OMEN_ERR_DATA_EVICTED",
+            `the browser has lost a part of "${name}" (${missing.join(", ")}): readOnly: true opens what is left; create: "replace" begins anew, destroy("${name}") forgets it`,
+          );
+        }
+        if (missing.length > 0) {
+          for (const file of await filesOf(folder)) await folder.removeEntry(file);
+          for (const file of missing) roll.strike(file);
+        }
+      } catch (error) {
+        lock.close();
+        throw error;
+      }
       const storage: OpfsStorage = new OpfsStorage(
         folder,
         name,
@@ -202,7 +234,7 @@ class OpfsAdapter implements StorageAdapter {
           if (storage.lost() === undefined) lock.close();
           await release();
         },
-        false,
+        roll,
       );
       return storage;
     } catch (error) {

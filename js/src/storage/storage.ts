@@ -31,6 +31,8 @@ export interface StorageOpenOptions {
   readOnly: boolean;
   /** The caller holds the writer's lock; the adapter takes none. */
   locked?: boolean;
+  /** With `create`, where a part of what was there is lost: removes the rest, and begins anew. */
+  anew?: boolean;
   /** `OMEN_ERR_INVALID` where the place would lie inside of a database's folder; adapters without folders pass it over. */
   apart?: boolean;
   signal?: AbortSignal;

@@ -36,7 +36,7 @@ export const evicted = (name: string, cause?: unknown): OmenError =>
   );
 
 async function openStorage(adapter: StorageAdapter, { name, create, anew }: Opening, known: boolean, mode: OpenMode): Promise<Storage> {
-  const open = (making: boolean): Promise<Storage> => adapter.open(name, { create: making, readOnly: mode === "reading", locked: true });
+  const open = (making: boolean): Promise<Storage> => adapter.open(name, { create: making, readOnly: mode === "reading", locked: true, anew: anew && mode === "first" });
   if (mode === "first" && !known) {
     return open(create).catch((error: unknown) => {
       if (anew && error instanceof OmenError && error.code === "OMEN_ERR_DATA_EVICTED") return open(create); // it says so once
