@@ -260,8 +260,8 @@ typedef struct omen_purge_report {
  * the old files, and scans what is left: no row has one of the ids, no log their ids', documents' or vectors' bytes, no file is there that is not the database's. Ids that
  * are not there are no error: what was deleted before is erased. Backups keep what they have: remove them. Other processes that have had the database open since before keep
  * removed files, unseen from here, until they close it. report may be NULL.
- * OMEN_ERR_BUSY: a search, a backup or another reader of this process keeps an old file for more than five seconds; the records are deleted: purge again when it is done. OMEN_ERR_ID, _TOO_LARGE, _READ_ONLY,
- * _POISONED, _FULL, _IO, _MEMORY. */
+ * OMEN_ERR_BUSY: a search, a backup or another reader of this process keeps an old file for more than five seconds (with a host of the caller's, which cannot be asked to wait:
+ * for 5,000 looks at it); the records are deleted: purge again when it is done. OMEN_ERR_ID, _TOO_LARGE, _READ_ONLY, _POISONED, _FULL, _IO, _MEMORY. */
 OMEN_API omen_status omen_purge(omen_collection *c, const omen_id *ids, size_t count, omen_purge_report *report);
 
 /* ---- reading ---- */
