@@ -121,7 +121,7 @@ static void tell_torn(omen_db *db, uint64_t bytes) {
     db->host->log(db->host->ctx, OMEN_LOG_INFO, line, OMEN_MIN(n, sizeof line - 1));
 }
 
-/* Files that are damaged, and held no record, as the next one proves: no reason not to open. */
+/* Files that are damaged, and of which no record is missing, as the next one proves: they held none, or what is in segments. No reason not to open. */
 static void tell_spare(omen_replay *r) {
     size_t at = 0;
     uint64_t epoch, bytes;
@@ -130,10 +130,10 @@ static void tell_spare(omen_replay *r) {
         omen_file_name name = omen_log_file_name(epoch);
         char line[200];
         if (r->salvage != NULL) {
-            omen_findings_add(r->salvage->findings, &(omen_damage){.file = name.text, .kind = "log", .has_place = true, .bytes = bytes, .holds = "no record, as the next log proves",
+            omen_findings_add(r->salvage->findings, &(omen_damage){.file = name.text, .kind = "log", .has_place = true, .bytes = bytes, .holds = "no record that is missing, as the next log proves",
                                                                    .message = bytes == 0 ? "the file's header cannot be read" : "no valid frame of the log"});
         } else if (db->host->log != NULL) {
-            size_t n = omen_format(line, sizeof line, "%s is damaged; it held no record, as the next log proves, and is %s", name.text, db->options.read_only ? "passed over" : "removed");
+            size_t n = omen_format(line, sizeof line, "%s is damaged; no record of it is missing, as the next log proves, and it is %s", name.text, db->options.read_only ? "passed over" : "removed");
             db->host->log(db->host->ctx, OMEN_LOG_WARN, line, OMEN_MIN(n, sizeof line - 1));
         }
     }

@@ -85,7 +85,7 @@ typedef struct omen_recovery_result {
  * previous_crc: what the first epoch's opening frame must link to is not known; links are checked between frames and epochs.
  * Opening frames are not handed to `each`. A file of first_epoch must have been created before the manifest that names it was
  * written: where it is missing although a later epoch is there that holds more than what comes after floor_lsn, that is corruption. But a file that
- * is damaged or missing, wherever it stands, is passed over where the next one proves that it held no record: it is spare.
+ * is damaged or missing, wherever it stands, is passed over where the next one proves that it held no record, but for what is in segments: it is spare.
  * When recovery ends with OK, everything it handed on is durable (a crashed program may have left it in the system's cache), and what it
  * cut off and removed is durably gone, so that a new epoch may be created after it; read_only recovery promises neither. */
 omen_status omen_recovery_new(omen_store *st, uint64_t first_epoch, uint64_t floor_lsn, bool read_only,
@@ -111,7 +111,7 @@ omen_status omen_recovery_settle(omen_recovery *r, omen_error *err);
 void omen_recovery_forget(omen_recovery *r, uint64_t epoch);
 omen_status omen_recovery_step(omen_recovery *r, omen_error *err); /* repeat on PENDING */
 const omen_recovery_result *omen_recovery_result_of(const omen_recovery *r);
-/* After the last step: files that were damaged, and proved to hold no record; *at is 0 at first. false: no more. bytes: 0 where it is not known. */
+/* After the last step: files that were damaged, and are spare; *at is 0 at first. false: no more. bytes: 0 where it is not known. */
 bool omen_recovery_spare(const omen_recovery *r, size_t *at, uint64_t *epoch, uint64_t *bytes);
 void omen_recovery_free(omen_recovery *r);
 

@@ -19,7 +19,7 @@
 typedef struct part {
     uint64_t epoch, size, kept;
     bool sealed; /* a storage with checksums of its own says that it cannot be read at all */
-    bool spare;  /* nothing of it is kept, and a later file proves that it held no record */
+    bool spare;  /* nothing of it is kept, and a later file proves that it held no record, but for what is in segments */
     bool told;   /* salvage: its loss has been told */
 } part;
 
