@@ -1,5 +1,5 @@
 /** Backups, restoring, clones and purges: places opened in an engine, and tasks that run there in pieces. */
-import type { ConnectRequest, Platform } from "./open.js";
+import { placeName, type ConnectRequest, type Platform } from "./open.js";
 import { turn } from "./connection.js";
 import type { Engine } from "./engine/engine.js";
 import type { WorkerEngine } from "./engine/worker.js";
@@ -140,7 +140,7 @@ export async function openPlace(
   if (engine.kind === "worker") {
     if (typeof storage !== "string")
       throw new OmenError("OMEN_ERR_UNSUPPORTED", 'the database is in a worker, which no adapter of the page reaches; name the storage of the place, such as "opfs", or open the database with an adapter too');
-    return { json: { slot: await (engine as WorkerEngine).openStorage(storage, name, { ...flags, encryption }) }, keys: undefined };
+    return { json: { slot: await (engine as WorkerEngine).openStorage(storage, name, { ...flags, encryption }), path: placeName(name, storage) }, keys: undefined };
   }
   const adapter = await adapterOf(platform, storage);
   if (engine.kind === "native") {
@@ -153,7 +153,7 @@ export async function openPlace(
   }
   const around = encryption === undefined ? adapter : (await import("./storage/encrypted.js")).encrypted(adapter, encryption);
   try {
-    return { json: { slot: engine.putStorage!(await around.open(name, flags)) }, keys: undefined };
+    return { json: { slot: engine.putStorage!(await around.open(name, flags)), path: placeName(name, adapter.kind) }, keys: undefined };
   } catch (error) {
     throw asOmenError(error, `opening "${name}" (${adapter.kind})`);
   }

@@ -139,9 +139,9 @@ typedef struct place {
     omen_encryption key;
 } place;
 
-/* {"path"} or {"slot"}, and "keys": the part that has them. */
+/* {"path"}, or {"slot"} and perhaps "path", which is then only what messages call it; and "keys": the part that has them. */
 static omen_status read_place(omen_engine *e, const omen_request *r, const char *name, place *out, omen_error *err) {
-    const omen_json_val *v = omen_json_get(r->root, name), *slot, *keys;
+    const omen_json_val *v = omen_json_get(r->root, name), *slot, *named, *keys;
     omen_str path;
     uint64_t n;
     if (v == NULL || omen_json_is_null(v)) return OMEN_OK;
@@ -152,9 +152,10 @@ static omen_status read_place(omen_engine *e, const omen_request *r, const char 
         if (!omen_json_u64(slot, &n) || n > UINT32_MAX) return omen_fail(err, OMEN_ERR_INVALID, "%s.slot must be a number", name);
         OMEN_TRY(omen_engine_take_storage(e, (uint32_t)n, &out->storage, err));
         out->has_storage = true;
-    } else {
-        const omen_json_val *p = omen_json_get(v, "path");
-        if (p == NULL || !omen_json_str(p, &path)) return omen_fail(err, OMEN_ERR_INVALID, "%s must have a path or a slot", name);
+    }
+    named = omen_json_get(v, "path");
+    if (slot == NULL || named != NULL) {
+        if (named == NULL || !omen_json_str(named, &path)) return omen_fail(err, OMEN_ERR_INVALID, "%s must have a path or a slot", name);
         out->path_bytes = path.len + 1;
         out->path = omen_alloc_zero(&e->mem, out->path_bytes);
         if (out->path == NULL) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory");

@@ -198,6 +198,19 @@ test("places are the same for every engine, and damage is told", { skip: hasNati
   }
 });
 
+test("messages name places that have no path", async () => {
+  const storage = memory();
+  const target = { name: "kept", storage };
+  const db = await open("db", { storage });
+  await (await db.collection("c", { vector: { dimensions: DIMENSIONS } })).upsert(records(0, 5, 1));
+  await db.backup(target);
+  await assert.rejects(db.clone(target), { code: "OMEN_ERR_FOREIGN", message: /"kept \(memory\)" holds / });
+  await db.close();
+  await restore(target, { name: "again", storage }, { engine: "wasm" });
+  await assert.rejects(restore(target, { name: "again", storage }, { engine: "wasm" }), { code: "OMEN_ERR_EXISTS", message: /"again \(memory\)" holds a database already/ });
+  await assert.rejects(removeBackup(target, 7, { engine: "wasm" }), { code: "OMEN_ERR_NOT_FOUND", message: /there is no backup 7 at "kept \(memory\)"/ });
+});
+
 test("nothing is put inside of a database's folder", async () => {
   for (const engine of hasNative ? ["wasm", "native"] : ["wasm"]) {
     const own = folder();
