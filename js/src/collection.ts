@@ -153,14 +153,18 @@ export class Collection<Metadata extends object = AnyMetadata, Field extends str
 
   /**
    * Several searches in one request: their answers in the same order, each what it would be alone, and all of the same moment but for more than 64 at once.
-   * When one fails, the failure of the first such query is thrown, and says which it is: `query 3: …`, counted from 0.
+   * When one fails, the failure of the first such query is thrown, and says which it is: `query 3: …`, counted from 0; what a `rerank` function throws comes as it is.
    * @throws OmenError as {@link search}
    */
   async searchMany(queries: readonly SearchQuery<Field, Metadata, Stored>[]): Promise<Hits<Metadata, Stored>[]> {
     if (!Array.isArray(queries)) throw new OmenError("OMEN_ERR_INVALID", "searchMany takes an array of queries");
     const plans = queries.map((query: SearchQuery<Field, Metadata, Stored>, i) => inQuery(i, () => ({ ...this.#plan(query), signal: query.signal })));
     const answers = await callMany(this.#connection, this.#handle, plans);
-    return Promise.all(plans.map(({ read }, i) => inQuery(i, () => read(answers[i]!))));
+    const outcomes = await Promise.allSettled(plans.map(({ read }, i) => inQuery(i, () => read(answers[i]!))));
+    return outcomes.map((outcome) => {
+      if (outcome.status === "rejected") throw outcome.reason; // the first in order, whichever failed first in time
+      return outcome.value;
+    });
   }
 
   /**

@@ -15,10 +15,8 @@ const MOST = 64;
 /** What has threads gets a request for each, but none of fewer than this. */
 const FEWEST = 8;
 
-const named = (error: unknown, number: number): OmenError => {
-  const { code, detail } = asOmenError(error);
-  return new OmenError(code, `query ${number}: ${detail}`, { cause: error });
-};
+/** What a function of the caller's threw stays as it is. */
+const named = (error: unknown, number: number): unknown => (error instanceof OmenError ? new OmenError(error.code, `query ${number}: ${error.detail}`, { cause: error }) : error);
 
 /** What one of many queries is done with; a failure says which query it was. */
 export function inQuery<T>(number: number, work: () => T): T {

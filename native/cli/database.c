@@ -62,8 +62,8 @@ omen_status cli_database_with(cli_access access, omen_status (*work)(void *arg, 
         s = cli_core(work(arg, &o));
     }
     omen_wipe(&keys, sizeof keys);
-    if (s == OMEN_ERR_KEY) cli_after(" (--key-file FILE, or the variable OMENDB_KEY)");
-    if (s == OMEN_ERR_NOT_FOUND && access != CLI_CREATE)
+    if (s == OMEN_ERR_KEY && !(encrypted && strstr(cli_message(), "is not encrypted") != NULL)) cli_after(" (--key-file FILE, or the variable OMENDB_KEY)");
+    if (s == OMEN_ERR_NOT_FOUND && access != CLI_CREATE && strstr(cli_message(), "was broken off") == NULL)
         return cli_fail(s, "there is no database at \"%.200s\"; make one with `omendb create %.200s`, or check the path", cli_positional(0), cli_positional(0));
     if (s == OMEN_ERR_INVALID && o.memory_bytes != 0) cli_after(" (--memory-bytes, --pool-bytes and --memtable-bytes, or their variables OMENDB_MEMORY_BYTES, ...)");
     return s;

@@ -87,6 +87,17 @@ test("a record that is cut is damage, and nothing of it is used again", { skip }
   ok(["backups", place, "--verify"]);
 });
 
+test("a restore that was broken off is told by every command, and goes on when it is repeated", { skip }, (t) => {
+  const { root, db, place } = filled(t);
+  ok(["backup", db, place]);
+  const copy = join(root, "copy");
+  mkdirSync(copy);
+  writeFileSync(join(copy, "unfinished"), "");
+  for (const command of ["stats", "check", "count"]) assert.match(fails(20, [command, copy]).message, /was broken off.*repeat it/, command);
+  ok(["restore", place, copy]);
+  assert.equal(ok(["count", copy]), "41\n");
+});
+
 test("damage is found, and mended from the database", { skip }, (t) => {
   const { root, db, place } = filled(t);
   ok(["backup", db, place]);

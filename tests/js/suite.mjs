@@ -257,6 +257,9 @@ export function suite(label, makeOptions) {
     for (const at of [0, 70, 149]) await fails(many({ [at]: { ...good(), filter: "n >" } }), "OMEN_ERR_INVALID", new RegExp(`query ${at}: `));
     await fails(many({ 100: { ...good(), filter: "n >" }, 40: zero, 140: zero }), "OMEN_ERR_ZERO_VECTOR", /query 40: /);
     await fails(many({ 130: { ...good(), rerank: () => [] } }), "OMEN_ERR_INVALID", /query 130: rerank/);
+    const own = new RangeError("slow");
+    const slow = () => new Promise((_, refuse) => setTimeout(() => refuse(own), 20));
+    await assert.rejects(c.searchMany(many({ 120: { ...good(), rerank: slow }, 130: { ...good(), rerank: () => [] } })), (error) => error === own);
     await fails(many({ 110: { ...good(), signal: AbortSignal.abort() } }), "OMEN_ERR_CANCELLED", /./);
     await fails("text", "OMEN_ERR_INVALID", /array/);
     assert.equal((await c.searchMany(many({}))).length, 150);
