@@ -161,7 +161,7 @@ export function cleanLines(root) {
 const COMPILER = /^(memcpy|memmove|memset|memcmp|memchr|strlen|strcmp|strncmp|_GLOBAL_OFFSET_TABLE_|__tls_get_addr|__stack_chk_fail|__(u?(div|mod|mul)|ashl|ashr|lshr|clz|ctz|popcount|float|fix)\w*|__aarch64_\w+)$/;
 const PINNED = /^(ZSTD_|XXH|yyjson_|unsafe_yyjson_|omen_snowball_)/;
 const PLATFORM = new Set([
-  'omen_kernels_offer', 'omen_platform_host', 'omen_platform_opened', 'omen_platform_closing',
+  'omen_kernels_offer', 'omen_platform_host', 'omen_platform_opened', 'omen_platform_closing', 'omen_platform_nap',
 ]);
 
 const nm = (archive, ...options) =>
