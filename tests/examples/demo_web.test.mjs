@@ -58,6 +58,8 @@ async function newPage() {
 
 const opened = () => page.waitForSelector('body[data-database="open"][data-model="ready"]', { timeout: 120_000 });
 const answered = (question) => page.waitForFunction((text) => document.getElementById("hits").dataset.question === text, { timeout: 60_000 }, question);
+/** The explanation is asked for after the hits are shown, and may come a moment later. */
+const explained = (pattern) => page.waitForFunction((source) => new RegExp(source, "s").test(document.getElementById("explained").textContent), { timeout: 60_000 }, pattern);
 const textOf = (selector) => page.$eval(selector, ({ textContent }) => textContent);
 
 async function ask(question) {
@@ -101,17 +103,17 @@ test("words are marked where they are found, and sections counted and chosen", {
   assert.match(await textOf("#hits li:first-child .hit-name"), /tapecut/);
   assert.deepEqual(await page.$$eval("#hits li:first-child .hit-summary mark", (marks) => marks.map(({ textContent }) => textContent)), ["recordings"]);
   assert.match(await textOf("#status"), /^\d+ best by words of 30 in /);
-  assert.match(await textOf("#explained"), /Words.*sound.*postings/s);
+  await explained("Words.*sound.*postings");
   assert.equal(await page.$eval("#print", ({ hidden }) => hidden), true);
   await way("both");
   await shown("both");
   assert.deepEqual(await page.$$eval("#hits li:first-child .distance", (all) => all.map(({ textContent }) => textContent.replace(/[\d.]+/, "N"))), ["meaning N", "words N"]);
-  assert.match(await textOf("#explained"), /Meaning.*% of the score/s);
+  await explained("Meaning.*% of the score");
   const all = await page.$$eval("#hits .tag", (tags) => new Set(tags.map(({ textContent }) => textContent)).size);
   assert.ok(all > 1);
   await page.click('#sections [data-section="video"]');
   await page.waitForFunction(() => [...document.querySelectorAll("#hits .tag")].every(({ textContent }) => textContent === "video"));
-  assert.match(await textOf("#explained"), /Filter.*about/s);
+  await explained("Filter.*about");
   assert.ok((await page.$$("#sections button")).length > 1, "the other sections can still be chosen");
   await page.click('#sections [data-section="video"]');
   await page.waitForFunction(() => new Set([...document.querySelectorAll("#hits .tag")].map(({ textContent }) => textContent)).size > 1);
