@@ -1,5 +1,5 @@
 /* Readers in a process of their own beside one that writes, flushes and merges all the time: thousands of opens, checks and backups, and none of them is told a falsehood. What the
- * writer has done is known by its steps, those of script.h. Not under TSan, which lets no process that was forked begin threads. */
+ * writer has done is known by its steps, those of script.h. Neither under TSan nor in an emulator: both end a process with threads that forks. */
 #include "test.h"
 
 #include <fcntl.h>
