@@ -1,11 +1,9 @@
 /* encrypted_file.c - the index of an encrypted file, and its records going in and out (encrypted_file.h). */
 #include "host/encrypted_file.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/base.h"
-#include "base/parallel.h"
 
 seal_content *seal_content_new(const omen_host *host, const char *name) {
     seal_content *c = host->alloc(host->ctx, sizeof *c);
@@ -180,22 +178,6 @@ omen_status seal_walk_step(seal_walk *w, seal_content *c) {
 
 /* ---- records out and in ---- */
 
-/* The pages of a record, sealed by as many threads as there are for it: otherwise sealing is most of what writing to a cached file costs. */
-typedef struct page_job {
-    const seal_content *content;
-    const omen_seal_record *record;
-    const uint8_t *plain;
-    uint8_t *out;
-    _Atomic bool failed;
-} page_job;
-
-static void seal_one(void *arg, size_t k) {
-    page_job *j = arg;
-    const omen_seal_record *r = j->record;
-    const uint8_t *plain = r->kind == SEAL_DATA ? j->plain + k * r->page : j->out; /* there is nothing in the others */
-    if (!omen_seal_page(j->content->data, j->content->file_id, r, (uint32_t)k, plain, j->out + omen_seal_page_at(r, (uint32_t)k))) atomic_store(&j->failed, true);
-}
-
 omen_status seal_append(seal_content *c, const omen_storage *inner, omen_file *file, uint32_t kind, uint64_t offset, const uint8_t *plain, uint64_t len) {
     omen_seal_record r = {.at = c->end, .offset = offset, .length = len, .kind = kind, .page = c->page};
     if (c->host->entropy(c->host->ctx, r.nonce, sizeof r.nonce) != OMEN_OK) return OMEN_ERR_IO;
@@ -207,11 +189,11 @@ omen_status seal_append(seal_content *c, const omen_storage *inner, omen_file *f
         c->out_capacity = bytes;
     }
     uint8_t *out = c->out;
+    omen_status s = OMEN_OK;
     memset(out + bytes - 8, 0, 8); /* the padding */
     omen_seal_put_record(&r, c->file_id, out);
-    page_job job = {.content = c, .record = &r, .plain = plain, .out = out};
-    omen_parallel(c->host, omen_seal_pages(&r), seal_one, &job);
-    omen_status s = atomic_load(&job.failed) ? OMEN_ERR_MEMORY : OMEN_OK;
+    for (uint32_t k = 0; k < omen_seal_pages(&r) && s == OMEN_OK; k++)
+        if (!omen_seal_page(c->data, c->file_id, &r, k, kind == SEAL_DATA ? plain + (size_t)k * r.page : out, out + omen_seal_page_at(&r, k))) s = OMEN_ERR_MEMORY;
     if (s == OMEN_OK) s = inner->ops->write_at(inner->ctx, file, r.at, out, bytes);
     if (s == OMEN_OK) s = seal_apply(c, &r);
     if (s == OMEN_OK) c->end += bytes;
