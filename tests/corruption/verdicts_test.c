@@ -10,34 +10,14 @@
 #include "fault_host.h"
 #include "omendb.h"
 #include "report.h"
+#include "things_fixture.h"
 
 enum { DIMS = 4 };
 
 static int records; /* that the database holds */
 static unsigned long cases, silent, refused, mended, harmless;
 
-static omen_options options_of(fault_host *h) {
-    omen_options o;
-    omen_options_init(&o);
-    o.host = &h->host;
-    o.pool_bytes = 1 << 20;
-    o.create = 1;
-    o.manual_maintenance = 1;
-    return o;
-}
-
-static omen_status open_things(fault_host *h, omen_db **db, omen_collection **c) {
-    omen_options o = options_of(h);
-    const omen_vector_field field = {.name = {"", 0}, .dimensions = DIMS, .metric = OMEN_METRIC_L2};
-    omen_schema s;
-    omen_schema_init(&s);
-    s.vector_count = 1;
-    s.vectors = &field;
-    *db = NULL;
-    *c = NULL;
-    omen_status st = omen_open("db", &o, db);
-    return st != OMEN_OK ? st : omen_collection_open(*db, OMEN_STR("things"), &s, c);
-}
+static omen_status open_things(fault_host *h, omen_db **db, omen_collection **c) { return open_plain_things(h, DIMS, db, c); }
 
 static float coordinate(int id, int d) { return (float)(id * 5 + d); }
 

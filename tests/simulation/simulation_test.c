@@ -8,7 +8,7 @@
 #include "test.h"
 
 #include "fault_host.h"
-#include "message.h"
+#include "exchange.h"
 #include "omendb.h"
 #include "report.h"
 

@@ -2,32 +2,12 @@
 #include "test.h"
 
 #include "fault_host.h"
+#include "message.h"
 #include "omendb.h"
 
 /* ---- messages (docs/CALLS.md) ---- */
 
-enum { MESSAGE = 4096, MAX_PARTS = 16 };
-
-typedef struct message { uint8_t bytes[MESSAGE]; size_t len; } message;
-
-static void put_part(message *m, int index, const void *bytes, size_t len) {
-    uint64_t at = m->len, n = len;
-    memcpy(m->bytes + 16 + 16 * index, &at, 8);
-    memcpy(m->bytes + 24 + 16 * index, &n, 8);
-    if (len != 0) memcpy(m->bytes + m->len, bytes, len);
-    m->len += (len + 7) & ~(size_t)7;
-}
-
-static void begin_message(message *m, const char *json, uint32_t parts) {
-    uint32_t len = (uint32_t)strlen(json);
-    memset(m, 0, sizeof *m);
-    memcpy(m->bytes, "OMC1", 4);
-    memcpy(m->bytes + 8, &len, 4);
-    memcpy(m->bytes + 12, &parts, 4);
-    m->len = 16 + 16 * (size_t)parts;
-    memcpy(m->bytes + m->len, json, len);
-    m->len += (len + 7u) & ~7u;
-}
+enum { MAX_PARTS = 16 };
 
 typedef struct part { const uint8_t *data; uint64_t len; } part;
 
@@ -65,7 +45,7 @@ static omen_status ask(side *s, const message *m) {
 
 static omen_status ask_json(side *s, const char *json) {
     message m;
-    begin_message(&m, json, 0);
+    message_begin(&m, json, 0);
     return ask(s, &m);
 }
 
@@ -105,23 +85,23 @@ static const uint32_t key_offsets[3] = {0, 9, 18}, no_documents[3] = {0, 0, 0};
 static void records(const side *s, message *m, const void *f, size_t f_len, const void *h, size_t h_len, size_t i_len, size_t b_len) {
     char json[120];
     snprintf(json, sizeof json, "{\"op\":\"write\",\"collection\":%ld,\"mode\":\"upsert\",\"count\":2,\"fields\":[0,1,2,3]}", s->collection);
-    begin_message(m, json, 8);
-    put_part(m, 0, key_offsets, sizeof key_offsets);
-    put_part(m, 1, keys, sizeof keys);
-    put_part(m, 2, no_documents, sizeof no_documents);
-    put_part(m, 3, NULL, 0);
-    put_part(m, 4, f, f_len);
-    put_part(m, 5, h, h_len);
-    put_part(m, 6, ints, i_len);
-    put_part(m, 7, bits, b_len);
+    message_begin(m, json, 8);
+    message_part(m, 0, key_offsets, sizeof key_offsets);
+    message_part(m, 1, keys, sizeof keys);
+    message_part(m, 2, no_documents, sizeof no_documents);
+    message_part(m, 3, NULL, 0);
+    message_part(m, 4, f, f_len);
+    message_part(m, 5, h, h_len);
+    message_part(m, 6, ints, i_len);
+    message_part(m, 7, bits, b_len);
 }
 
 static omen_status search(side *s, const char *field, const void *query, size_t len) {
     message m;
     char json[200];
     snprintf(json, sizeof json, "{\"op\":\"search\",\"collection\":%ld,\"k\":2,\"field\":\"%s\",\"include\":[\"vector\"]}", s->collection, field);
-    begin_message(&m, json, 1);
-    put_part(&m, 0, query, len);
+    message_begin(&m, json, 1);
+    message_part(&m, 0, query, len);
     return ask(s, &m);
 }
 
@@ -191,9 +171,9 @@ TEST(vectors_travel_as_their_elements) {
         expect_part(&s, 6, bits, sizeof bits);
 
         snprintf(json, sizeof json, "{\"op\":\"get\",\"collection\":%ld,\"count\":2,\"include\":[\"vector\"]}", s.collection);
-        begin_message(&m, json, 2);
-        put_part(&m, 0, key_offsets, sizeof key_offsets);
-        put_part(&m, 1, keys, sizeof keys);
+        message_begin(&m, json, 2);
+        message_part(&m, 0, key_offsets, sizeof key_offsets);
+        message_part(&m, 1, keys, sizeof keys);
         CHECK_OK(ask(&s, &m));
         CHECK_EQ_UINT(s.part_count, 9);
         expect_part(&s, 5, floats, sizeof floats);

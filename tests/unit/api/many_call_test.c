@@ -2,31 +2,12 @@
  * malformed is refused; memory that fails leaves nothing behind. */
 #include "test.h"
 
+#define MESSAGE_BYTES (1 << 16)
 #include "fault_host.h"
+#include "message.h"
 #include "omendb.h"
 
-enum { MESSAGE = 1 << 16, DIMENSIONS = 4, RECORDS = 60, QUERIES = 40 };
-
-typedef struct message { _Alignas(8) uint8_t bytes[MESSAGE]; size_t len; } message;
-
-static void begin_message(message *m, const char *json, uint32_t parts) {
-    uint32_t len = (uint32_t)strlen(json);
-    memset(m, 0, sizeof *m);
-    memcpy(m->bytes, "OMC1", 4);
-    memcpy(m->bytes + 8, &len, 4);
-    memcpy(m->bytes + 12, &parts, 4);
-    m->len = 16 + 16 * (size_t)parts;
-    memcpy(m->bytes + m->len, json, len);
-    m->len += (len + 7u) & ~7u;
-}
-
-static void put_part(message *m, int index, const void *bytes, size_t len) {
-    uint64_t at = m->len, n = len;
-    memcpy(m->bytes + 16 + 16 * index, &at, 8);
-    memcpy(m->bytes + 24 + 16 * index, &n, 8);
-    if (len != 0) memcpy(m->bytes + m->len, bytes, len);
-    m->len += (len + 7) & ~(size_t)7;
-}
+enum { DIMENSIONS = 4, RECORDS = 60, QUERIES = 40 };
 
 typedef struct side { fault_host *h; omen_engine *e; omen_call *call; const uint8_t *bytes; size_t len; } side;
 
@@ -48,7 +29,7 @@ static omen_status ask(side *s, const message *m) {
 
 static omen_status ask_json(side *s, const char *json) {
     message m;
-    begin_message(&m, json, 0);
+    message_begin(&m, json, 0);
     return ask(s, &m);
 }
 
@@ -119,17 +100,17 @@ static void query(message *m, int n, int collection) {
     for (int d = 0; d < DIMENSIONS; d++) v[d] = (float)((n * 37 + d * 11) % 100);
     if (collection != 0) snprintf(of, sizeof of, "\"op\":\"search\",\"collection\":%d,", collection);
     snprintf(json, sizeof json, "{%s\"k\":%d,%s}", of, 1 + n % 7, rest[n % 5]);
-    begin_message(m, json, 1);
-    put_part(m, 0, v, sizeof v);
+    message_begin(m, json, 1);
+    message_part(m, 0, v, sizeof v);
 }
 
 static void many_of(message *m, const char *json, const uint32_t *offsets, uint32_t count, const void *bytes, size_t len) {
-    begin_message(m, json, 2);
-    put_part(m, 0, offsets, (count + 1) * sizeof *offsets);
-    put_part(m, 1, bytes, len);
+    message_begin(m, json, 2);
+    message_part(m, 0, offsets, (count + 1) * sizeof *offsets);
+    message_part(m, 1, bytes, len);
 }
 
-typedef struct batch { uint8_t bytes[MESSAGE / 2]; uint32_t offsets[QUERIES + 1]; } batch;
+typedef struct batch { uint8_t bytes[MESSAGE_BYTES / 2]; uint32_t offsets[QUERIES + 1]; } batch;
 
 /* Each is the number of a search that is no message, one that asks for no records, or one with a filter that is none (-1: there is none). */
 static void fill(batch *b, int broken, int zero, int filter) {
@@ -138,8 +119,8 @@ static void fill(batch *b, int broken, int zero, int filter) {
     for (int i = 0; i < QUERIES; i++) {
         query(&q, i, 0);
         if (i == broken) memcpy(q.bytes, "OMX1", 4);
-        if (i == zero) begin_message(&q, "{\"k\":0}", 0);
-        if (i == filter) begin_message(&q, "{\"k\":1,\"filter\":\"n >\"}", 0);
+        if (i == zero) message_begin(&q, "{\"k\":0}", 0);
+        if (i == filter) message_begin(&q, "{\"k\":1,\"filter\":\"n >\"}", 0);
         memcpy(b->bytes + b->offsets[i], q.bytes, q.len);
         b->offsets[i + 1] = b->offsets[i] + (uint32_t)q.len;
     }
@@ -219,7 +200,7 @@ TEST(malformed_ones_are_refused) {
     /* An operation in a search's place is a search all the same. */
     message q;
     uint32_t one[2] = {0, 0};
-    begin_message(&q, "{\"op\":\"drop\",\"db\":1,\"name\":\"c\"}", 0);
+    message_begin(&q, "{\"op\":\"drop\",\"db\":1,\"name\":\"c\"}", 0);
     one[1] = (uint32_t)q.len;
     many_of(&m, "{\"op\":\"searchMany\",\"collection\":2,\"count\":1}", one, 1, q.bytes, q.len);
     CHECK_STATUS(ask(&s, &m), OMEN_ERR_INVALID);

@@ -2,25 +2,9 @@
 #include "test.h"
 
 #include "base/json.h"
-#include "fault_host.h"
+#include "memory_fixture.h"
 
 static omen_str str(const char *text) { return (omen_str){text, strlen(text)}; }
-
-static fault_host *host;
-static omen_mem mem;
-static omen_error error;
-
-static void begin(void) {
-    host = fault_host_new(1);
-    omen_mem_init(&mem, &host->host, 0);
-    error = (omen_error){0};
-}
-
-static void end(void) {
-    CHECK_EQ_UINT(fault_host_bytes(host), 0);
-    CHECK_EQ_UINT(mem.bytes, 0);
-    fault_host_free(host);
-}
 
 TEST(values_of_every_kind_are_accepted) {
     static const char *const good[] = {"{}", "[]", "0", "-0.5e-3", "\"\"", "true", "null", " \t\r\n[1 , 2]\n", "{\"a\":{\"b\":[null,false,\"\\u00e9\\ud83d\\ude00\"]}}",

@@ -2,22 +2,7 @@
 #include "test.h"
 
 #include "column/facets_inside.h"
-#include "fault_host.h"
-
-static fault_host *host;
-static omen_mem mem;
-static omen_error error;
-
-static void begin(void) {
-    host = fault_host_new(1);
-    omen_mem_init(&mem, &host->host, 0);
-}
-
-static void end(void) {
-    CHECK_EQ_UINT(mem.bytes, 0);
-    CHECK_EQ_UINT(fault_host_bytes(host), 0);
-    fault_host_free(host);
-}
+#include "memory_fixture.h"
 
 static omen_facets_request *read(const char *text, omen_status *status) {
     omen_json *json;

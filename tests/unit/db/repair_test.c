@@ -4,6 +4,7 @@
 
 #include "column/part.h"
 #include "fault_host.h"
+#include "things_fixture.h"
 #include "omendb.h"
 #include "store/segment_format.h"
 
@@ -17,16 +18,6 @@ static omen_id id_of(int i) {
     if (i % 2 == 0) return OMEN_ID_INT(i);
     int n = snprintf(names[i], sizeof names[i], "record-%d", i);
     return (omen_id){{names[i], (size_t)n}, 0};
-}
-
-static omen_options options_of(fault_host *h) {
-    omen_options o;
-    omen_options_init(&o);
-    o.host = &h->host;
-    o.pool_bytes = 1 << 20;
-    o.create = 1;
-    o.manual_maintenance = 1;
-    return o;
 }
 
 static omen_status open_things(fault_host *h, omen_db **db, omen_collection **c) {

@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "db/schema.h"
-#include "fault_host.h"
+#include "memory_fixture.h"
 
 static const omen_vector_field vectors[2] = {{.name = OMEN_STR("v"), .dimensions = 4, .metric = OMEN_METRIC_L2, .index = {.kind = OMEN_INDEX_IVF, .codec = OMEN_CODEC_RABITQ, .lists = 8, .bits = 2}},
                                              {.name = OMEN_STR("_b.c-1"), .dimensions = 16, .metric = OMEN_METRIC_HAMMING, .element = OMEN_ELEMENT_BIT}};
@@ -11,21 +11,6 @@ static const omen_text_field texts[2] = {{.name = OMEN_STR("title"), .language =
 static const omen_str sparse[1] = {OMEN_STR("terms")};
 static const omen_multi_field multis[2] = {{.name = OMEN_STR("tokens"), .dimensions = 8, .metric = OMEN_METRIC_IP, .element = OMEN_ELEMENT_F16}, {.name = OMEN_STR("patches"), .dimensions = 4}};
 static const omen_schema whole = {.struct_size = sizeof whole, .vector_count = 2, .vectors = vectors, .text_count = 2, .texts = texts, .sparse_count = 1, .sparse = sparse, .multi_count = 2, .multis = multis, .ttl = OMEN_STR("until.when")};
-
-static fault_host *host;
-static omen_mem mem;
-static omen_error error;
-
-static void begin(void) {
-    host = fault_host_new(1);
-    omen_mem_init(&mem, &host->host, 0);
-}
-
-static void end(void) {
-    CHECK_EQ_UINT(mem.bytes, 0);
-    CHECK_EQ_UINT(fault_host_bytes(host), 0);
-    fault_host_free(host);
-}
 
 static omen_status take(const omen_schema *s) {
     omen_schema_copy copy;

@@ -2,31 +2,11 @@
 #include <pthread.h>
 
 #include "folder_posix.h"
+#include "message.h"
 #include "node/lanes.c"
 #include "test.h"
 
 /* ---- requests and responses (docs/CALLS.md) ---- */
-
-typedef struct message { uint8_t bytes[4096]; size_t len; } message;
-
-static void put_part(message *m, int index, const void *bytes, size_t len) {
-    uint64_t at = m->len, n = len;
-    memcpy(m->bytes + 16 + 16 * index, &at, 8);
-    memcpy(m->bytes + 24 + 16 * index, &n, 8);
-    if (len != 0) memcpy(m->bytes + m->len, bytes, len);
-    m->len += (len + 7) & ~(size_t)7;
-}
-
-static void begin_message(message *m, const char *json, uint32_t parts) {
-    uint32_t len = (uint32_t)strlen(json);
-    memset(m, 0, sizeof *m);
-    memcpy(m->bytes, "OMC1", 4);
-    memcpy(m->bytes + 8, &len, 4);
-    memcpy(m->bytes + 12, &parts, 4);
-    m->len = 16 + 16 * (size_t)parts;
-    memcpy(m->bytes + m->len, json, len);
-    m->len += (len + 7u) & ~7u;
-}
 
 /* One record of two dimensions; its id is n. */
 static void write_message(message *m, uint32_t collection, uint64_t n) {
@@ -37,12 +17,12 @@ static void write_message(message *m, uint32_t collection, uint64_t n) {
     snprintf(json, sizeof json, "{\"op\":\"write\",\"collection\":%u,\"mode\":\"upsert\",\"count\":1,\"fields\":[0]}", collection);
     uint64_t flipped = n ^ UINT64_C(0x8000000000000000);
     for (int i = 0; i < 8; i++) id[1 + i] = (uint8_t)(flipped >> (56 - 8 * i));
-    begin_message(m, json, 5);
-    put_part(m, 0, id_offsets, sizeof id_offsets);
-    put_part(m, 1, id, sizeof id);
-    put_part(m, 2, document_offsets, sizeof document_offsets);
-    put_part(m, 3, NULL, 0);
-    put_part(m, 4, vector, sizeof vector);
+    message_begin(m, json, 5);
+    message_part(m, 0, id_offsets, sizeof id_offsets);
+    message_part(m, 1, id, sizeof id);
+    message_part(m, 2, document_offsets, sizeof document_offsets);
+    message_part(m, 3, NULL, 0);
+    message_part(m, 4, vector, sizeof vector);
 }
 
 static int status_of(const job *j) {
@@ -138,7 +118,7 @@ static job *receive(side *s) {
 /* Sends one request, and answers a number of its response. */
 static long ask(side *s, const char *json, const char *key) {
     message m;
-    begin_message(&m, json, 0);
+    message_begin(&m, json, 0);
     send(s, &m, 0);
     job *j = receive(s);
     CHECK_STATUS(status_of(j), OMEN_OK);
@@ -162,7 +142,7 @@ TEST(requests_go_into_their_lanes) {
     };
     message m;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        begin_message(&m, cases[i].json, i % 3);
+        message_begin(&m, cases[i].json, i % 3);
         CHECK_EQ_INT(lane_of(m.bytes, m.len), cases[i].lane);
         for (size_t len = 0; len < m.len; len++) lane_of(m.bytes, len); /* cut off: anything, but nothing behind it is read */
     }
@@ -181,7 +161,7 @@ TEST(reads_see_the_writes_before_them_and_none_behind) {
     for (uint32_t i = 0; i < N; i++) {
         write_message(&m, c, i);
         send(&s, &m, 2 * i + 1);
-        begin_message(&m, json, 0);
+        message_begin(&m, json, 0);
         send(&s, &m, 2 * i + 2);
     }
     for (int i = 0; i < 2 * N; i++) {
@@ -235,7 +215,7 @@ TEST(stopping_in_the_middle_leaves_every_call_to_the_caller) {
         snprintf(json, sizeof json, "{\"op\":\"count\",\"collection\":%u}", c);
         for (uint32_t i = 1; i <= N; i++) {
             if (i % 2 != 0) write_message(&m, c, i);
-            else begin_message(&m, json, 0);
+            else message_begin(&m, json, 0);
             send(&s, &m, i);
         }
         for (uint64_t n = test_rand_below(30); received < n; received++) free_job(receive(&s));

@@ -1,23 +1,10 @@
 /* Grouping against a reference that looks every value up anew. */
 #include "test.h"
 
-#include "fault_host.h"
+#include "memory_fixture.h"
 #include "query/group.h"
 
 enum { HITS = 500 };
-
-static fault_host *host;
-static omen_mem mem;
-
-static void begin(void) {
-    host = fault_host_new(1);
-    omen_mem_init(&mem, &host->host, 0);
-}
-
-static void end(void) {
-    CHECK_EQ_UINT(fault_host_bytes(host), 0);
-    fault_host_free(host);
-}
 
 /* Values 0 to values - 1; 0 is missing. */
 static void check(uint32_t hits, uint32_t values, uint32_t groups, uint32_t per_group, bool skip) {

@@ -4,24 +4,11 @@
 #include <math.h>
 
 #include "column/element.h"
-#include "fault_host.h"
+#include "memory_fixture.h"
 #include "kernel/kernel.h"
 #include "query/maxsim.h"
 
 enum { MOST = 130, QUERIES = 40 };
-
-static fault_host *host;
-static omen_mem mem;
-
-static void begin(void) {
-    host = fault_host_new(1);
-    omen_mem_init(&mem, &host->host, 0);
-}
-
-static void end(void) {
-    CHECK_EQ_UINT(fault_host_bytes(host), 0);
-    fault_host_free(host);
-}
 
 static long double wanted(const float *queries, uint32_t count, const float *rows, uint32_t n, uint32_t dims) {
     long double sum = 0;

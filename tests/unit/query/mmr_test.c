@@ -4,13 +4,11 @@
 #include <math.h>
 
 #include "column/element.h"
-#include "fault_host.h"
+#include "memory_fixture.h"
 #include "query/mmr.h"
 
 enum { MOST = 60, DIMS = 24 };
 
-static fault_host *host;
-static omen_mem mem;
 static float floats[MOST][DIMS], norms[MOST], relevance[MOST];
 static uint8_t stored[MOST * DIMS * 4];
 static omen_mmr_ask ask;
@@ -81,16 +79,6 @@ static void check(float lambda) {
     CHECK_EQ_UINT(n, ask.count);
     CHECK(!omen_mmr_next(&x, &at));
     omen_mmr_deinit(&x);
-}
-
-static void begin(void) {
-    host = fault_host_new(1);
-    omen_mem_init(&mem, &host->host, 0);
-}
-
-static void end(void) {
-    CHECK_EQ_UINT(fault_host_bytes(host), 0);
-    fault_host_free(host);
 }
 
 TEST(each_choice_is_the_best_that_is_left) {

@@ -4,13 +4,11 @@
 #include <math.h>
 
 #include "column/element.h"
-#include "fault_host.h"
+#include "memory_fixture.h"
 #include "query/recommend.h"
 
 enum { DIMS = 16, MOST = 9, ROWS = 600 };
 
-static fault_host *host;
-static omen_mem mem;
 static float floats[2 * MOST][DIMS];
 static int8_t bytes[2 * MOST][DIMS];
 static uint8_t bits[2 * MOST][DIMS / 8];
@@ -28,16 +26,6 @@ static void fill(omen_metric metric, omen_element element, uint32_t positive, ui
         examples[i] = element == OMEN_ELEMENT_I8 ? (const void *)bytes[i] : element == OMEN_ELEMENT_BIT ? (const void *)bits[i] : (const void *)floats[i];
     }
     ask = (omen_examples){.metric = metric, .element = element, .dimensions = DIMS, .positive = examples, .negative = examples + MOST, .positive_count = positive, .negative_count = negative};
-}
-
-static void begin(void) {
-    host = fault_host_new(1);
-    omen_mem_init(&mem, &host->host, 0);
-}
-
-static void end(void) {
-    CHECK_EQ_UINT(fault_host_bytes(host), 0);
-    fault_host_free(host);
 }
 
 static long double at(uint32_t example, uint32_t d) {
