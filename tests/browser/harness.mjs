@@ -56,6 +56,25 @@ function puppeteer() {
   return driver;
 }
 
+/** How long the driver waits for a browser and its pages: less than a test may take, more than any machine needs. */
+const PATIENCE_MS = 1_000_000;
+/** How long a start may take, the first time and the next ones: one that hangs is not waited for too long, and one on a busy machine comes to its end. */
+const START_MS = [120_000, 240_000, 480_000];
+
+/** How often a start is tried while a browser that was killed, or its driver, is still tidying its files in the profile. */
+const TIDYING = 100;
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** A new page that is waited for as long as it takes. */
+export async function newPage(browser) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  return page;
+}
+
+/** Removes a profile's folder, in which processes of a browser may be ending yet. */
+export const removeProfile = (folder) => rm(folder, { recursive: true, force: true, maxRetries: 30, retryDelay: 200 });
+
 /**
  * Starts a browser.
  * @param {"chromium" | "firefox"} name
@@ -66,48 +85,58 @@ function puppeteer() {
 export async function launch(name, { profile, prefs = {} } = {}) {
   const { browser: kind } = BROWSERS[name];
   const userDataDir = profile ?? (await mkdtemp(join(tmpdir(), `omendb-${name}-`)));
-  const common = { executablePath: browserPath(name), headless: true, userDataDir, dumpio: !!process.env.OMEN_BROWSER_LOG };
-  const browser = await puppeteer().launch(
-    kind === "chrome"
-      ? {
-          ...common,
-          browser: "chrome",
-          protocolTimeout: 300_000,
-          args: [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--no-first-run",
-            "--no-default-browser-check",
-          ],
-        }
-      : {
-          ...common,
-          browser: "firefox",
-          protocol: "webDriverBiDi",
-          protocolTimeout: 300_000,
-          extraPrefsFirefox: {
-            "app.update.enabled": false,
-            "datareporting.policy.dataSubmissionEnabled": false,
-            "network.captive-portal-service.enabled": false,
-            "network.connectivity-service.enabled": false,
-            ...prefs,
+  const common = { protocolTimeout: PATIENCE_MS, executablePath: browserPath(name), headless: true, userDataDir, dumpio: !!process.env.OMEN_BROWSER_LOG };
+  const start = (timeout) =>
+    puppeteer().launch(
+      kind === "chrome"
+        ? {
+            ...common,
+            timeout,
+            browser: "chrome",
+            args: [
+              "--headless=new",
+              "--no-sandbox",
+              "--disable-gpu",
+              "--disable-background-networking",
+              "--disable-component-update",
+              "--disable-sync",
+              "--no-first-run",
+              "--no-default-browser-check",
+            ],
+          }
+        : {
+            ...common,
+            timeout,
+            browser: "firefox",
+            protocol: "webDriverBiDi",
+            extraPrefsFirefox: {
+              "app.update.enabled": false,
+              "datareporting.policy.dataSubmissionEnabled": false,
+              "network.captive-portal-service.enabled": false,
+              "network.connectivity-service.enabled": false,
+              ...prefs,
+            },
           },
-        },
-  );
+    );
+  let browser;
+  for (let late = 0, tidying = 0; browser === undefined; ) {
+    try {
+      browser = await start(START_MS[late]);
+    } catch (error) {
+      if (error.name === "TimeoutError" || /Failed to launch the browser process/.test(error.message) ? ++late === START_MS.length : error.code !== "ENOENT" || ++tidying === TIDYING) throw error;
+      await pause(200);
+    }
+  }
   const child = browser.process();
   let gone = false;
   const tidy = async () => {
-    if (!profile) await rm(userDataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    if (!profile) await removeProfile(userDataDir);
   };
   return {
     name,
     browser,
     pid: child?.pid,
-    page: () => browser.newPage(),
+    page: () => newPage(browser),
     /** Ends the browser as a crash would: nothing is flushed or told. */
     async kill() {
       if (gone) return;

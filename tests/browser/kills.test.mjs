@@ -1,13 +1,13 @@
 // Browsers killed with SIGKILL in the middle of commits, again and again over one profile: what was acknowledged, in the owner's tab or in another one, is there
 // after the next start, of every other batch all or nothing, and the database passes its check.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { random } from "../js/random.mjs";
 import { deep, report } from "../support/report.mjs";
-import { blankPage, browserNames, callModule, launch, missing, serve } from "./harness.mjs";
+import { blankPage, browserNames, callModule, launch, missing, removeProfile, serve } from "./harness.mjs";
 
 const PAGE = "/tests/browser/pages/tabs.mjs";
 const STORAGES = ["opfs", "indexeddb"];
@@ -16,18 +16,6 @@ const SIZE = 5;
 const MANY = 400; // batches, then a storage is cleared: a round stays cheap
 const call = (page, name, ...args) => callModule(page, PAGE, { name, args });
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-
-/** Starts a browser on a profile that a killed one has left: the driver may still be tidying its own files in there. */
-async function restart(name, profile) {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await launch(name, { profile });
-    } catch (error) {
-      if (error.code !== "ENOENT" || attempt === 20) throw error;
-      await pause(200);
-    }
-  }
-}
 
 for (const name of browserNames) {
   test(`${name} killed in the middle of commits loses nothing acknowledged`, { skip: missing(name) }, async (t) => {
@@ -42,7 +30,7 @@ for (const name of browserNames) {
     let session;
     try {
       for (;;) {
-        session = await restart(name, profile);
+        session = await launch(name, { profile });
         const storage = STORAGES[kills % 2];
         // What the rounds before left.
         for (const one of kills === KILLS[name] ? STORAGES : [storage]) {
@@ -85,7 +73,7 @@ for (const name of browserNames) {
     } finally {
       await session?.close();
       await server.close();
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+      await removeProfile(profile);
     }
     report("browser_kills", kills);
   });
