@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, utimesSync } from "node:fs";
+import { createRequire, syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, beforeEach, test } from "node:test";
 import { fs } from "../../js/dist/storage/fs.js";
 
+const builtin = createRequire(import.meta.url)("node:fs");
 const root = mkdtempSync(path.join(tmpdir(), "omendb-fs-"));
 after(() => rmSync(root, { recursive: true, force: true }));
 const adapter = fs(root);
@@ -60,6 +62,29 @@ test("a folder that is absent, a file in its place, a name that is none", async 
   await assert.rejects(adapter.open(name, writing), { code: "OMEN_ERR_FOREIGN" });
   await assert.rejects(adapter.open("", writing), { code: "OMEN_ERR_NAME" });
   await assert.rejects(adapter.open("a\0b", writing), { code: "OMEN_ERR_NAME" });
+});
+
+test("every folder that is made for a database is durable before anything is written there", async (t) => {
+  const { openSync, fsyncSync } = builtin;
+  const opened = new Map();
+  const synced = [];
+  t.after(() => {
+    Object.assign(builtin, { openSync, fsyncSync });
+    syncBuiltinESMExports();
+  });
+  builtin.openSync = (file, ...rest) => {
+    const fd = openSync(file, ...rest);
+    opened.set(fd, file);
+    return fd;
+  };
+  builtin.fsyncSync = (fd) => {
+    synced.push(opened.get(fd));
+    fsyncSync(fd);
+  };
+  syncBuiltinESMExports();
+  const storage = await adapter.open(path.join(name, "years", "2024"), writing);
+  assert.deepEqual(synced, [root, folder, path.join(folder, "years")]);
+  storage.close();
 });
 
 test("one writer at a time in a process, readers beside it", async () => {
@@ -138,6 +163,8 @@ test("a lock is stale when its process number belongs to another process by now,
 test("a lock that is just being written is somebody's", async () => {
   mkdirSync(folder);
   writeFileSync(path.join(folder, "lock"), '{"pid":');
+  const soon = Date.now() / 1000 + 1000; // however long this program is kept waiting now
+  utimesSync(path.join(folder, "lock"), soon, soon);
   await assert.rejects(adapter.open(name, writing), { code: "OMEN_ERR_BUSY" });
   utimesSync(path.join(folder, "lock"), 1, 1);
   (await adapter.open(name, writing)).close();

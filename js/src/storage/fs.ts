@@ -260,7 +260,24 @@ class FsFile implements StorageFile {
   }
 }
 
-/** The database in whose folder another one lies, or would lie, whatever links lead there. */
+/** Makes a folder and those above it, each with its entry durable: what lies in one whose name is lost is lost with it. */
+function makeFolder(folder: string): void {
+  const missing: string[] = [];
+  for (let at = folder; !fs.existsSync(at) && path.dirname(at) !== at; at = path.dirname(at)) missing.push(at);
+  fs.mkdirSync(folder, { recursive: true });
+  for (const made of missing.reverse()) syncFolder(path.dirname(made));
+}
+
+/** Whether backups lie in a folder: one that may not be looked into is not known to have any. */
+function hasBackups(folder: string): boolean {
+  try {
+    return fs.readdirSync(folder).some((name) => BACKUP.test(name));
+  } catch {
+    return false;
+  }
+}
+
+/** The database or place of backups in whose folder another one lies, or would lie, whatever links lead there. */
 function databaseAbove(folder: string): string | undefined {
   const is = (at: string) => ["manifest-0", "manifest-1"].some((name) => fs.existsSync(path.join(at, name)));
   let at = folder;
@@ -334,10 +351,7 @@ export class FsAdapter implements StorageAdapter {
     if (found !== undefined && !found.isDirectory()) throw new OmenError("OMEN_ERR_FOREIGN", `"${folder}" is a file and no database; choose another path`);
     if (found === undefined) {
       if (!create || readOnly) throw new OmenError("OMEN_ERR_NOT_FOUND", `there is no database at "${folder}"; check the path, or open it with create: true`);
-      attempt(`creating ${folder}`, () => {
-        fs.mkdirSync(folder, { recursive: true });
-        syncFolder(path.dirname(folder));
-      });
+      attempt(`creating ${folder}`, () => makeFolder(folder));
     }
     return new FsStorage(folder, readOnly ? undefined : attempt(`locking ${folder}`, () => takeLock(folder)));
   }
