@@ -490,7 +490,7 @@ add("places do not mix", async (adapter, { name }) => {
 });
 
 /** Runs cases and answers, for each, its name and why it failed, if it did. `deadline` ms a case: one that hangs is a failure. */
-export async function runSuite(adapter, prefix, { deadline = 60_000 } = {}) {
+export async function runSuite(adapter, prefix, { deadline = 600_000 } = {}) {
   const results = [];
   for (const [i, { name, run }] of suite.entries()) {
     let timer;

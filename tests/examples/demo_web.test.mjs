@@ -56,10 +56,10 @@ async function newPage() {
   return made;
 }
 
-const opened = () => page.waitForSelector('body[data-database="open"][data-model="ready"]', { timeout: 120_000 });
-const answered = (question) => page.waitForFunction((text) => document.getElementById("hits").dataset.question === text, { timeout: 60_000 }, question);
+const opened = () => page.waitForSelector('body[data-database="open"][data-model="ready"]');
+const answered = (question) => page.waitForFunction((text) => document.getElementById("hits").dataset.question === text, {}, question);
 /** The explanation is asked for after the hits are shown, and may come a moment later. */
-const explained = (pattern) => page.waitForFunction((source) => new RegExp(source, "s").test(document.getElementById("explained").textContent), { timeout: 60_000 }, pattern);
+const explained = (pattern) => page.waitForFunction((source) => new RegExp(source, "s").test(document.getElementById("explained").textContent), {}, pattern);
 const textOf = (selector) => page.$eval(selector, ({ textContent }) => textContent);
 
 async function ask(question) {
@@ -96,7 +96,7 @@ test("the last of several quick questions is the one that stays", { skip }, asyn
 
 test("words are marked where they are found, and sections counted and chosen", { skip }, async () => {
   const way = (name) => page.click(`#ways input[value="${name}"] + span`);
-  const shown = (name) => page.waitForFunction((want) => document.getElementById("hits").dataset.way === want, { timeout: 60_000 }, name);
+  const shown = (name) => page.waitForFunction((want) => document.getElementById("hits").dataset.way === want, {}, name);
   await ask("sound recordings");
   await way("words");
   await shown("words");

@@ -37,7 +37,7 @@ async function newPage() {
 
 const address = () => `${server.origin}/examples/vectors/index.html?rows=${ROWS}`;
 const textOf = (id) => page.$eval(`#${id}`, ({ textContent }) => textContent);
-const wait = (what, ...args) => page.waitForFunction(what, { timeout: 120_000, polling: 100 }, ...args);
+const wait = (what, ...args) => page.waitForFunction(what, { polling: 100 }, ...args);
 
 /** Waits until the index is there; shows what the page complains of instead, if it does. */
 async function ready() {
@@ -51,11 +51,12 @@ async function answers() {
   await wait(() => /^[\d.]+ ms$/.test(document.getElementById("p50").textContent) && /^[\d.]+ ms$/.test(document.getElementById("p99").textContent));
   await wait(() => document.querySelectorAll("#hits li").length === 10);
   await wait(() => [...document.querySelectorAll("#sources tr")].some(({ textContent }) => textContent.includes("hnsw")));
-  const explanation = JSON.parse(await textOf("explain"));
-  const indexed = explanation.sources.filter(({ index }) => index === "hnsw");
-  assert.equal(indexed.reduce((sum, { rows }) => sum + rows, 0), ROWS);
+  await wait((rows) => {
+    const { sources } = JSON.parse(document.getElementById("explain").textContent);
+    return sources.filter(({ index }) => index === "hnsw").reduce((sum, source) => sum + source.rows, 0) === rows;
+  }, ROWS);
   assert.match(await textOf("memory"), /^[\d.]+ MiB$/);
-  assert.equal(await textOf("indexed"), "3,000");
+  await wait(() => document.getElementById("indexed").textContent === "3,000");
 }
 
 async function recall() {

@@ -18,7 +18,7 @@ const app = path.join(root, "app");
 const environment = { ...process.env, DENO_NO_UPDATE_CHECK: "1", DENO_DIR: path.join(root, "deno"), BUN_INSTALL_CACHE_DIR: path.join(root, "bun") };
 const run = async (file, args, cwd = app) => {
   try {
-    return await promisify(execFile)(file, args, { cwd, env: environment, timeout: 120_000, maxBuffer: 1 << 24 });
+    return await promisify(execFile)(file, args, { cwd, env: environment, timeout: 1_000_000, maxBuffer: 1 << 24 });
   } catch (error) {
     throw new Error(`${path.basename(file)} ${args.join(" ")}\n${error.stdout}\n${error.stderr}`, { cause: error });
   }
@@ -224,9 +224,12 @@ test("Vite builds a page that works in Chromium", { skip: chromium === undefined
     executablePath: chromium,
     args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
     userDataDir: path.join(root, "chromium"),
+    timeout: 600_000,
+    protocolTimeout: 1_000_000,
   });
   try {
     const page = await browser.newPage();
+    page.setDefaultTimeout(1_000_000);
     const problems = [];
     page.on("pageerror", (error) => problems.push(String(error)));
     page.on("console", (message) => message.type() === "error" && problems.push(message.text()));

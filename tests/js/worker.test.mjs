@@ -112,20 +112,19 @@ test("a worker that dies fails what is under way and what comes after", async ()
 });
 
 test("indexes are built in the worker, and calls have their turn meanwhile", async () => {
-  const db = await open("db");
+  const db = await open("db", { manualMaintenance: true });
   const c = await db.collection("c", { vector: { dimensions: 8, metric: "l2", index: { kind: "hnsw", efConstruction: 40 } } });
   const count = 2000;
   const vectors = Float32Array.from({ length: count * 8 }, (_, i) => Math.sin(i * i));
   await c.upsert({ ids: Int32Array.from({ length: count }, (_, i) => i), vectors });
-  let built = false;
-  const building = db.buildIndexes().then(() => (built = true));
-  let searches = 0;
-  while (!built) {
-    assert.equal((await c.search({ vector: vectors.slice(0, 8), topK: 1 }))[0].id, 0);
-    searches++;
-  }
-  await building;
-  assert.ok(searches > 1);
+  // A search is asked for when the building has begun, and answered before it has ended.
+  const ended = [];
+  let searching;
+  const search = async () => ended.push((await c.search({ vector: vectors.slice(0, 8), topK: 1 }))[0].id);
+  await db.buildIndexes({ onProgress: ({ progress }) => progress < 1 && (searching ??= search()) });
+  ended.push("built");
+  await searching;
+  assert.deepEqual(ended, [0, "built"]);
   assert.ok((await c.explain({ vector: vectors.slice(0, 8) })).sources.some(({ index }) => index === "hnsw"));
   await db.close();
 });

@@ -4,7 +4,7 @@ import { memory } from "/js/dist/storage/memory.js";
 import { opfs } from "/js/dist/storage/opfs.js";
 import { runSuite } from "/tests/conformance/suite.mjs";
 
-export const run = (kind) => runSuite({ opfs, indexeddb, memory }[kind](), "conformance", { deadline: 30_000 });
+export const run = (kind) => runSuite({ opfs, indexeddb, memory }[kind](), "conformance");
 
 /** What a tab that was frozen while another one took over finds when it goes on. */
 export async function lostLock() {

@@ -7,7 +7,7 @@ import { runSuite } from "/tests/conformance/suite.mjs";
 
 const bytes = (n) => new Uint8Array(32).fill(n);
 
-export const run = (kind) => runSuite(encrypted({ opfs, indexeddb }[kind](), { key: bytes(1) }), `encrypted-${kind}`, { deadline: 30_000 });
+export const run = (kind) => runSuite(encrypted({ opfs, indexeddb }[kind](), { key: bytes(1) }), `encrypted-${kind}`);
 
 const row = (i) => Float32Array.from({ length: 8 }, (_, d) => Math.sin(i * 8 + d));
 

@@ -16,7 +16,28 @@ export function watchWorkers(wrap = false) {
     }
   };
 }
-export const order = (message) => workers.at(-1).postMessage(message);
+/** Gives the newest worker an order, and waits until it is carried out. */
+export const order = (message) =>
+  new Promise((done) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      done();
+    };
+    workers.at(-1).postMessage({ ...message, done: port2 }, [port2]);
+  });
+
+/** Lets the newest worker stand still, until `thaw`; the page must be isolated. */
+let frozen;
+export async function freeze() {
+  frozen = new Int32Array(new SharedArrayBuffer(4));
+  workers.at(-1).postMessage({ freeze: frozen });
+  while (Atomics.load(frozen, 0) === 0) await sleep(5);
+}
+export function thaw() {
+  Atomics.store(frozen, 0, 2);
+  Atomics.notify(frozen, 0);
+}
 
 let db;
 let things;
@@ -52,6 +73,11 @@ export async function write(from, batches, size = 5, pad = 0) {
     }
   }
   return outcomes;
+}
+
+/** Writes one batch; answers "ok", or the error's code and message. */
+export async function attempt(first) {
+  return things.upsert(Array.from({ length: 5 }, (_, i) => record(first + i, `t${first}`))).then(() => "ok", (error) => `${error.code} ${error.message}`);
 }
 
 /** Text that does not compress. */

@@ -19,9 +19,12 @@ if (handle !== undefined) {
 }
 const receive = globalThis.onmessage;
 globalThis.onmessage = (event) => {
-  const { freeze, lose, room } = event.data;
-  if (freeze !== undefined) for (const until = performance.now() + freeze; performance.now() < until; );
-  else if (lose === true) for (const connection of connections) connection.close();
+  const { freeze, lose, room, done } = event.data;
+  if (freeze !== undefined) {
+    Atomics.store(freeze, 0, 1);
+    Atomics.wait(freeze, 0, 1);
+  } else if (lose === true) for (const connection of connections) connection.close();
   else if (room !== undefined) full = !room;
-  else receive(event);
+  else return receive(event);
+  done?.postMessage("done");
 };
