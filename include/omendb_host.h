@@ -94,7 +94,7 @@ typedef struct omen_storage {
 enum {
     OMEN_STORAGE_CREATE = 1u,
     OMEN_STORAGE_READ_ONLY = 2u,
-    OMEN_STORAGE_APART = 4u /* OMEN_ERR_INVALID where the place would lie inside of a database's folder; hosts without folders pass it over */
+    OMEN_STORAGE_APART = 4u /* OMEN_ERR_INVALID where the place would lie inside of a database's folder, or one of backups; hosts without folders pass it over */
 };
 
 /* Encryption at rest (docs/ENCRYPTION.md). A key is 32 unpredictable bytes; its id is a label of the caller's, kept readable in every file's
@@ -151,6 +151,7 @@ typedef struct omen_host {
 
     /* Opens the storage at `path` and takes the writer's lock unless OMEN_STORAGE_READ_ONLY.
      * OMEN_ERR_BUSY: another writer has it. OMEN_ERR_NOT_FOUND: absent and no OMEN_STORAGE_CREATE.
+     * OMEN_ERR_NAME: no path can be like this, empty or too long; OMEN_ERR_FOREIGN: no folder; OMEN_ERR_READ_ONLY: no permission.
      * Optional where omen_options.storage is always given. [may pend] */
     omen_status (*storage_open)(void *ctx, const char *path, uint32_t flags, omen_storage *out);
 

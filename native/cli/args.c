@@ -70,7 +70,7 @@ static const option options[] = {
     {"exact", 0, NULL, "compare every record", false},
     {"include-vector", 0, NULL, "show vectors too", false},
     {"no-metadata", 0, NULL, "leave the metadata out", false},
-    {"filter", 0, "FILTER", "only records that match: 'year >= 2020 AND lang IN (\'c\', \'js\')', or a JSON object", false},
+    {"filter", 0, "FILTER", "only records that match: \"year >= 2020 AND lang IN ('c', 'js')\", or a JSON object", false},
     {"set", 0, "JSON", "what becomes of the metadata, an object; null removes a key", false},
     {"text", 0, "WORDS", "words to find: 'tea shop', +must, -not, \"a phrase\", begin*", false},
     {"text-fields", 0, "FIELDS", "text fields to look in, by commas: NAME or NAME:WEIGHT; otherwise all", false},

@@ -41,6 +41,12 @@ static omen_status ended(omen_status s) {
     return s;
 }
 
+/* Where backups lie in the place, the key that is asked for is theirs. */
+static omen_status keyed(omen_status s) {
+    if (s == OMEN_ERR_KEY) cli_after(" (--key-file FILE, or the variable OMENDB_KEY)");
+    return s;
+}
+
 /* ---- output ---- */
 
 static void tell_json(const omen_transfer_report *r) {
@@ -123,7 +129,7 @@ omen_status cli_run_restore(void) {
     char done[60];
     CLI_TRY(number_of("backup", &number));
     CLI_TRY(take_options(&o, "restore", &keys));
-    omen_status s = ended(cli_core(omen_restore(cli_positional(0), number, cli_positional(1), &o, &r)));
+    omen_status s = keyed(ended(cli_core(omen_restore(cli_positional(0), number, cli_positional(1), &o, &r))));
     omen_wipe(&keys, sizeof keys);
     CLI_TRY(s);
     snprintf(done, sizeof done, "restored backup %llu", (unsigned long long)r.backup);
@@ -172,7 +178,7 @@ static omen_status remove_backup(uint64_t number) {
     omen_transfer_options_init(&o);
     omen_encryption keys;
     CLI_TRY(take_options(&o, "remove", &keys));
-    omen_status s = ended(cli_core(omen_backup_remove(cli_positional(0), number, &o, &r)));
+    omen_status s = keyed(ended(cli_core(omen_backup_remove(cli_positional(0), number, &o, &r))));
     omen_wipe(&keys, sizeof keys);
     CLI_TRY(s);
     if (cli_json) tell_removed(&r);
@@ -209,7 +215,7 @@ omen_status cli_run_backups(void) {
     CLI_TRY(number_of("remove", &number));
     if (number != 0) return remove_backup(number);
     CLI_TRY(take_options(&o, "verify", &keys));
-    omen_status s = ended(cli_given("holds") ? list_holding(&o, text, sizeof text, &len) : cli_core(omen_backup_list(cli_positional(0), &o, text, sizeof text, &len)));
+    omen_status s = keyed(ended(cli_given("holds") ? list_holding(&o, text, sizeof text, &len) : cli_core(omen_backup_list(cli_positional(0), &o, text, sizeof text, &len))));
     omen_wipe(&keys, sizeof keys);
     CLI_TRY(s);
     if (len >= sizeof text) return cli_fail(OMEN_ERR_TOO_LARGE, "there are too many backups to list; remove some with --remove");

@@ -126,7 +126,8 @@ omen_status cli_run_rotate_key(void) {
         cli_json_object_end();
         cli_json_end();
     } else {
-        printf("%llu files are under the new key\n", (unsigned long long)changed);
+        if (changed == 0) puts("all files are under the new key already");
+        else printf("%llu files were put under the new key\n", (unsigned long long)changed);
     }
     return OMEN_OK;
 }

@@ -30,6 +30,8 @@ omen_status omen_posix_status(int error) {
         case EROFS:
         case EACCES:
         case EPERM: return OMEN_ERR_READ_ONLY;
+        case ENAMETOOLONG:
+        case ELOOP: return OMEN_ERR_NAME;
         case ENOMEM: return OMEN_ERR_MEMORY;
         default: return OMEN_ERR_IO;
     }
@@ -173,7 +175,18 @@ static omen_status make_folder(const char *path) {
     return s;
 }
 
-/* Whether a folder above this one, which may not be there yet, is a database's. */
+/* Whether backups lie in a folder: one that may not be looked into is not known to have any. */
+static bool has_backups(const char *path) {
+    DIR *d = opendir(path);
+    bool found = false;
+    if (d == NULL) return false;
+    for (struct dirent *e; !found && (e = readdir(d)) != NULL;)
+        found = strncmp(e->d_name, "backup-", 7) == 0 && strlen(e->d_name) == 23 && strspn(e->d_name + 7, "0123456789abcdef") == 16;
+    closedir(d);
+    return found;
+}
+
+/* Whether a folder above this one, which may not be there yet, is a database's or a place of backups: what is strange there keeps either from being used. */
 static omen_status inside_database(const char *path, bool *inside) {
     static const char *const names[] = {"manifest-0", "manifest-1"};
     char *copy = strdup(path), *real = NULL;
@@ -205,6 +218,11 @@ static omen_status inside_database(const char *path, bool *inside) {
             strcpy(file + n + 1, names[i]);
             *inside = access(file, F_OK) == 0;
         }
+        if (!first && !*inside) {
+            memcpy(file, real, n);
+            file[n] = '\0';
+            *inside = has_backups(file);
+        }
         while (n != 0 && real[n - 1] != '/') n--;
         if (n != 0) n--; /* "/" itself is nobody's database */
     }
@@ -215,7 +233,7 @@ static omen_status inside_database(const char *path, bool *inside) {
 
 omen_status omen_posix_storage_open(void *ctx, const char *path, uint32_t flags, omen_storage *out) {
     (void)ctx;
-    if (path[0] == '\0') return OMEN_ERR_INVALID;
+    if (path[0] == '\0') return OMEN_ERR_NAME;
     if ((flags & OMEN_STORAGE_APART) != 0) {
         bool inside;
         omen_status s = inside_database(path, &inside);

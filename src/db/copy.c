@@ -71,10 +71,10 @@ omen_status omen_site_open(omen_site *s, uint32_t flags, omen_error *err) {
         if (host->storage_open == NULL) return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host opens no paths; give it a storage");
         omen_status st = host->storage_open(host->ctx, s->path, flags, &s->store.storage);
         if (st == OMEN_ERR_INVALID && (flags & OMEN_STORAGE_APART) != 0)
-            return omen_fail(err, st, "\"%.200s\" lies inside of the folder of a database; choose a place outside of it", s->path);
+            return omen_fail(err, st, "\"%.200s\" lies inside of the folder of a database or of backups; choose a place outside of it", s->path);
         if (st == OMEN_ERR_BUSY) return omen_fail(err, st, "\"%.200s\" is open for writing elsewhere; wait until that is done, or close it", s->path);
         if (st == OMEN_ERR_NOT_FOUND) return omen_fail(err, st, "\"%.200s\" does not exist; check the path", s->path);
-        OMEN_TRY(omen_store_check(st, "open", s->path, err));
+        OMEN_TRY(omen_store_place_check(st, s->path, err));
         s->open = true;
     }
     if (s->encryption != NULL) {

@@ -8,7 +8,7 @@
  *   tombstones  dead rows of each part, from the parts written after it
  *   recover     the logs since the last flush, into memtables
  *   clean       files that neither manifest nor log needs
- *   found       a new database's first manifest
+ *   found       a new database's first manifest, in both slots
  *   begin       the next log epoch
  *
  * One that opens for reading holds no lock: what it finds wrong it does not believe before it has read it twice (again.h).
@@ -164,8 +164,10 @@ static omen_status open_storage(omen_open_op *op, omen_error *err) {
         omen_status s = op->host->storage_open(op->host->ctx, op->path, flags, &db->store.storage);
         if (s == OMEN_ERR_BUSY)
             return omen_fail(err, s, "database \"%.200s\" is open for writing elsewhere; close it there, or open it read-only", op->path);
+        if (s == OMEN_ERR_NOT_FOUND && (flags & OMEN_STORAGE_CREATE) != 0 && !db->options.read_only)
+            return omen_fail(err, s, "the folder \"%.200s\" cannot be made there; check the path", op->path);
         if (s == OMEN_ERR_NOT_FOUND) return omen_fail(err, s, "database \"%.200s\" does not exist; open it with create, or check the path", op->path);
-        OMEN_TRY(omen_store_check(s, "open", op->path, err));
+        OMEN_TRY(omen_store_place_check(s, op->path, err));
     }
     db->storage_open = true;
     if (db->options.encryption == NULL) return OMEN_OK;
@@ -410,10 +412,11 @@ static omen_status recover(omen_open_op *op, omen_error *err) { return omen_repl
 
 static omen_status clean(omen_open_op *op, omen_error *err) { return omen_files_clean(&op->files, op->db, err); }
 
+/* A database that has only the first of its two slots was being founded when that ended. */
 static omen_status found(omen_open_op *op, omen_error *err) {
-    if (!op->fresh) return OMEN_OK;
+    if (!op->fresh && !omen_manifest_single(op->db->manifest)) return OMEN_OK;
     if (op->payload.len == 0) OMEN_TRY(omen_manifest_encode(op->db, op->db->current, 1, 0, &op->payload, err));
-    return omen_manifest_write(op->db->manifest, op->payload.data, op->payload.len, err);
+    return omen_manifest_found(op->db->manifest, op->payload.data, op->payload.len, err);
 }
 
 /* A table recovered from the log goes on as the active one; when it is full it is frozen now, since no write could have done so. */

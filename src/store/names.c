@@ -49,7 +49,20 @@ static bool known(omen_status s) {
 omen_status omen_store_check(omen_status s, const char *action, const char *file, omen_error *err) {
     if (!known(s)) return omen_fail(err, OMEN_ERR_IO, "cannot %s %s: the storage answered %d", action, file, (int)s);
     if (s == OMEN_OK || s == OMEN_PENDING) return s;
-    return omen_fail(err, s, "cannot %s %s: %s", action, file, omen_status_message(s));
+    /* A storage's own answer: a database that is open for reading only asks for nothing that it would refuse. */
+    const char *why = s == OMEN_ERR_READ_ONLY ? "there is no permission for that, or the file system is for reading only" : omen_status_message(s);
+    return omen_fail(err, s, "cannot %s %s: %s", action, file, why);
+}
+
+omen_status omen_store_place_check(omen_status s, const char *path, omen_error *err) {
+    const char *why;
+    switch (s) {
+    case OMEN_ERR_NAME: why = "is empty or too long for a path, or links lead in a circle; choose another one"; break;
+    case OMEN_ERR_FOREIGN: why = "is no folder, or lies below a file; choose another path"; break;
+    case OMEN_ERR_READ_ONLY: why = "may not be opened for that: ask for the permission, or, where it is only read, open it for reading only"; break;
+    default: return omen_store_check(s, "open", path, err);
+    }
+    return omen_fail(err, s, "\"%.200s\" %s", path, why);
 }
 
 omen_status omen_store_why(omen_store *st, omen_status s, omen_error *err) {

@@ -49,6 +49,9 @@ typedef struct omen_store {
  * know is answered as OMEN_ERR_IO. */
 omen_status omen_store_check(omen_status s, const char *action, const char *file, omen_error *err);
 
+/* The same of a host's storage_open. */
+omen_status omen_store_place_check(omen_status s, const char *path, omen_error *err);
+
 /* For what omen_store_check has told of OMEN_ERR_KEY, the storage's own words, if it has any; all else passes. Answers s. */
 omen_status omen_store_why(omen_store *st, omen_status s, omen_error *err);
 

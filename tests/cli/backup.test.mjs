@@ -64,11 +64,13 @@ test("nothing is put inside of a database's folder, whatever leads there", { ski
   mkdirSync(join(db, "deep", "er"), { recursive: true });
   symlinkSync(join(db, "deep"), join(root, "link"));
   for (const to of [join(db, "backups"), join(db, "deep", "er"), join(db, "a", "b", "c"), join(root, "link", "er"), join(root, "link", "new"), join(root, "link"), join(db, "..", "notes", "x")]) {
-    assert.match(fails(10, ["backup", db, to]).message, /lies inside of the folder of a database; choose a place outside of it/, to);
+    assert.match(fails(10, ["backup", db, to]).message, /lies inside of the folder of a database or of backups; choose a place outside of it/, to);
     assert.match(fails(10, ["clone", db, to]).message, /lies inside of the folder of a database/, to);
   }
   ok(["backup", db, place]);
   assert.match(fails(10, ["restore", place, join(db, "again")]).message, /lies inside of the folder of a database/);
+  assert.match(fails(10, ["restore", place, join(place, "again")]).message, /lies inside of the folder of a database or of backups/);
+  ok(["backup", db, place]);
   assert.ok(!existsSync(join(db, "backups")) && !existsSync(join(db, "a")));
   ok(["check", db]);
 });

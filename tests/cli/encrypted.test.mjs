@@ -92,6 +92,7 @@ test("rotate-key", { skip }, (t) => {
   assert.deepEqual(json(["count", db, "--key-file", keys.other]), { count: 2 });
   fails(53, ["count", db, "--key-file", keys.hex]);
   assert.deepEqual(json(["rotate-key", db, "--key-file", keys.hex, "--new-key-file", keys.other]), { ok: true, files: 0 });
+  assert.equal(ok(["rotate-key", db, "--key-file", keys.hex, "--new-key-file", keys.other]), "all files are under the new key already\n");
   ok(["check", db, "--key-file", keys.other]);
   assert.ok(readFileSync(join(db, "manifest-1")).indexOf("second") > 0);
 });

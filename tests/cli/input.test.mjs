@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import test from "node:test";
@@ -50,6 +50,27 @@ test("what contradicts itself, or cannot be, is refused with both sides", { skip
   assert.equal(omendb(["count", db], { env: { OMENDB_LOG: "warn", OMENDB_THREADS: "2" } }).err, "");
   assert.equal(ok(["upsert", db, '{"id":"b","vector":[1,2]}']), "wrote 1 record\n");
   assert.match(ok(["explain", db, "--id", "a", "-k", "1"]), /^1 hit beside the record itself/m);
+});
+
+test("places that no database can be at, each with its reason", { skip }, (t) => {
+  const root = folder(t);
+  const file = join(root, "file");
+  writeFileSync(file, "x");
+  assert.match(fails(16, ["create", "", "-d", "2"]).message, /"" is empty or too long for a path/);
+  assert.match(fails(16, ["create", join(root, "x".repeat(300)), "-d", "2"]).message, /x" is empty or too long for a path/);
+  for (const at of [file, join(file, "below")]) assert.match(fails(51, ["create", at, "-d", "2"]).message, /is no folder, or lies below a file; choose another path/);
+  assert.match(fails(20, ["create", "/proc/none", "-d", "2"]).message, /the folder "\/proc\/none" cannot be made there/);
+});
+
+test("what there is no permission for is told as that", { skip: skip || (process.getuid() !== 0 && "needs root, to become somebody else") }, (t) => {
+  const db = filled(t);
+  const somebody = (args) => spawnSync(PROGRAM, args, { uid: 65534, gid: 65534, encoding: "utf8" }).stderr;
+  for (let at = db; at !== "/tmp" && at !== "/"; at = join(at, "..")) chmodSync(at, 0o755);
+  if (spawnSync(PROGRAM, ["version"], { uid: 65534, gid: 65534 }).status !== 0) return t.skip("somebody else cannot start the program here");
+  assert.match(somebody(["upsert", db, '{"id":"b","vector":[1,2]}']), /db" may not be opened for that: ask for the permission, or, where it is only read, open it for reading only/);
+  assert.match(somebody(["create", `${db}-2`, "-d", "2"]), /db-2" may not be opened for that: ask for the permission/);
+  for (const name of readdirSync(db)) if (name.startsWith("log-")) chmodSync(join(db, name), 0);
+  assert.match(somebody(["count", db]), /cannot open log-[0-9a-f]+: there is no permission for that, or the file system is for reading only/);
 });
 
 test("names", { skip }, (t) => {

@@ -216,7 +216,7 @@ test("nothing is put inside of a database's folder", async () => {
     const own = folder();
     const db = await open(own, { engine });
     await (await db.collection("c", { vector: { dimensions: DIMENSIONS } })).upsert(records(0, 5, 1));
-    const inside = { code: "OMEN_ERR_INVALID", message: /lies inside of the folder of (a|the) database/ };
+    const inside = { code: "OMEN_ERR_INVALID", message: /lies inside of the folder of a database or of backups/ };
     const link = folder();
     symlinkSync(own, link);
     for (const to of [path.join(own, "copy"), path.join(own, "a", "b"), path.join(link, "copy")]) {
@@ -226,6 +226,9 @@ test("nothing is put inside of a database's folder", async () => {
     const target = folder();
     await db.backup(target);
     await assert.rejects(restore(target, path.join(own, "again"), { engine }), inside);
+    await assert.rejects(restore(target, path.join(target, "again"), { engine }), inside, "backups with something strange among them are refused");
+    await assert.rejects(db.clone(path.join(target, "a", "b")), inside);
+    assert.equal((await db.backup(target)).backup, 2);
     await db.close();
     assert.ok(!existsSync(path.join(own, "copy")) && !existsSync(path.join(own, "a")));
   }

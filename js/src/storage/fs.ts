@@ -21,6 +21,8 @@ const WRITING_MS = 5000;
 const CHAIN_MAX = 16;
 /** Files that belong to a database: what the core calls its files. */
 const OURS = /^(manifest-[01]|(log|seg)-[0-9a-f]{16})$/;
+/** The record of a backup. */
+const BACKUP = /^backup-[0-9a-f]{16}$/;
 const NAME = /^[a-z0-9-][a-z0-9.-]{0,62}$/;
 
 const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code;
@@ -279,7 +281,7 @@ function hasBackups(folder: string): boolean {
 
 /** The database or place of backups in whose folder another one lies, or would lie, whatever links lead there. */
 function databaseAbove(folder: string): string | undefined {
-  const is = (at: string) => ["manifest-0", "manifest-1"].some((name) => fs.existsSync(path.join(at, name)));
+  const is = (at: string) => ["manifest-0", "manifest-1"].some((name) => fs.existsSync(path.join(at, name))) || hasBackups(at);
   let at = folder;
   while (!fs.existsSync(at) && path.dirname(at) !== at) at = path.dirname(at);
   const real = fs.realpathSync(at);
@@ -346,7 +348,7 @@ export class FsAdapter implements StorageAdapter {
   async open(name: string, { create, readOnly, apart }: StorageOpenOptions): Promise<Storage> {
     const folder = this.folderOf(name);
     const above = apart === true ? attempt(`looking above ${folder}`, () => databaseAbove(folder)) : undefined;
-    if (above !== undefined) throw new OmenError("OMEN_ERR_INVALID", `"${folder}" lies inside of the folder of the database "${above}"; choose a place outside of it`);
+    if (above !== undefined) throw new OmenError("OMEN_ERR_INVALID", `"${folder}" lies inside of the folder of a database or of backups, "${above}"; choose a place outside of it`);
     const found = attempt(`opening ${folder}`, () => fs.statSync(folder, { throwIfNoEntry: false }));
     if (found !== undefined && !found.isDirectory()) throw new OmenError("OMEN_ERR_FOREIGN", `"${folder}" is a file and no database; choose another path`);
     if (found === undefined) {

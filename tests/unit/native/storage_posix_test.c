@@ -156,7 +156,12 @@ TEST(places_that_are_no_folder) {
     CHECK_STATUS(open_storage(path, 0, &s), OMEN_ERR_NOT_FOUND);
     CHECK_STATUS(open_storage(path, OMEN_STORAGE_READ_ONLY | OMEN_STORAGE_CREATE, &s), OMEN_ERR_NOT_FOUND);
     CHECK_EQ_INT(folder_count(folder), 0);
-    CHECK_STATUS(open_storage("", OMEN_STORAGE_CREATE, &s), OMEN_ERR_INVALID);
+    CHECK_STATUS(open_storage("", OMEN_STORAGE_CREATE, &s), OMEN_ERR_NAME);
+    char longer[300];
+    memset(longer, 'a', sizeof longer);
+    longer[sizeof longer - 1] = '\0';
+    CHECK_STATUS(open_storage(longer, OMEN_STORAGE_CREATE, &s), OMEN_ERR_NAME);
+    CHECK_STATUS(open_storage(longer, OMEN_STORAGE_CREATE | OMEN_STORAGE_APART, &s), OMEN_ERR_NAME);
     snprintf(path, sizeof path, "%s/file", folder);
     FILE *f = fopen(path, "w");
     if (CHECK(f != NULL)) fclose(f);
