@@ -222,6 +222,8 @@ export class Disk {
   /** Negative control: the fence is off, and how often it would have held. */
   unfenced = false;
   trespasses = 0;
+  /** How long a sync is under way. */
+  syncTakes = 0;
   constructor(fenced) {
     this.fenced = fenced;
   }
@@ -310,6 +312,8 @@ export class FakeEngine {
           if (!this.#tasks.has(json.task)) return finish(encodeError("OMEN_ERR_NOT_FOUND", "no such task"));
           if (json.op === "taskEnd") this.#tasks.delete(json.task);
           return answer({ tasks: this.#tasks.size });
+        case "sync":
+          return this.process.later(this.disk.syncTakes, () => answer({}));
         case "compact":
           return this.process.later(100, () => answer({}));
         default:

@@ -322,6 +322,18 @@ test("what an owner acknowledged before it was durable, and lost: the next sync 
   await settled(world, guests[0].call({ op: "sync", db: 1 }));
 });
 
+test("a sync speaks for what was acknowledged before it was begun, and for nothing that came while it was under way", async () => {
+  const { world, disk, owner, guests } = await openTabs(2, { settings: { durability: "memory" } });
+  await settled(world, guests[0].write(1));
+  disk.syncTakes = 200;
+  const sync = guests[0].call({ op: "sync", db: 1 });
+  await settled(world, guests[0].write(2));
+  await settled(world, sync);
+  owner.process.kill();
+  await assert.rejects(settled(world, guests[0].call({ op: "sync", db: 1 })), { code: "OMEN_ERR_OUTCOME_UNKNOWN" }, "the second write was not durable");
+  await settled(world, guests[0].call({ op: "sync", db: 1 }));
+});
+
 test("guests hear of acknowledged writes that their owner left undone, however it went, and of none that it kept", async () => {
   for (const [durability, leave, lost] of [
     ["memory", "close", true],

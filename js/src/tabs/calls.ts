@@ -32,6 +32,8 @@ interface Job {
   request: Uint8Array;
   signal: AbortSignal | undefined;
   answer(response: Uint8Array): void;
+  /** Of a call that makes everything durable: how many writes had been acknowledged before it was begun, which is what it speaks for. */
+  covers: number;
 }
 
 /** What this side calls the database. */
@@ -59,6 +61,8 @@ export class Calls {
   #tasks = new Map<number, { line: Line; real: number }>();
   /** The line that acknowledged writes which its owner has not made durable yet; and such were lost with one. */
   #owed: Line | undefined;
+  /** Writes that were acknowledged before they were durable, ever. */
+  #owing = 0;
   #missed: OmenError | undefined;
 
   /** @param name the database's, for messages */
@@ -75,7 +79,7 @@ export class Calls {
 
   make(request: Uint8Array, heading: Heading, signal: AbortSignal | undefined): Promise<Uint8Array> {
     return new Promise((resolve) => {
-      const job: Job = { number: this.#number++, heading, request, signal, answer: resolve };
+      const job: Job = { number: this.#number++, heading, request, signal, answer: resolve, covers: 0 };
       const forget = onAbort(signal, () => {
         // A call that is begun is answered by the owner, as cancelled if it still can be.
         const at = this.#queue.indexOf(job);
@@ -200,6 +204,7 @@ export class Calls {
       this.#real.delete(collection!);
     }
     this.#flying.add(job);
+    job.covers = this.#owing;
     const outcome = await line.call(op, request, job.signal);
     this.#flying.delete(job);
     if (this.#flying.size === 0) this.#side.idle();
@@ -219,7 +224,7 @@ export class Calls {
   }
 
   /** What becomes of an answer on its way to the tab: the owner's handle becomes ours. */
-  #answer(line: Line, { heading }: Job, response: Uint8Array): Uint8Array {
+  #answer(line: Line, { heading, covers }: Job, response: Uint8Array): Uint8Array {
     if (statusOf(response) !== 0) return response;
     const { op, name } = heading;
     if (op === "collection") {
@@ -235,8 +240,12 @@ export class Calls {
       this.#tasks.set(handle, { line, real: Number(json["task"]) });
       return withHandles(response, text, { task: handle });
     }
-    if (op === "sync" || op === "flush" || op === "compact") this.#owed = undefined;
-    else if (!isRepeatable(op) && Math.max(line.durability, this.#durability) < GROUP) this.#owed = line;
+    if (op === "sync" || op === "flush" || op === "compact") {
+      if (covers === this.#owing) this.#owed = undefined;
+    } else if (!isRepeatable(op) && Math.max(line.durability, this.#durability) < GROUP) {
+      this.#owed = line;
+      this.#owing++;
+    }
     return response;
   }
 }
