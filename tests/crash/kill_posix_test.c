@@ -90,8 +90,7 @@ static omen_status open_watched(script *s, omen_durability durability, const ome
     return st == OMEN_OK ? script_open_with(s, NULL, &o) : st;
 }
 
-static _Noreturn void process(const expected *e, omen_durability durability, const omen_encryption *encryption,
-                              bool checks, bool aimed) {
+static _Noreturn void process(const expected *e, omen_durability durability, const omen_encryption *encryption, bool checks, bool aimed) {
     script s;
     script_state ignored = {{0}};
     const char *why = "";
@@ -107,10 +106,10 @@ static _Noreturn void process(const expected *e, omen_durability durability, con
     for (unsigned n = sh->from; getppid() == parent; n++) {
         if (aimed && n == sh->from + STEPS_AT_MOST) stand_still(); /* what was aimed at did not come */
         switch (script_name(n)[0]) {
-        case 'u': sh->doing = UPSERT; break;
-        case 'd': sh->doing = DELETE; break;
-        case 'f': sh->doing = FLUSH; break;
-        default: sh->doing = MERGE; break;
+            case 'u': sh->doing = UPSERT; break;
+            case 'd': sh->doing = DELETE; break;
+            case 'f': sh->doing = FLUSH; break;
+            default: sh->doing = MERGE; break;
         }
         sh->begun = n + 1;
         if (script_step(&s, n, &ignored) != OMEN_OK) give_up("step");
@@ -125,14 +124,10 @@ static void remove_folder(void) {
     CHECK_EQ_INT(system(command), 0);
 }
 
-static const struct {
-    watched_file file;
-    watched_call call;
-} aims[] = {
-    {WATCHED_LOG, WATCHED_CREATE},    {WATCHED_LOG, WATCHED_WRITE},      {WATCHED_LOG, WATCHED_SYNC},
-    {WATCHED_LOG, WATCHED_REMOVE},    {WATCHED_SEGMENT, WATCHED_CREATE}, {WATCHED_SEGMENT, WATCHED_WRITE},
-    {WATCHED_SEGMENT, WATCHED_SYNC},  {WATCHED_SEGMENT, WATCHED_REMOVE}, {WATCHED_MANIFEST, WATCHED_WRITE},
-    {WATCHED_MANIFEST, WATCHED_SYNC}, {WATCHED_FOLDER, WATCHED_SYNC},    {WATCHED_LOG, WATCHED_READ},
+static const struct { watched_file file; watched_call call; } aims[] = {
+    {WATCHED_LOG, WATCHED_CREATE},      {WATCHED_LOG, WATCHED_WRITE},      {WATCHED_LOG, WATCHED_SYNC},      {WATCHED_LOG, WATCHED_REMOVE},
+    {WATCHED_SEGMENT, WATCHED_CREATE},  {WATCHED_SEGMENT, WATCHED_WRITE},  {WATCHED_SEGMENT, WATCHED_SYNC},  {WATCHED_SEGMENT, WATCHED_REMOVE},
+    {WATCHED_MANIFEST, WATCHED_WRITE},  {WATCHED_MANIFEST, WATCHED_SYNC},  {WATCHED_FOLDER, WATCHED_SYNC},   {WATCHED_LOG, WATCHED_READ},
 };
 
 static void aim(watched *w) {
@@ -206,8 +201,7 @@ static void run(omen_durability durability, bool encrypted, unsigned cycles) {
         unsigned from = goes_on_with(&e, &sh->found);
         if (from == UINT_MAX) {
             for (int i = 0; i < SCRIPT_IDS; i++)
-                printf("     record %d: found %d, acknowledged %d%s%d\n", i, sh->found.version[i], e.state.version[i],
-                       e.or_next ? ", or " : "; not ", e.next.version[i]);
+                printf("     record %d: found %d, acknowledged %d%s%d\n", i, sh->found.version[i], e.state.version[i], e.or_next ? ", or " : "; not ", e.next.version[i]);
             printf("     cycle %u, step %u\n", cycle, e.at);
         }
         CHECK(from != UINT_MAX && from == sh->from && sh->acknowledged >= from);
@@ -219,8 +213,7 @@ static void run(omen_durability durability, bool encrypted, unsigned cycles) {
     const char *why = "";
     memset(sh, 0, sizeof *sh);
     CHECK_STATUS(open_watched(&s, durability, encrypted ? &encryption : NULL), OMEN_OK);
-    CHECK(s.db != NULL && script_read(&s, &found, &why) && goes_on_with(&e, &found) != UINT_MAX &&
-          omen_check(s.db) == OMEN_OK);
+    CHECK(s.db != NULL && script_read(&s, &found, &why) && goes_on_with(&e, &found) != UINT_MAX && omen_check(s.db) == OMEN_OK);
     script_close(&s);
     printf("     %u killed, %u steps acknowledged; in the middle of", killed, e.at);
     for (int d = 0; d < DOINGS; d++) printf(" %s %u", doing_names[d], did[d]);

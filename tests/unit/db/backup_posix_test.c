@@ -52,8 +52,7 @@ static void *purge_all(void *arg) {
         omen_id id = OMEN_ID_INT(1000 + n);
         if (put(s->c, 7, 1000 + n, 1) != OMEN_OK) atomic_fetch_add(&s->failed, 1);
         omen_status st = omen_purge(s->c, &id, 1, NULL);
-        if (st == OMEN_OK)
-            atomic_fetch_add(&s->purges, 1);
+        if (st == OMEN_OK) atomic_fetch_add(&s->purges, 1);
         else if (st != OMEN_ERR_BUSY) {
             printf("     purge: %s\n", omen_last_error());
             atomic_fetch_add(&s->failed, 1);
@@ -73,8 +72,8 @@ static int version_of(const char *path) {
     omen_options_init(&o);
     o.create = 0;
     for (int i = 0; i < IDS; i++) ids[i] = OMEN_ID_INT(i);
-    bool good = omen_open(path, &o, &db) == OMEN_OK && omen_collection_open(db, OMEN_STR("c"), NULL, &c) == OMEN_OK &&
-                omen_get(c, ids, IDS, OMEN_INCLUDE_DOCUMENT, &r) == OMEN_OK && omen_check(db) == OMEN_OK;
+    bool good = omen_open(path, &o, &db) == OMEN_OK && omen_collection_open(db, OMEN_STR("c"), NULL, &c) == OMEN_OK && omen_get(c, ids, IDS, OMEN_INCLUDE_DOCUMENT, &r) == OMEN_OK &&
+                omen_check(db) == OMEN_OK;
     if (!good) printf("     %s: %s\n", path, omen_last_error());
     for (size_t i = 0; good && i < IDS; i++) {
         int v = 0;
@@ -137,8 +136,7 @@ TEST(copies_of_one_moment_beside_writers) {
         omen_options_init(&r);
         r.read_only = 1;
         omen_status st = OMEN_ERR_IO;
-        for (int attempt = 0; attempt < 50 && st != OMEN_OK; attempt++)
-            st = omen_open(path, &r, &reader); /* files come and go while it opens */
+        for (int attempt = 0; attempt < 50 && st != OMEN_OK; attempt++) st = omen_open(path, &r, &reader); /* files come and go while it opens */
         CHECK_STATUS(st, OMEN_OK);
         if (st != OMEN_OK) continue;
         CHECK_STATUS(omen_backup(reader, other, NULL, NULL), OMEN_OK);
@@ -149,8 +147,7 @@ TEST(copies_of_one_moment_beside_writers) {
         folder_remove(to);
     }
     /* While a backup is made a purge is told to wait; on a busy machine that may have been so every time. */
-    for (int patience = 0; patience < 100000 && atomic_load(&s.purges) == 0 && atomic_load(&s.failed) == 0; patience++)
-        usleep(1000);
+    for (int patience = 0; patience < 100000 && atomic_load(&s.purges) == 0 && atomic_load(&s.failed) == 0; patience++) usleep(1000);
     atomic_store(&s.stop, true);
     pthread_join(writer, NULL);
     pthread_join(purger, NULL);

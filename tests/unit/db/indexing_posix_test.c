@@ -9,17 +9,7 @@
 
 #include "omendb.h"
 
-enum {
-    ROWS = 2400,
-    DIMS = 16,
-    BATCH = 300,
-    ROUNDS = 3,
-    CHANGES = 15,
-    READERS = 2,
-    K = 5,
-    SEARCHES = 300,
-    PATIENCE = 1000
-};
+enum { ROWS = 2400, DIMS = 16, BATCH = 300, ROUNDS = 3, CHANGES = 15, READERS = 2, K = 5, SEARCHES = 300, PATIENCE = 1000 };
 
 static float vectors[ROWS][DIMS];
 
@@ -73,17 +63,13 @@ static void *read_on(void *arg) {
         for (size_t i = 0; i < omen_results_count(r) && good; i++) {
             const float *v = vectors[omen_results_id(r, i).number];
             double square = 0.0;
-            for (int d = 0; d < DIMS; d++)
-                square += ((double)v[d] - vectors[want][d]) * ((double)v[d] - vectors[want][d]);
-            good = fabs(sqrt(square) - omen_results_distance(r, i)) < 1e-3 &&
-                   (i == 0 || omen_results_distance(r, i - 1) <= omen_results_distance(r, i));
+            for (int d = 0; d < DIMS; d++) square += ((double)v[d] - vectors[want][d]) * ((double)v[d] - vectors[want][d]);
+            good = fabs(sqrt(square) - omen_results_distance(r, i)) < 1e-3 && (i == 0 || omen_results_distance(r, i - 1) <= omen_results_distance(r, i));
         }
         bool own = good && omen_results_id(r, 0).number == (int64_t)want;
         atomic_fetch_add(&s->searches, 1);
-        if (!good || (q.recall >= 1.0f && !own))
-            atomic_fetch_add(&s->wrong, 1);
-        else if (!own)
-            atomic_fetch_add(&s->missed, 1);
+        if (!good || (q.recall >= 1.0f && !own)) atomic_fetch_add(&s->wrong, 1);
+        else if (!own) atomic_fetch_add(&s->missed, 1);
         omen_results_free(r);
         size_t needed;
         if (n % 16 == 0 && omen_explain(s->c, &q, text, 1 << 15, &needed) != OMEN_OK) atomic_fetch_add(&s->failed, 1);
@@ -95,8 +81,7 @@ static void *read_on(void *arg) {
 /* Asks for one kind after another; now and then waits until all of it is built, beside the maintainer that builds too. */
 static void *change_on(void *arg) {
     shared *s = arg;
-    static const omen_index_kind kinds[] = {OMEN_INDEX_HNSW, OMEN_INDEX_FLAT, OMEN_INDEX_HNSW, OMEN_INDEX_IVF,
-                                            OMEN_INDEX_DISK};
+    static const omen_index_kind kinds[] = {OMEN_INDEX_HNSW, OMEN_INDEX_FLAT, OMEN_INDEX_HNSW, OMEN_INDEX_IVF, OMEN_INDEX_DISK};
     for (unsigned n = 0; n < CHANGES; n++) {
         omen_index_options o = {.kind = kinds[n % 5], .ef_construction = kinds[n % 5] == OMEN_INDEX_HNSW ? 24 : 0};
         if (omen_collection_index(s->c, OMEN_STR(""), &o) != OMEN_OK) atomic_fetch_add(&s->failed, 1);
@@ -131,10 +116,7 @@ TEST(searches_are_right_while_indexes_are_built_replaced_and_let_go) {
     o.durability = OMEN_DURABILITY_OS;
     CHECK_STATUS(omen_open(path, &o, &s.db), OMEN_OK);
     REQUIRE(s.db != NULL);
-    omen_vector_field f = {.name = {"", 0},
-                           .dimensions = DIMS,
-                           .metric = OMEN_METRIC_L2,
-                           .index = {.kind = OMEN_INDEX_HNSW, .ef_construction = 24}};
+    omen_vector_field f = {.name = {"", 0}, .dimensions = DIMS, .metric = OMEN_METRIC_L2, .index = {.kind = OMEN_INDEX_HNSW, .ef_construction = 24}};
     omen_schema schema;
     omen_schema_init(&schema);
     schema.vector_count = 1;
@@ -150,8 +132,7 @@ TEST(searches_are_right_while_indexes_are_built_replaced_and_let_go) {
     pthread_join(changer, NULL);
     atomic_store(&s.done, true);
     for (int i = 0; i < READERS; i++) pthread_join(readers[i], NULL);
-    printf("     %lu searches, %lu did not find their own row, beside %d changes of the index\n",
-           (unsigned long)s.searches, (unsigned long)s.missed, (int)CHANGES);
+    printf("     %lu searches, %lu did not find their own row, beside %d changes of the index\n", (unsigned long)s.searches, (unsigned long)s.missed, (int)CHANGES);
     CHECK_EQ_UINT(s.wrong, 0);
     CHECK_EQ_UINT(s.failed, 0);
     CHECK(s.searches > SEARCHES);

@@ -22,8 +22,7 @@ typedef struct shared {
 static int lot_of(int64_t id) { return (int)(id / (PAIRS * 2)); }
 
 static void broken(shared *s, const char *what, omen_str text) {
-    if (atomic_fetch_add(&s->wrong, 1) < 10)
-        printf("     %s: %.*s\n", what, (int)(text.len < 600 ? text.len : 600), text.data == NULL ? "" : text.data);
+    if (atomic_fetch_add(&s->wrong, 1) < 10) printf("     %s: %.*s\n", what, (int)(text.len < 600 ? text.len : 600), text.data == NULL ? "" : text.data);
 }
 
 static bool fine(shared *s, omen_status st, const char *what) {
@@ -44,18 +43,12 @@ static void put_lot(shared *s, int lot, int turn) {
     for (int i = 0; i < PAIRS * 2; i++) {
         int id = lot * PAIRS * 2 + i;
         ids[i] = OMEN_ID_INT(id);
-        int n = snprintf(text[i], sizeof text[i],
-                         "{\"lot\":%d,\"pair\":%d,\"turn\":%d,\"t\":\"common words of lot%d and "
-                         "pair%d\",\"s\":{\"indices\":[7,%d],\"values\":[1,%d]}%s}",
-                         lot, id / 2, turn, lot, id / 2, 100 + lot, lot + 1,
-                         lot < 6         ? ""
-                         : turn % 2 == 0 ? ",\"until\":\"2001-01-01T00:00:00Z\""
-                                         : ",\"until\":\"2200-01-01T00:00:00Z\"");
+        int n = snprintf(text[i], sizeof text[i], "{\"lot\":%d,\"pair\":%d,\"turn\":%d,\"t\":\"common words of lot%d and pair%d\",\"s\":{\"indices\":[7,%d],\"values\":[1,%d]}%s}", lot, id / 2, turn, lot, id / 2, 100 + lot,
+                         lot + 1, lot < 6 ? "" : turn % 2 == 0 ? ",\"until\":\"2001-01-01T00:00:00Z\"" : ",\"until\":\"2200-01-01T00:00:00Z\"");
         docs[i] = (omen_str){text[i], (size_t)n};
         for (int d = 0; d < DIMS; d++) rows[i][d] = (float)(d == lot ? 100 : 0) + (float)(i + d) / 64.0f;
     }
-    fine(s, omen_upsert(s->c, &(omen_batch){.count = PAIRS * 2, .ids = ids, .vectors = vectors, .documents = docs}),
-         "upsert");
+    fine(s, omen_upsert(s->c, &(omen_batch){.count = PAIRS * 2, .ids = ids, .vectors = vectors, .documents = docs}), "upsert");
 }
 
 static void *write_all(void *arg) {
@@ -66,22 +59,18 @@ static void *write_all(void *arg) {
     for (int r = 1 + first; r <= ROUNDS; r += WRITERS) {
         int lot = r * 5 % LOTS;
         switch (r % 6) {
-        case 0: /* one pair goes */
-            snprintf(filter, sizeof filter, "pair = %d", lot * PAIRS + r % PAIRS);
-            if (fine(s, omen_delete_where(s->c, (omen_str){filter, strlen(filter)}, &n), "delete_where"))
-                atomic_fetch_add(&s->changed, n);
-            break;
-        case 1: put_lot(s, lot, r); break;
-        case 2:
-            if (fine(s, omen_expire(s->c, &n), "expire")) atomic_fetch_add(&s->changed, n);
-            break;
-        default:
-            snprintf(filter, sizeof filter, "{\"lot\":{\"$in\":[%d,%d]}}", lot, (lot + 1) % LOTS);
-            snprintf(patch, sizeof patch, "{\"turn\":%d,\"by\":{\"filter\":%d}}", r, r);
-            if (fine(s,
-                     omen_update_where(s->c, (omen_str){filter, strlen(filter)}, (omen_str){patch, strlen(patch)}, &n),
-                     "update_where"))
-                atomic_fetch_add(&s->changed, n);
+            case 0: /* one pair goes */
+                snprintf(filter, sizeof filter, "pair = %d", lot * PAIRS + r % PAIRS);
+                if (fine(s, omen_delete_where(s->c, (omen_str){filter, strlen(filter)}, &n), "delete_where")) atomic_fetch_add(&s->changed, n);
+                break;
+            case 1: put_lot(s, lot, r); break;
+            case 2:
+                if (fine(s, omen_expire(s->c, &n), "expire")) atomic_fetch_add(&s->changed, n);
+                break;
+            default:
+                snprintf(filter, sizeof filter, "{\"lot\":{\"$in\":[%d,%d]}}", lot, (lot + 1) % LOTS);
+                snprintf(patch, sizeof patch, "{\"turn\":%d,\"by\":{\"filter\":%d}}", r, r);
+                if (fine(s, omen_update_where(s->c, (omen_str){filter, strlen(filter)}, (omen_str){patch, strlen(patch)}, &n), "update_where")) atomic_fetch_add(&s->changed, n);
         }
     }
     return NULL;
@@ -91,11 +80,7 @@ static void *maintain(void *arg) {
     shared *s = arg;
     for (unsigned n = 0; !atomic_load(&s->done); n++) {
         usleep(3000);
-        fine(s,
-             n % 8 == 7   ? omen_compact(s->db)
-             : n % 3 == 2 ? omen_build_indexes(s->db)
-                          : omen_flush(s->db),
-             "maintenance");
+        fine(s, n % 8 == 7 ? omen_compact(s->db) : n % 3 == 2 ? omen_build_indexes(s->db) : omen_flush(s->db), "maintenance");
     }
     return NULL;
 }
@@ -118,8 +103,7 @@ static void look(shared *s, const omen_results *r, bool whole, const char *what)
         int lot = -1, pair = -1, turn = -1;
         int64_t id = omen_results_id(r, i).number;
         omen_str doc = omen_results_document(r, i);
-        if (!number(doc, "lot", &lot) || !number(doc, "pair", &pair) || !number(doc, "turn", &turn) ||
-            lot != lot_of(id) || pair != id / 2) {
+        if (!number(doc, "lot", &lot) || !number(doc, "pair", &pair) || !number(doc, "turn", &turn) || lot != lot_of(id) || pair != id / 2) {
             broken(s, what, doc);
             return;
         }
@@ -149,18 +133,12 @@ static void look_facets(shared *s, omen_str facets) {
     if (!some) broken(s, "facets count nothing", facets);
 }
 
-static const struct {
-    const char *filter, *options;
-    bool vector, whole;
-} searches[] = {
-    {"lot >= 0",
-     "{\"text\":\"common\",\"facets\":{\"lot\":{},\"turn\":{\"maxValues\":1000,\"histogram\":{\"interval\":10}}}}",
-     false, true},
+static const struct { const char *filter, *options; bool vector, whole; } searches[] = {
+    {"lot >= 0", "{\"text\":\"common\",\"facets\":{\"lot\":{},\"turn\":{\"maxValues\":1000,\"histogram\":{\"interval\":10}}}}", false, true},
     {"", "{\"text\":\"common\",\"sparse\":{\"indices\":[7],\"values\":[1]},\"facets\":[\"lot\"]}", true, true},
     {"{\"turn\":{\"$gt\":20}}", "{\"sparse\":{\"indices\":[7,101],\"values\":[1,2]},\"highlight\":false}", false, true},
     {"lot IN (1, 2, 6)", "{\"facets\":[\"pair\",\"by.filter\"]}", true, true},
-    {"", "{\"text\":{\"query\":\"lot* -lot3\"},\"highlight\":true,\"groupBy\":{\"path\":\"pair\",\"size\":2}}", false,
-     true},
+    {"", "{\"text\":{\"query\":\"lot* -lot3\"},\"highlight\":true,\"groupBy\":{\"path\":\"pair\",\"size\":2}}", false, true},
     {"pair < 40", "{\"mmr\":{\"lambda\":0.5},\"fusion\":\"rrf\",\"text\":\"word\"}", true, true},
     {"turn >= 0 AND lot != 3", "{\"text\":{\"query\":\"+comon words\",\"typos\":true},\"alpha\":0.3}", true, true},
     {"", "{\"recommend\":{\"positive\":[0]},\"filter\":{\"lot\":{\"$gt\":1}}}", false, true},
@@ -186,15 +164,10 @@ static void *read_on(void *arg) {
             if (strstr(searches[which].options, "facets") != NULL) look_facets(s, omen_results_facets(r));
         }
         omen_results_free(r);
-        if (fine(s, omen_count_where(s->c, OMEN_STR("turn > 10 OR lot < 4"), &count), "count_where") && count % 2 != 0)
-            broken(s, "an odd count", OMEN_STR("count_where"));
+        if (fine(s, omen_count_where(s->c, OMEN_STR("turn > 10 OR lot < 4"), &count), "count_where") && count % 2 != 0) broken(s, "an odd count", OMEN_STR("count_where"));
         if (fine(s, omen_count(s->c, &count), "count") && count % 2 != 0) broken(s, "an odd count", OMEN_STR("count"));
         r = NULL;
-        if (n % 2 == 0 &&
-            fine(s,
-                 omen_scroll_where(s->c, OMEN_STR("{\"lot\":{\"$ne\":5}}"), NULL, IDS + 5, OMEN_INCLUDE_DOCUMENT, &r),
-                 "scroll_where"))
-            look(s, r, true, "scroll_where");
+        if (n % 2 == 0 && fine(s, omen_scroll_where(s->c, OMEN_STR("{\"lot\":{\"$ne\":5}}"), NULL, IDS + 5, OMEN_INCLUDE_DOCUMENT, &r), "scroll_where")) look(s, r, true, "scroll_where");
         omen_results_free(r);
         atomic_fetch_add(&s->reads, 1);
     }
@@ -213,8 +186,7 @@ TEST(searches_see_whole_writes_by_filter_while_tables_are_flushed_merged_and_ind
     o.durability = OMEN_DURABILITY_OS;
     CHECK_STATUS(omen_open(path, &o, &s.db), OMEN_OK);
     REQUIRE(s.db != NULL);
-    omen_vector_field f = {
-        .name = {"", 0}, .dimensions = DIMS, .metric = OMEN_METRIC_L2, .index = {.kind = OMEN_INDEX_HNSW}};
+    omen_vector_field f = {.name = {"", 0}, .dimensions = DIMS, .metric = OMEN_METRIC_L2, .index = {.kind = OMEN_INDEX_HNSW}};
     const omen_text_field text = {.name = OMEN_STR("t")};
     const omen_str terms = OMEN_STR("s");
     omen_schema schema;
@@ -231,13 +203,11 @@ TEST(searches_see_whole_writes_by_filter_while_tables_are_flushed_merged_and_ind
     REQUIRE(pthread_create(&keeper, NULL, maintain, &s) == 0);
     for (int i = 0; i < READERS; i++) REQUIRE(pthread_create(&readers[i], NULL, read_on, &s) == 0);
     for (int i = 0; i < WRITERS; i++) pthread_join(writers[i], NULL);
-    for (int patience = 0; patience < 100000 && atomic_load(&s.reads) < READS && s.failed == 0; patience++)
-        usleep(1000); /* on a busy machine readers come late */
+    for (int patience = 0; patience < 100000 && atomic_load(&s.reads) < READS && s.failed == 0; patience++) usleep(1000); /* on a busy machine readers come late */
     atomic_store(&s.done, true);
     pthread_join(keeper, NULL);
     for (int i = 0; i < READERS; i++) pthread_join(readers[i], NULL);
-    printf("     %lu rounds of reads with %lu hits beside %d writes\n", (unsigned long)s.reads, (unsigned long)s.hits,
-           ROUNDS);
+    printf("     %lu rounds of reads with %lu hits beside %d writes\n", (unsigned long)s.reads, (unsigned long)s.hits, ROUNDS);
     CHECK_EQ_UINT(s.wrong, 0);
     CHECK_EQ_UINT(s.failed, 0);
     CHECK(s.reads >= READS && s.hits != 0 && s.changed > ROUNDS);

@@ -13,10 +13,7 @@
 enum { STEPS = 4000 };
 
 /* What the writer tells. */
-typedef struct shared {
-    volatile unsigned begun, done;
-    volatile int failed;
-} shared;
+typedef struct shared { volatile unsigned begun, done; volatile int failed; } shared;
 
 static char folder[256], place[280];
 static shared *sh;

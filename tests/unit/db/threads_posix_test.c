@@ -29,14 +29,10 @@ static void *write_all(void *arg) {
     for (int b = 1; b <= BATCHES || (atomic_load(&s->reads) <= READS && b <= PATIENCE); b++) {
         for (int i = 0; i < IDS; i++)
             for (int d = 0; d < DIMS; d++) rows[i][d] = (float)b;
-        int n =
-            snprintf(text, sizeof text,
-                     "{\"v\":%d,\"t\":\"words of batch%d\",\"s\":{\"indices\":[%d,7],\"values\":[1,2]}}", b, b, 10 + b);
+        int n = snprintf(text, sizeof text, "{\"v\":%d,\"t\":\"words of batch%d\",\"s\":{\"indices\":[%d,7],\"values\":[1,2]}}", b, b, 10 + b);
         for (int i = 0; i < IDS; i++) docs[i] = (omen_str){text, (size_t)n};
         const void *vectors[] = {rows[0]};
-        if (omen_upsert(s->c, &(omen_batch){.count = IDS, .ids = ids, .vectors = vectors, .documents = docs}) !=
-            OMEN_OK)
-            atomic_fetch_add(&s->failed, 1);
+        if (omen_upsert(s->c, &(omen_batch){.count = IDS, .ids = ids, .vectors = vectors, .documents = docs}) != OMEN_OK) atomic_fetch_add(&s->failed, 1);
         atomic_store(&s->written, b);
         if (b % 60 == 0 && omen_flush(s->db) != OMEN_OK) atomic_fetch_add(&s->failed, 1);
         if (b % 140 == 0 && omen_compact(s->db) != OMEN_OK) atomic_fetch_add(&s->failed, 1);
@@ -87,10 +83,8 @@ static void *read_on(void *arg) {
                                       : omen_scroll(s->c, NULL, IDS + 3, OMEN_INCLUDE_DOCUMENT, &r);
         int version = st == OMEN_OK && omen_results_count(r) == IDS ? agreed(r) : 0;
         atomic_fetch_add(&s->reads, 1);
-        if (version == 0)
-            atomic_fetch_add(&s->mixed, 1);
-        else if (version < before)
-            atomic_fetch_add(&s->stale, 1); /* acknowledged before the read began */
+        if (version == 0) atomic_fetch_add(&s->mixed, 1);
+        else if (version < before) atomic_fetch_add(&s->stale, 1); /* acknowledged before the read began */
         omen_results_free(r);
         uint64_t count = 0;
         if (n % 16 == 0 && (omen_count(s->c, &count) != OMEN_OK || count != IDS)) atomic_fetch_add(&s->mixed, 1);

@@ -81,11 +81,7 @@ TEST(what_is_held_and_what_is_not) {
     char folder[64], text[200];
     REQUIRE(folder_make(folder));
     long ours = (long)getpid(), dead = dead_pid();
-    const struct {
-        const char *format;
-        long pid;
-        bool held;
-    } cases[] = {
+    const struct { const char *format; long pid; bool held; } cases[] = {
         {"{\"pid\":%ld,\"start\":\"\",\"nonce\":\"1\"}\n", ours, true},
         {"{\"pid\": %ld}", ours, true},
         {"{\"pid\":%ld,\"start\":\"1\",\"nonce\":\"1\"}\n", ours, access("/proc/self/stat", R_OK) != 0},
@@ -109,8 +105,7 @@ TEST(a_lock_that_is_just_being_written_is_held) {
     put(folder, "lock", "{\"pid\":");
     snprintf(path, sizeof path, "%s/lock", folder);
     const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
-    const struct timespec soon[2] = {{.tv_sec = time(NULL) + 1000},
-                                     {.tv_sec = time(NULL) + 1000}}; /* however long this program is kept waiting now */
+    const struct timespec soon[2] = {{.tv_sec = time(NULL) + 1000}, {.tv_sec = time(NULL) + 1000}}; /* however long this program is kept waiting now */
     CHECK_EQ_INT(utimensat(AT_FDCWD, path, soon, 0), 0);
     take_and_release(folder, OMEN_ERR_BUSY);
     CHECK_EQ_INT(utimensat(AT_FDCWD, path, long_ago, 0), 0);
@@ -128,8 +123,7 @@ TEST(taking_over_goes_on_where_another_was_killed_at_it) {
     char folder[64], texts[3][100], name[40];
     long dead = dead_pid();
     REQUIRE(folder_make(folder));
-    for (int i = 0; i < 3; i++)
-        snprintf(texts[i], sizeof texts[i], "{\"pid\":%ld,\"start\":\"1\",\"nonce\":\"%d\"}\n", dead, i);
+    for (int i = 0; i < 3; i++) snprintf(texts[i], sizeof texts[i], "{\"pid\":%ld,\"start\":\"1\",\"nonce\":\"%d\"}\n", dead, i);
     put(folder, "lock", texts[0]);
     for (int i = 1; i < 3; i++) {
         successor(texts[i - 1], name);
@@ -186,9 +180,7 @@ TEST(a_folder_that_is_not_there) {
 }
 
 /* Many processes take the lock, and half of the time die with it. `inside` counts who believes to have it. */
-typedef struct shared {
-    _Atomic int inside, twice, lives;
-} shared; /* lives: that had it at least once */
+typedef struct shared { _Atomic int inside, twice, lives; } shared; /* lives: that had it at least once */
 
 static void contend(const char *folder, shared *m, uint64_t seed) {
     omen_lockfile *l;
