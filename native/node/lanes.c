@@ -57,8 +57,9 @@ static void append(queue *q, queue *from) {
 }
 
 lane lane_of(const void *request, size_t len) {
-    static const char *const reads[] = {"get", "search", "searchMany", "scroll", "count", "metrics", "stats", "version", "collections"};
-    static const char *const whole[] = {"open", "close", "flush", "compact", "check", "maintain"};
+    static const char *const reads[] = {"get", "search", "searchMany", "scroll", "count", "explain", "metrics", "stats", "version", "collections"};
+    static const char *const whole[] = {"open", "close", "flush", "compact", "buildIndexes", "maintain", "check", "checkReport",
+                                        "transfer", "purge", "task", "taskEnd"};
     const unsigned char *p = request;
     uint32_t json, parts;
     char op[16] = "";

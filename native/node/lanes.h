@@ -1,6 +1,6 @@
 /* lanes.h - the threads of an engine. One starts calls in the order in which they were made (omen_call_start); three lanes finish them, so that none
  * waits for what is slower by nature: reads, on as many threads as there are processors; writes, on one, which waits for a sync that covers all
- * writes before it; and what concerns a whole database. */
+ * writes before it; and what concerns a whole database: checks, backups, purges, flushes, indexes. */
 #ifndef OMEN_NODE_LANES_H
 #define OMEN_NODE_LANES_H
 

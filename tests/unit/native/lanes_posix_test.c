@@ -139,6 +139,9 @@ TEST(requests_go_into_their_lanes) {
     static const struct { const char *json; lane lane; } cases[] = {
         {"{\"op\":\"search\"}", LANE_READ}, {"{\"op\":\"get\"}", LANE_READ},   {"{\"op\":\"write\"}", LANE_WRITE}, {"{\"op\":\"delete\"}", LANE_WRITE},
         {"{\"op\":\"sync\"}", LANE_WRITE},  {"{\"op\":\"close\"}", LANE_WHOLE}, {"{\"op\":\"open\"}", LANE_WHOLE},  {"{\"op\":\"compact\"}", LANE_WHOLE},
+        {"{\"op\":\"explain\"}", LANE_READ}, {"{\"op\":\"searchMany\"}", LANE_READ},
+        /* What takes long keeps no write waiting. */
+        {"{\"op\":\"checkReport\"}", LANE_WHOLE}, {"{\"op\":\"buildIndexes\"}", LANE_WHOLE}, {"{\"op\":\"task\"}", LANE_WHOLE}, {"{\"op\":\"purge\"}", LANE_WHOLE},
     };
     message m;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
