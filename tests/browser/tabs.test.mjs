@@ -188,6 +188,40 @@ for (const name of browserNames) {
       });
     }
 
+    for (const storage of STORAGES) {
+      test(`${storage}: one that only reads is never told wrong things beside a writer, and does not disturb it`, async () => {
+        const [writer, beside] = await pages(2);
+        const place = `beside-${storage}`;
+        await call(writer, "openIt", place, storage, PATIENT);
+        await call(writer, "write", 0, 4, 50);
+        await call(writer, "begin", 1000, 5, true);
+        const outcomes = await call(beside, "read", place, storage, 40);
+        const { acknowledged, failed } = await call(writer, "end");
+        assert.deepEqual(failed, []);
+        assert.ok(acknowledged.length > 0);
+        // In OPFS files are open in one place alone.
+        if (storage === "opfs") assert.ok(outcomes.every((one) => one === "OMEN_ERR_BUSY"), JSON.stringify(outcomes));
+        else assert.ok(outcomes.every((one) => typeof one === "number" && one >= 200 && one % 5 === 0), JSON.stringify(outcomes));
+        if (storage === "opfs") await call(writer, "closeIt");
+        const seen = await call(beside, "openReader", place, storage);
+        assert.equal(seen, 200 + 5 * acknowledged.length);
+        assert.equal(await call(beside, "readOn"), seen);
+        if (storage === "opfs") {
+          assert.equal(await call(beside, "tryOpen", place, storage, { tabs: "exclusive" }), "OMEN_ERR_BUSY");
+        } else {
+          await call(beside, "closeReader");
+          await call(beside, "openReader", place, storage);
+          await call(writer, "write", 0, 4, 50);
+          await call(writer, "compact");
+          const told = await call(beside, "readOn");
+          assert.match(String(told), new RegExp(`^(${seen}$|OMEN_ERR_IO .*open it again)`));
+        }
+        await call(beside, "closeReader");
+        assert.deepEqual(await call(beside, "read", place, storage, 1), [seen]);
+        await Promise.all([writer.close(), beside.close()]);
+      });
+    }
+
     test("indexeddb: a connection that the browser closes is opened again underneath", async () => {
       const [owner, guest] = await pages(2);
       await call(owner, "watchWorkers", true);
@@ -311,7 +345,7 @@ test("a private window of firefox: everything works, and goes with it", { skip: 
   const session = await launch("firefox", { prefs: { "browser.privatebrowsing.autostart": true } });
   try {
     const tabs = [await blankPage(session, server.origin), await blankPage(session, server.origin)];
-    for (const tab of tabs) assert.equal(await call(tab, "tryOpen", "private", "auto"), "open");
+    for (const tab of tabs) assert.equal(await call(tab, "tryOpen", "private", "auto", PATIENT), "open");
     assert.deepEqual(await call(tabs[1], "write", 0, 2), ["ok", "ok"]);
     assert.equal(await call(tabs[0], "count"), 10);
     assert.ok(["opfs", "indexeddb"].includes((await call(tabs[0], "info")).storage));

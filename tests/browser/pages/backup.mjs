@@ -6,8 +6,9 @@ const codeOf = (work) => work.then(() => "", (error) => error.code);
 
 export async function course(storage) {
   const place = { name: `backups-${storage}`, storage };
-  const holder = await open(`shared-${storage}`, { storage });
-  const guest = await open(`shared-${storage}`, { storage });
+  const shared = { storage, ownerTimeoutMs: 60_000 }; // nobody robs another one that a busy machine lets wait
+  const holder = await open(`shared-${storage}`, shared);
+  const guest = await open(`shared-${storage}`, shared);
   const c = await holder.collection("c", { vector: { dimensions: 8, metric: "l2" } });
   await c.upsert(Array.from({ length: 50 }, (_, i) => ({ id: i, vector: row(i) })));
   const answers = { roles: [(await holder.info()).role, (await guest.info()).role] };
@@ -20,7 +21,7 @@ export async function course(storage) {
   // Who was a guest holds it now.
   await (await guest.collection("c")).upsert([{ id: 51, vector: row(51) }]);
   answers.third = (await guest.backup(place)).backup;
-  const third = await open(`shared-${storage}`, { storage });
+  const third = await open(`shared-${storage}`, shared);
   // By the one that holds it, and by a guest of it.
   answers.purged = [(await (await guest.collection("c")).purge([0, 999])).deleted, (await (await third.collection("c")).purge(1)).deleted];
   await third.close();
