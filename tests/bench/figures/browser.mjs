@@ -7,6 +7,8 @@ export const figures = {
   "write.opfs": { what: "writes in batches of 1,000 in flight, level group, OPFS in Chromium", unit: "vectors/s", bar: 50000, better: "higher" },
   "write.indexeddb": { what: "the same, IndexedDB", unit: "vectors/s", bar: 30000, better: "higher" },
   "open.opfs_ms": { what: "reopening 100,000 x 128 in Chromium from OPFS", unit: "ms", bar: 250, better: "lower" },
+  "encryption.opfs": { what: "what a key takes from write.opfs; WebCrypto", unit: "of the rate", bar: 0.15, better: "lower" },
+  "encryption.indexeddb": { what: "what a key takes from write.indexeddb; WebCrypto", unit: "of the rate", bar: 0.15, better: "lower" },
   "exact.wasm_over_native_chromium": { what: "exact search, 10,000 x 768, Chromium against the native C program", unit: "of native", bar: 0.4, better: "higher" },
 };
 
@@ -27,6 +29,13 @@ export async function measure(wanted) {
       if (!wanted.has(`write.${storage}`)) continue;
       const rates = await call("writes", storage, 50_000, 5);
       results[`write.${storage}`] = { value: median(rates), against: { fastest: Math.max(...rates), slowest: Math.min(...rates) } };
+    }
+    for (const storage of ["opfs", "indexeddb"]) {
+      if (!wanted.has(`encryption.${storage}`)) continue;
+      const once = (key) => async () => (await call("writes", storage, 50_000, 1, key))[0];
+      const { plain, sealed } = await interleaved(11, { plain: once(), sealed: once(7) });
+      const rates = { plain: median(plain), sealed: median(sealed) };
+      results[`encryption.${storage}`] = { value: 1 - rates.sealed / rates.plain, against: { plainPerSecond: rates.plain, sealedPerSecond: rates.sealed } };
     }
     if (wanted.has("open.opfs_ms")) results["open.opfs_ms"] = { value: await call("opens", "opfs", 100_000, 128, 9) };
     if (wanted.has("exact.wasm_over_native_chromium")) {

@@ -2,12 +2,13 @@
 import { destroy, open } from "/js/dist/platform/browser.js";
 import { openTime, searchable, writeRate } from "../workload.mjs";
 
-/** Vectors a second through `storage`, several times, each into a new database. */
-export async function writes(storage, total, times) {
+/** Vectors a second through `storage`, several times, each into a new database; encrypted by a key whose bytes are `key` where it is given. */
+export async function writes(storage, total, times, key) {
   const rates = [];
+  const encryption = key === undefined ? {} : { encryption: { key: new Uint8Array(32).fill(key) } };
   for (let i = 0; i < times; i++) {
     const name = `write-${storage}-${i}`;
-    rates.push(await writeRate(open, name, { storage, profile: "production" }, { total }));
+    rates.push(await writeRate(open, name, { storage, profile: "production", ...encryption }, { total }));
     await destroy(name, { storage });
   }
   return rates;
