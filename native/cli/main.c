@@ -112,7 +112,11 @@ static omen_status run(int argc, char **argv) {
     omen_status s = cli_args_parse(c, argc - 2, argv + 2);
     if (s != OMEN_OK) return s;
     cli_quiet = cli_given("quiet");
-    return c->run();
+    s = c->run();
+    /* Also where it is found by chance, in the middle of a search: what to do about it. */
+    if (s == OMEN_ERR_CORRUPT && strcmp(name, "restore") != 0 && strstr(cli_message(), "omendb ") == NULL && strstr(cli_message(), "from a backup") == NULL)
+        cli_after("; `omendb check %.200s` tells all that is damaged", cli_positional(0));
+    return s;
 }
 
 /* ---- the end ---- */

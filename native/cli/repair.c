@@ -72,7 +72,8 @@ static void print_lost(yyjson_val *lost) {
     uint64_t records = number(lost, "records");
     size_t shown = 0;
     if (records == 0 && yyjson_arr_size(yyjson_obj_get(lost, "segments")) == 0) return;
-    printf("lost: %llu records, of which %llu cannot be named\n", (unsigned long long)records, (unsigned long long)number(lost, "unnamed"));
+    if (records == 0) puts("lost:"); /* those of segments that are lost whole are not counted */
+    else printf("lost: %llu records, of which %llu cannot be named\n", (unsigned long long)records, (unsigned long long)number(lost, "unnamed"));
     yyjson_arr_iter_init(yyjson_obj_get(lost, "log"), &it);
     while ((v = yyjson_arr_iter_next(&it)) != NULL)
         printf("  LSN %llu to %llu, of %s\n", (unsigned long long)number(v, "fromLsn"), (unsigned long long)number(v, "toLsn"), text(v, "file"));
@@ -146,7 +147,7 @@ omen_status cli_run_check(void) {
     name_first(q.report, first, sizeof first);
     omen_report_free(q.report);
     if (damage == 0) return OMEN_OK;
-    return cli_fail(OMEN_ERR_CORRUPT, "%llu places are damaged; the first: %s. `omendb repair %.200s` shows what can be kept", (unsigned long long)damage, first, cli_positional(0));
+    return cli_fail(OMEN_ERR_CORRUPT, "%llu place%s damaged; the first: %s. `omendb repair %.200s` shows what can be kept", (unsigned long long)damage, damage == 1 ? " is" : "s are", first, cli_positional(0));
 }
 
 omen_status cli_run_repair(void) {
@@ -157,7 +158,8 @@ omen_status cli_run_repair(void) {
     show(q.report);
     omen_report_free(q.report);
     if (damage == 0) return OMEN_OK;
-    if (!write) return cli_fail(OMEN_ERR_CORRUPT, "%llu places are damaged; nothing was changed: --write writes anew what can be kept, without what is lost", (unsigned long long)damage);
+    if (!write) return cli_fail(OMEN_ERR_CORRUPT, "%llu place%s damaged; nothing was changed: --write writes anew what can be kept, without what is lost", (unsigned long long)damage,
+                                damage == 1 ? " is" : "s are");
     if (!cli_json) puts("repaired");
     return OMEN_OK;
 }

@@ -224,8 +224,13 @@ static omen_status read_manifest(omen_open_op *op, omen_error *err) {
     for (uint32_t i = 0; i < omen_files_count(&op->files); i++) {
         const char *name = omen_files_at(&op->files, i);
         uint64_t n;
-        if (omen_log_file_parse(name, &n) || omen_segment_file_parse(name, &n))
-            return omen_fail(err, OMEN_ERR_CORRUPT, "\"%.200s\" holds %s but no manifest; restore manifest-0 and manifest-1 from a backup", op->path, name);
+        if (!omen_log_file_parse(name, &n) && !omen_segment_file_parse(name, &n)) continue;
+        omen_fail(&op->why, OMEN_ERR_CORRUPT, "\"%.200s\" holds %s but no manifest", op->path, name);
+        if (op->salvage == NULL) return omen_fail(err, OMEN_ERR_CORRUPT, "%s; repair it while it has no segments, else restore it from a backup", op->why.text);
+        omen_manifest_close(db->manifest);
+        db->manifest = NULL;
+        op->manifest_lost = true;
+        return omen_salvage_manifest(op->salvage, db, &op->files, &op->why, &op->body, err);
     }
     if (op->files.foreign)
         return omen_fail(err, OMEN_ERR_FOREIGN, "\"%.200s\" holds files that are not OmenDB's, and no database; choose an empty or another place", op->path);

@@ -1,6 +1,6 @@
 // check and repair: what is damaged is shown with its place, nothing is changed without --write, and what can be kept is kept.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fails, folder, json, notBuilt as skip, ok, omendb as run } from "./fixtures/omendb.mjs";
@@ -32,7 +32,7 @@ test("a damaged log", { skip }, (t) => {
   const name = flip(db, "log-", 0.5);
   const before = image(db);
   const { message } = fails(50, ["count", db]);
-  assert.match(message, new RegExp(name));
+  assert.match(message, new RegExp(`${name}.*; \`omendb check .*db\` tells all that is damaged$`));
   assert.match(fails(50, ["check", db]).message, new RegExp(name));
   fails(50, ["repair", db]);
   assert.deepEqual(image(db), before, "nothing changes without --write");
@@ -44,6 +44,23 @@ test("a damaged log", { skip }, (t) => {
   assert.equal(json(["check", db]).ok, true);
   assert.equal(Number(ok(["count", db])), 80 - report.lost.records);
   assert.equal(report.lost.records, 20);
+});
+
+test("a segment that is gone, and a manifest that is", { skip }, (t) => {
+  const db = build(t);
+  const remove = (prefix) => readdirSync(db).filter((name) => name.startsWith(prefix)).forEach((name) => rmSync(join(db, name)));
+  remove("seg-");
+  assert.match(run(["check", db]).out, /^lost:\n {2}all records of seg-/m);
+  assert.match(fails(50, ["check", db]).message, /^1 place is damaged; the first: seg-.* is missing/);
+  remove("manifest-");
+  assert.match(fails(50, ["count", db]).message, /holds log-.* but no manifest; repair it while it has no segments, else restore it from a backup$/);
+  assert.match(fails(50, ["repair", db, "--write"]).message, /begin at LSN \d+, .* restore the database from a backup/);
+  const young = join(folder(t), "db");
+  ok(["create", young, "--dimensions", "2"]);
+  ok(["upsert", young, '{"id": 1, "vector": [1, 2]}']);
+  for (const name of readdirSync(young)) if (name.startsWith("manifest-")) rmSync(join(young, name));
+  assert.equal(json(["repair", young, "--write"]).lost.records, 0);
+  assert.equal(ok(["count", young]), "1\n");
 });
 
 test("a damaged segment: what is lost is named", { skip }, (t) => {

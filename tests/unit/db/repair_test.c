@@ -447,7 +447,7 @@ TEST(storages_that_are_handed_over_are_released) {
     fault_host_free(h);
 }
 
-TEST(a_lost_manifest_is_made_again_from_the_first_logs) {
+static void lose_the_manifest(bool removed) {
     fault_host *h = fault_host_new(1);
     omen_options o = options_of(h);
     omen_report *r = NULL;
@@ -460,9 +460,15 @@ TEST(a_lost_manifest_is_made_again_from_the_first_logs) {
     CHECK_OK(omen_check_path("db", &o, &r));
     CHECK_EQ_UINT(omen_report_damage(r), 0);
     omen_report_free(r);
-    fault_storage_xor(fault_host_image(h, "db"), "manifest-0", 30, 1);
-    fault_storage_xor(fault_host_image(h, "db"), "manifest-1", 30, 1);
+    for (int i = 0; i < 2; i++) {
+        const char *slot = i == 0 ? "manifest-0" : "manifest-1";
+        if (removed && fault_storage_has(fault_host_image(h, "db"), slot)) fault_storage_delete(fault_host_image(h, "db"), slot);
+        if (!removed) fault_storage_xor(fault_host_image(h, "db"), slot, 30, 1);
+    }
     CHECK_STATUS(open_things(h, &db, &c), OMEN_ERR_CORRUPT);
+    CHECK_OK(omen_check_path("db", &o, &r));
+    CHECK_EQ_UINT(omen_report_damage(r), 1);
+    omen_report_free(r);
     CHECK_OK(omen_repair("db", &o, OMEN_REPAIR_WRITE, &r));
     CHECK_EQ_UINT(number_of(omen_report_json(r), "\"lost\":{\"records\":"), 0);
     omen_report_free(r);
@@ -470,6 +476,26 @@ TEST(a_lost_manifest_is_made_again_from_the_first_logs) {
     CHECK_EQ_UINT(agree(c, "manifest"), ROWS);
     omen_collection_close(c);
     CHECK_OK(omen_close(db));
+    CHECK_EQ_UINT(fault_host_bytes(h), 0);
+    fault_host_free(h);
+}
+
+TEST(a_lost_manifest_is_made_again_from_the_first_logs) {
+    lose_the_manifest(false);
+    lose_the_manifest(true);
+}
+
+TEST(without_a_manifest_nobody_knows_what_segments_are) {
+    fault_host *h = fault_host_new(1);
+    omen_options o = options_of(h);
+    omen_report *r = NULL;
+    fault_host_set_image(h, "db", build());
+    for (int i = 0; i < 2; i++) fault_storage_delete(fault_host_image(h, "db"), i == 0 ? "manifest-0" : "manifest-1");
+    uint64_t before = fault_storage_hash(fault_host_image(h, "db"));
+    CHECK_STATUS(omen_repair("db", &o, OMEN_REPAIR_WRITE, &r), OMEN_ERR_CORRUPT);
+    CHECK(strstr(omen_last_error(), "restore it, or the database, from a backup") != NULL);
+    CHECK_EQ_UINT(fault_storage_hash(fault_host_image(h, "db")), before);
+    omen_report_free(r);
     CHECK_EQ_UINT(fault_host_bytes(h), 0);
     fault_host_free(h);
 }
