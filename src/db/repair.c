@@ -138,11 +138,13 @@ static omen_status flush_stage(omen_repair_op *op, omen_error *err) { return adm
 /* Everything lies in segments: logs before the one that was begun are not needed. */
 static omen_status manifest_stage(omen_repair_op *op, omen_error *err) {
     omen_db *db = op->db;
-    if (db->proof.len == 0) OMEN_TRY(omen_manifest_encode(db, db->current, db->epoch, db->next_lsn - 1, &db->proof, err));
-    OMEN_TRY(omen_manifest_write(db->manifest, db->proof.data, db->proof.len, err));
-    db->proof.len = 0;
-    op->mended = true;
-    return OMEN_OK;
+    if (!op->mended) {
+        if (db->proof.len == 0) OMEN_TRY(omen_manifest_encode(db, db->current, db->epoch, db->next_lsn - 1, &db->proof, err));
+        OMEN_TRY(omen_manifest_write(db->manifest, db->proof.data, db->proof.len, err));
+        db->proof.len = 0;
+        op->mended = true;
+    }
+    return omen_manifest_found(db->manifest, NULL, 0, err); /* where both slots were lost */
 }
 
 static omen_status close_stage(omen_repair_op *op, omen_error *err) { return administer(op, OMEN_ADMIN_CLOSE, err); }

@@ -63,14 +63,14 @@ static omen_status open_place(omen_transfer *t, bool *done, omen_error *err) {
     return OMEN_OK;
 }
 
-/* Somebody has opened for writing what lies there: every one begins an epoch of its own, and writes the other slot of the manifest before a log is removed. payload: NULL
- * where no manifest can be read; then there is one slot at most, and beside it one log, where nobody has. */
+/* Somebody has opened for writing what lies there: every one begins an epoch of its own, and writes a third generation of the manifest before a log is removed. payload: NULL
+ * where no manifest can be read; then only a place with one slot at most, and one log beside it, is surely nobody's: no crash leaves two slots of which none is whole. */
 static bool used(const omen_transfer *t, const uint8_t *payload, size_t len) {
     uint64_t epoch, last = payload == NULL || len < 32 ? 0 : omen_get64(payload + 24);
     size_t slots = omen_site_has(&t->place, "manifest-0") + (size_t)omen_site_has(&t->place, "manifest-1"), later = 0;
     for (size_t i = 0; i < name_count(t); i++) later += omen_log_file_parse(name_at(t, i), &epoch) && epoch > last;
     if (payload == NULL) return slots == 2 || (slots == 1 && later > 1);
-    return later != 0 || omen_manifest_generation(t->manifest) > 1;
+    return later != 0 || omen_manifest_generation(t->manifest) > 2;
 }
 
 /* The only place that is not empty is one where this broke off. It may have come to its end but for the removal of the mark; or what lies there is another backup, or clone,
@@ -86,12 +86,12 @@ static omen_status open_manifest(omen_transfer *t, bool *done, omen_error *err) 
     if (s == OMEN_OK && omen_manifest_generation(t->manifest) != 0) {
         omen_manifest_payload(t->manifest, &had, &had_len);
         payload = payload_of(t, &len);
-        t->complete = omen_manifest_generation(t->manifest) == 1 && had_len == len && memcmp(had, payload, len) == 0 && memcmp(t->place.store.database_id, t->database_id, 16) == 0;
+        t->complete = had_len == len && memcmp(had, payload, len) == 0 && memcmp(t->place.store.database_id, t->database_id, 16) == 0;
     }
     if (t->complete) return OMEN_OK;
     t->dropping = s == OMEN_ERR_CORRUPT || had != NULL;
     if (!used(t, had, had_len)) return OMEN_OK;
-    return omen_fail(err, OMEN_ERR_EXISTS, "\"%.150s\" holds a database already, which somebody has opened for writing since; nothing was changed: choose another place. The file \"%s\" there may be removed",
+    return omen_fail(err, OMEN_ERR_EXISTS, "\"%.150s\" holds a database already, which may have been opened for writing since; nothing was changed: choose another place. The file \"%s\" there may be removed",
                      t->place.path, mark_name);
 }
 
@@ -99,8 +99,12 @@ static omen_status open_manifest(omen_transfer *t, bool *done, omen_error *err) 
 static omen_status drop_manifest(omen_transfer *t, bool *done, omen_error *err) {
     static const char *const slots[] = {"manifest-0", "manifest-1"};
     const omen_storage *st = &t->place.store.storage;
-    for (; t->dropping && t->left_at < 2; t->left_at++)
-        if (omen_site_has(&t->place, slots[t->left_at])) OMEN_TRY(omen_store_check(st->ops->remove(st->ctx, slots[t->left_at]), "remove", slots[t->left_at], err));
+    /* The first generation goes last: alone it is still one that was broken off. */
+    for (; t->dropping && t->left_at < 2; t->left_at++) {
+        if (!omen_site_has(&t->place, slots[t->left_at])) continue;
+        OMEN_TRY(omen_store_check(st->ops->remove(st->ctx, slots[t->left_at]), "remove", slots[t->left_at], err));
+        if (t->left_at == 0) OMEN_TRY(omen_store_sync_dir(&t->place.store, t, err));
+    }
     t->left_at = 0;
     *done = true;
     return OMEN_OK;
@@ -207,14 +211,19 @@ static omen_status write_log(omen_transfer *t, bool *done, omen_error *err) {
 
 /* ---- the database is there ---- */
 
+/* One that was found whole here may not be durable yet. */
+static omen_status settle_manifest(omen_transfer *t, bool *done, omen_error *err) {
+    OMEN_TRY(omen_manifest_settle(t->manifest, err));
+    *done = true;
+    return OMEN_OK;
+}
+
 static omen_status write_manifest(omen_transfer *t, bool *done, omen_error *err) {
     size_t len;
     const uint8_t *payload = payload_of(t, &len);
-    *done = t->complete;
-    if (*done) return OMEN_OK;
     t->ending = true;
     memcpy(t->place.store.database_id, t->database_id, 16);
-    OMEN_TRY(omen_manifest_write(t->manifest, payload, len, err));
+    if (!t->complete || omen_manifest_single(t->manifest)) OMEN_TRY(omen_manifest_found(t->manifest, payload, len, err));
     *done = true;
     return OMEN_OK;
 }
@@ -225,7 +234,8 @@ static omen_status verify_manifest(omen_transfer *t, bool *done, omen_error *err
     OMEN_TRY(omen_manifest_open(&t->place.store, &t->again, err));
     payload = payload_of(t, &len);
     omen_manifest_payload(t->again, &had, &had_len);
-    if (had_len != len || memcmp(had, payload, len) != 0 || memcmp(t->place.store.database_id, t->database_id, 16) != 0)
+    bool twins = strcmp(omen_manifest_slot(t->again, 0), "valid") == 0 && strcmp(omen_manifest_slot(t->again, 1), "valid") == 0;
+    if ((!twins && !t->complete) || had_len != len || memcmp(had, payload, len) != 0 || memcmp(t->place.store.database_id, t->database_id, 16) != 0)
         return omen_fail(err, OMEN_ERR_IO, "the manifest does not read back as it was written; do not trust that storage");
     *done = true;
     return OMEN_OK;
@@ -245,6 +255,6 @@ static omen_status sync_last(omen_transfer *t, bool *done, omen_error *err) {
 }
 
 const omen_transfer_stage omen_restore_stages[] = {{omen_transfer_read_records}, {begin_restore}, {open_place}, {open_manifest}, {drop_manifest}, {open_again}, {create_mark}, {sync_mark},
-                                                   {sync_place}, {remove_rest}, {copy_files}, {write_manifest}, {verify_manifest}, {remove_mark}, {sync_last}, {NULL}};
+                                                   {sync_place}, {remove_rest}, {copy_files}, {settle_manifest}, {write_manifest}, {verify_manifest}, {remove_mark}, {sync_last}, {NULL}};
 const omen_transfer_stage omen_clone_stages[] = {{begin_clone}, {open_place}, {open_manifest}, {drop_manifest}, {open_again}, {create_mark}, {sync_mark}, {sync_place}, {remove_rest},
-                                                 {copy_files}, {write_log}, {write_manifest}, {verify_manifest}, {remove_mark}, {sync_last}, {NULL}};
+                                                 {copy_files}, {write_log}, {settle_manifest}, {write_manifest}, {verify_manifest}, {remove_mark}, {sync_last}, {NULL}};

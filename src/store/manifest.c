@@ -23,6 +23,9 @@
  * of a write cut off - it ends early, or a whole sector of it is zero - nothing was ever durable, and the database is new. Any other
  * damage to it is corruption.
  *
+ * A database begins with generations 1 and 2 of the same payload (omen_manifest_found), so that from its first moment a damaged slot leaves one that
+ * says the same. Generation 1 is durable, with its directory entry, before generation 2 is begun: torn at any moment, the rules above are all that is needed.
+ *
  * Invariants of writing
  *   - the slot of the current generation is never touched;
  *   - what the payload names is durable, with its directory entries, before the slot is written;
@@ -194,9 +197,11 @@ static omen_status choose(omen_manifest *m, omen_error *err) {
             return omen_fail(err, OMEN_ERR_VERSION, "%s was written by a newer OmenDB; upgrade this one", slot_names[i]);
     }
     if (m->generation > 0) return OMEN_OK;
+    /* What the header of one says is believed, however damaged the other one's is. */
+    bool sealed = v[0] == SEALED || v[1] == SEALED;
+    if (sealed && m->label[0] != '\0') return omen_fail(err, OMEN_ERR_KEY, "the database is encrypted with the key \"%s\", and no key was given; open it with that key", m->label);
+    if (sealed) return omen_fail(err, OMEN_ERR_KEY, "the database is encrypted with a key without an id, and no key was given; open it with its key");
     for (int i = 0; i < 2; i++) {
-        if (v[i] == SEALED && m->label[0] != '\0') return omen_fail(err, OMEN_ERR_KEY, "the database is encrypted with the key \"%s\", and no key was given; open it with that key", m->label);
-        if (v[i] == SEALED) return omen_fail(err, OMEN_ERR_KEY, "the database is encrypted with a key without an id, and no key was given; open it with its key");
         if (v[i] == FOREIGN)
             return omen_fail(err, OMEN_ERR_FOREIGN, "%s is not a file of OmenDB; choose another path or name", slot_names[i]);
     }
@@ -375,5 +380,15 @@ omen_status omen_manifest_write(omen_manifest *m, const void *payload, size_t le
     m->payload.len = len;
     m->bytes = old;
     release_bytes(m);
+    return OMEN_OK;
+}
+
+/* ---- founding ---- */
+
+bool omen_manifest_single(const omen_manifest *m) { return m->generation == 1 && (m->verdicts[0] == ABSENT || m->verdicts[0] == TORN); }
+
+omen_status omen_manifest_found(omen_manifest *m, const void *payload, size_t len, omen_error *err) {
+    if (m->generation == 0) OMEN_TRY(omen_manifest_write(m, payload, len, err));
+    while ((m->verdicts[0] != VALID || m->verdicts[1] != VALID) && OMEN_CONTROL(manifest_twin)) OMEN_TRY(omen_manifest_write(m, m->payload.data, m->payload.len, err));
     return OMEN_OK;
 }

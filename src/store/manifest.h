@@ -22,6 +22,11 @@ omen_status omen_manifest_settle(omen_manifest *m, omen_error *err);
 /* Writes the next generation into the older slot and syncs file and directory: sync_dir first (segments and logs created before must be found), then the
  * slot, its sync, and for a slot file just created sync_dir again. Step: repeat on PENDING with the same payload. A failure poisons: OMEN_ERR_POISONED later. */
 omen_status omen_manifest_write(omen_manifest *m, const void *payload, size_t len, omen_error *err);
+/* Makes both slots valid and of the same state: writes `payload` where there is no generation yet, and what counts once more where only one slot is valid. What was read is to be
+ * settled before. For whoever makes a database; step and failures as above. */
+omen_status omen_manifest_found(omen_manifest *m, const void *payload, size_t len, omen_error *err);
+/* The first generation stands alone: whoever made the database ended before the second one was whole. */
+bool omen_manifest_single(const omen_manifest *m);
 /* What a slot was when it was read: "absent", "torn", "damaged", "foreign", "encrypted", "newer" or "valid". */
 const char *omen_manifest_slot(const omen_manifest *m, uint32_t slot);
 /* No slot was anything but valid or absent when they were read, and one was valid: so the generation that counts was the current one then, whoever may be writing. */
