@@ -184,7 +184,7 @@ typedef struct shared { _Atomic int inside, twice, lives; } shared; /* lives: th
 
 static void contend(const char *folder, shared *m, uint64_t seed) {
     omen_lockfile *l;
-    for (int rounds = 0, tries = 0; rounds < 20 && tries < 1000000; tries++) {
+    for (int rounds = 0, tries = 0; rounds < 20 && tries < 300000; tries++) {
         if (omen_lockfile_take(folder, &l) != OMEN_OK) {
             nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
             continue;
