@@ -24,6 +24,7 @@ static const control controls[] = {
     {"manifest_settle", "simulation.simulation", "seeds"},
     {"manifest_sync", "crash.store_crash", "of_a_manifest"},
     {"manifest_wipe", "unit.store.manifest", "given_up"},
+    {"manifest_twin", "unit.store.manifest", "founded"},
     {"manifest_sync_dir", "crash.store_crash", "of_a_manifest"},
     {"commit_waits", "crash.course_crash", "courses"},
     /* order */

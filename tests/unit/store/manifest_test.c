@@ -350,4 +350,130 @@ TEST(a_manifest_that_was_given_up_never_comes_back) {
     }
 }
 
+/* ---- founding ---- */
+
+static const char first[] = "what a database is when it begins";
+
+static omen_status found(omen_manifest *m) {
+    omen_status s;
+    STEP(s, omen_manifest_settle(m, NULL));
+    CHECK_OK(s);
+    STEP(s, omen_manifest_found(m, first, sizeof first, NULL));
+    return s;
+}
+
+/* What is there: the generation, 0 for none, -status; and that its payload is the one that was founded. *single: it stands alone. */
+static int64_t founded_in(fault_storage *fs, bool *single) {
+    fixture x;
+    omen_manifest *m;
+    const uint8_t *got;
+    size_t len;
+    fixture_init(&x, fs, 0, 1 << 20);
+    omen_status s = open_manifest(&x, &m);
+    int64_t g = s == OMEN_OK ? (int64_t)omen_manifest_generation(m) : -(int64_t)s;
+    *single = s == OMEN_OK && omen_manifest_single(m);
+    if (g > 0) {
+        omen_manifest_payload(m, &got, &len);
+        CHECK(len == sizeof first && memcmp(got, first, len) == 0);
+    }
+    omen_manifest_close(m);
+    CHECK_EQ_UINT(fixture_deinit(&x), 0);
+    return g;
+}
+
+static void found_in(fault_storage *fs, unsigned pending) {
+    fixture x;
+    omen_manifest *m;
+    fault_storage_set_pending(fs, pending);
+    fixture_init(&x, fs, 9, 1 << 20);
+    CHECK_OK(open_manifest(&x, &m));
+    CHECK_OK(found(m));
+    CHECK(strcmp(omen_manifest_slot(m, 0), "valid") == 0 && strcmp(omen_manifest_slot(m, 1), "valid") == 0);
+    CHECK(!omen_manifest_single(m));
+    omen_manifest_close(m);
+    CHECK_EQ_UINT(fixture_deinit(&x), 0);
+    CHECK_STORAGE(fs);
+}
+
+/* From the first moment on either slot is enough, whatever becomes of the other one. */
+TEST(what_was_founded_stands_twice) {
+    for (unsigned pending = 0; pending <= 70; pending += 70) {
+        fault_storage *fs = fault_storage_new(3);
+        bool single;
+        found_in(fs, pending);
+        found_in(fs, pending); /* nothing is left to do */
+        CHECK_EQ_INT(founded_in(fs, &single), 2);
+        for (int slot = 0; slot < 2; slot++) {
+            const char *name = slot == 0 ? "manifest-0" : "manifest-1";
+            size_t len;
+            fault_storage_data(fs, name, &len);
+            for (size_t at = 0; at < len; at++)
+                for (int how = 0; how < 9; how++) {
+                    fault_storage *copy = fault_storage_clone(fs);
+                    if (how < 8) fault_storage_xor(copy, name, at, (uint8_t)(1 << how));
+                    else fault_storage_cut(copy, name, at);
+                    CHECK_EQ_INT(founded_in(copy, &single), slot == 0 ? 1 : 2);
+                    CHECK_EQ_UINT(single, slot == 0 && how == 8);
+                    fault_storage_free(copy);
+                }
+        }
+        fault_storage_free(fs);
+    }
+}
+
+/* Nothing, or the first generation, or both; and whoever comes next makes it both. */
+TEST(power_fails_at_every_call_of_founding) {
+    unsigned images = 0, none = 0, alone = 0;
+    for (uint64_t n = 1, more = 1; more; n++) {
+        fault_storage *fs = fault_storage_new(1);
+        fixture x;
+        omen_manifest *m;
+        bool single;
+        fixture_init(&x, fs, 9, 1 << 20);
+        REQUIRE_OK(open_manifest(&x, &m));
+        fault_storage_power_off_at(fs, n);
+        omen_status s = found(m);
+        more = s != OMEN_OK;
+        CHECK_STATUS(s, fault_storage_fault_hit(fs) ? OMEN_ERR_IO : OMEN_OK);
+        omen_manifest_close(m);
+        CHECK_EQ_UINT(fixture_deinit(&x), 0);
+        unsigned units = fault_storage_units(fs);
+        CHECK(units < 12);
+        for (uint64_t mask = 0; mask < UINT64_C(1) << units; mask++) {
+            fault_storage *after = fault_storage_crash_subset(fs, mask);
+            int64_t g = founded_in(after, &single);
+            CHECK(g >= 0 && g <= 2 && (more || g == 2));
+            CHECK_EQ_UINT(single, g == 1);
+            none += g == 0;
+            alone += g == 1;
+            found_in(after, 0);
+            CHECK_EQ_INT(founded_in(after, &single), 2);
+            fault_storage_free(after);
+            images++;
+        }
+        fault_storage_free(fs);
+    }
+    CHECK(none > 0 && alone > 0);
+    printf("        %u images\n", images);
+}
+
+/* A slot that is damaged, not merely cut off, is nobody's business when a database is opened; who makes one anew writes it all the same. */
+TEST(founding_replaces_what_is_damaged) {
+    fault_storage *fs = fault_storage_new(3);
+    bool single;
+    found_in(fs, 0);
+    fault_storage_xor(fs, "manifest-1", 20, 1);
+    fault_storage_delete(fs, "manifest-0");
+    CHECK_EQ_INT(founded_in(fs, &single), -OMEN_ERR_CORRUPT);
+    fault_storage_free(fs);
+    fs = fault_storage_new(3);
+    found_in(fs, 0);
+    fault_storage_xor(fs, "manifest-0", 20, 1);
+    CHECK_EQ_INT(founded_in(fs, &single), 1);
+    CHECK(!single);
+    found_in(fs, 0);
+    CHECK_EQ_INT(founded_in(fs, &single), 2);
+    fault_storage_free(fs);
+}
+
 TEST_MAIN()
