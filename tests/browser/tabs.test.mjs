@@ -197,13 +197,14 @@ for (const name of browserNames) {
         await call(writer, "openIt", place, storage, PATIENT);
         await call(writer, "write", 0, 4, 50);
         await call(writer, "begin", 1000, 5, true);
-        const outcomes = await call(beside, "read", place, storage, 40);
+        const outcomes = await call(beside, "read", place, storage, storage === "opfs" ? 30 : 12);
         const { acknowledged, failed } = await call(writer, "end");
         assert.deepEqual(failed, []);
         assert.ok(acknowledged.length > 0);
-        // In OPFS files are open in one place alone.
-        if (storage === "opfs") assert.ok(outcomes.every((one) => one === "OMEN_ERR_BUSY"), JSON.stringify(outcomes));
-        else assert.ok(outcomes.every((one) => typeof one === "number" && one >= 200 && one % 5 === 0), JSON.stringify(outcomes));
+        // In OPFS files are open in one place alone. IndexedDB keeps nothing of what was removed: a segment may have been merged before it was read.
+        const expected = storage === "opfs" ? (one) => one === "opening OMEN_ERR_BUSY" : (one) => (one >= 200 && one % 5 === 0) || one === "reading OMEN_ERR_IO";
+        assert.ok(outcomes.every(expected), JSON.stringify(outcomes));
+        assert.equal(outcomes.some((one) => typeof one === "number"), storage === "indexeddb");
         if (storage === "opfs") await call(writer, "closeIt");
         const seen = await call(beside, "openReader", place, storage);
         assert.equal(seen, 200 + 5 * acknowledged.length);

@@ -8,7 +8,8 @@
  *   store `state`    "epoch" -> number of the last writer. Every writing transaction reads it first: a writer that lost its lock unknowingly (a frozen
  *                    tab) finds another number there, and its transaction is aborted
  *
- * The keys of `chunks` are read when the storage is opened; contents stay where they are.
+ * The keys of `chunks` are read when the storage is opened; contents stay where they are. One that only reads takes no lock: a writer beside it removes files and writes
+ * others, so it reads the keys anew whenever files are listed, and what it misses of a file is no loss, but a reason to list again.
  */
 import { OmenError, asOmenError } from "../errors.js";
 import { turnLog } from "./indexeddb-log.js";
@@ -129,6 +130,7 @@ class IndexedDbStorage implements Storage {
       request(tx.objectStore("files").getAll() as IDBRequest<number[]>),
       request(tx.objectStore("chunks").getAllKeys() as IDBRequest<IDBValidKey[]>),
     ]);
+    this.#contents = new Map(); // files that are open keep theirs
     names.forEach((name, i) => {
       const content = new Content(name as string);
       content.size = sizes[i]!;
@@ -141,7 +143,12 @@ class IndexedDbStorage implements Storage {
     }
   }
 
-  list(): string[] {
+  async list(): Promise<string[]> {
+    if (this.readOnly) {
+      await this.load().catch((error: unknown) => {
+        throw this.#lost ?? asOmenError(error, `reading IndexedDB "${this.#name}"`);
+      });
+    }
     return [...this.#contents.keys()];
   }
 
@@ -271,7 +278,10 @@ class IndexedDbStorage implements Storage {
     else await this.#tail;
     try {
       const bytes = (await request(this.#db.transaction("chunks", "readonly").objectStore("chunks").get(keyOf(name, chunk)))) as Uint8Array | undefined;
-      if (bytes === undefined) throw new OmenError("OMEN_ERR_DATA_EVICTED", `IndexedDB no longer holds a part of ${name} that it held before`);
+      if (bytes === undefined) {
+        if (this.readOnly) throw new OmenError("OMEN_ERR_IO", `another tab has written "${this.#name}" since, and ${name} is not as it was any more; open it again`);
+        throw new OmenError("OMEN_ERR_DATA_EVICTED", `IndexedDB no longer holds a part of ${name} that it held before`);
+      }
       return bytes;
     } catch (error) {
       const failure = asOmenError(error, `reading ${name} from IndexedDB "${this.#name}"`);

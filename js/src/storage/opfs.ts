@@ -13,12 +13,15 @@ import { noLock, takeWebLock } from "./web-lock.js";
 const FOLDER = "omendb";
 /**
  * The writer keeps a handle of this file, which nobody else can have at the same time. A writer that was robbed of its Web Lock while it stood still has it until
- * it goes on and closes, or ends; until then nobody else opens anything.
+ * it goes on and closes, or ends; until then nobody else opens anything. Readers ask for one first, too: a reader that only tried the files, one after the other, would
+ * have the writer's manifest for a moment, in which the writer could not open it. Where handles can be shared by readers, as in Chromium, they keep it.
  */
 const LOCK = "lock";
 
 /** TypeScript's DOM types leave out what only workers have. */
 interface AccessHandle {
+  /** Absent where every handle is exclusive. */
+  readonly mode?: string;
   read(into: Uint8Array, options: { at: number }): number;
   write(bytes: Uint8Array, options: { at: number }): number;
   truncate(size: number): void;
@@ -190,6 +193,20 @@ class OpfsStorage implements Storage {
   }
 }
 
+/** Without the file `lock` nobody has ever written here. */
+async function openReading(folder: FileSystemDirectoryHandle, name: string): Promise<Storage> {
+  const file = await folder.getFileHandle(LOCK).catch((error: unknown) => {
+    if (nameOf(error) !== "NotFoundError") throw error;
+  });
+  const lock = await (file as WorkerFileHandle | undefined)?.createSyncAccessHandle({ mode: "read-only" });
+  const shared = lock?.mode === "read-only";
+  if (!shared) lock?.close();
+  const storage: OpfsStorage = new OpfsStorage(folder, name, async () => {
+    if (shared && storage.lost() === undefined) lock.close();
+  });
+  return storage;
+}
+
 class OpfsAdapter implements StorageAdapter {
   readonly kind = "opfs";
 
@@ -207,7 +224,7 @@ class OpfsAdapter implements StorageAdapter {
     try {
       const parent = await this.#parent(create && !readOnly);
       const folder = await parent.getDirectoryHandle(encodeURIComponent(name), { create: create && !readOnly });
-      if (readOnly) return new OpfsStorage(folder, name, release);
+      if (readOnly) return await openReading(folder, name);
       const lock = await ((await folder.getFileHandle(LOCK, { create: true })) as WorkerFileHandle).createSyncAccessHandle();
       let roll: Roll;
       try {

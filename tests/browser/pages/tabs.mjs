@@ -88,7 +88,7 @@ function noise(length, seed) {
 
 /** Writes until told to stop; what was acknowledged and what became of the rest is read by `written`. */
 let loop;
-export function begin(from, size = 5) {
+export function begin(from, size = 5, flushing = false) {
   loop = { stop: false, acknowledged: [], failed: [] };
   const { acknowledged, failed } = loop;
   loop.done = (async () => {
@@ -97,6 +97,7 @@ export function begin(from, size = 5) {
       (outcome === "ok" ? acknowledged : failed).push(outcome === "ok" ? from + b * size : [from + b * size, outcome]);
       const tell = globalThis.acknowledge;
       if (outcome === "ok" && tell !== undefined) void tell(from + b * size);
+      if (flushing) await db.flush().catch((error) => failed.push(["flush", error.code]));
       await sleep(0);
     }
   })();
@@ -107,6 +108,40 @@ export async function end() {
   return { acknowledged: loop.acknowledged, failed: loop.failed };
 }
 export const progress = () => loop.acknowledged.length;
+
+/** Opens the database for reading alone, so many times; answers how many records each saw, or what failed. */
+export async function read(name, storage, times) {
+  const outcomes = [];
+  for (let i = 0; i < times; i++) {
+    let alone;
+    try {
+      alone = await open(name, { storage, readOnly: true });
+      outcomes.push(await (await alone.collection("things")).count());
+    } catch (error) {
+      outcomes.push(`${alone === undefined ? "opening" : "reading"} ${error.code}`);
+    }
+    await alone?.close();
+  }
+  return outcomes;
+}
+
+/** A reader that stays open; `readOn` reads everything that it has. */
+let reader;
+export async function openReader(name, storage) {
+  reader = await open(name, { storage, readOnly: true });
+  return (await reader.collection("things")).count();
+}
+export async function readOn() {
+  const ids = [];
+  try {
+    for await (const { id } of (await reader.collection("things")).scroll({ include: ["metadata", "vector"] })) ids.push(id);
+    return ids.length;
+  } catch (error) {
+    return `${error.code} ${error.message}`;
+  }
+}
+export const closeReader = () => reader.close();
+export const compact = () => db.compact();
 
 /** Which of the batches that begin with these ids are there: "all", "none", or "part". */
 export async function there(firsts, size = 5) {
