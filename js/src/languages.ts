@@ -3,28 +3,29 @@
  * second part (omendb-later.wasm), which holds what a page does not need at once (wasm/later.txt). The native engine has all of it inside and asks for none.
  */
 import { OmenError } from "./errors.js";
+import type { WasmModule } from "./globals.js";
 import type { LanguageModule } from "./types.js";
 
 /** The name by which the second part is asked for; no language has it. */
 export const LATER = "later";
 
 /** Answers the compiled module of a language, by its code; or the second part ({@link LATER}). */
-export type LanguageLoader = (code: string) => Promise<WebAssembly.Module>;
+export type LanguageLoader = (code: string) => Promise<WasmModule>;
 
 /** How a platform compiles a module that is its own, or one that lies elsewhere. */
 export interface LanguageSource {
   /** Where the package has the module; `undefined` where packages' files cannot be loaded. */
-  packaged: ((code: string) => URL | WebAssembly.Module) | undefined;
+  packaged: ((code: string) => URL | WasmModule) | undefined;
   /** The second part, of the same build as the first. */
-  later: () => URL | WebAssembly.Module;
+  later: () => URL | WasmModule;
   /** Reads and compiles. */
-  compile(url: URL): Promise<WebAssembly.Module>;
+  compile(url: URL): Promise<WasmModule>;
 }
 
 const invalid = (what: string): OmenError => new OmenError("OMEN_ERR_INVALID", `open: languages${what}`);
 
 /** The module in a value of the option `languages`; bundlers hand over `{ default: … }` where a module is imported whole. */
-function given(code: string, value: unknown): WebAssembly.Module | URL {
+function given(code: string, value: unknown): WasmModule | URL {
   if (value instanceof WebAssembly.Module || value instanceof URL) return value;
   if (typeof value === "string") {
     try {
@@ -41,14 +42,14 @@ function given(code: string, value: unknown): WebAssembly.Module | URL {
  * @param languages the option of `open`
  * @throws OmenError `OMEN_ERR_INVALID` when the option is none
  */
-export function languageLoader(source: LanguageSource, cache: Map<string, Promise<WebAssembly.Module>>, languages: { readonly [code: string]: LanguageModule } = {}): LanguageLoader {
+export function languageLoader(source: LanguageSource, cache: Map<string, Promise<WasmModule>>, languages: { readonly [code: string]: LanguageModule } = {}): LanguageLoader {
   if (typeof languages !== "object" || languages === null || Array.isArray(languages)) throw invalid(" must be an object of modules by code: { de: … }");
-  const own = new Map<string, WebAssembly.Module | URL>();
+  const own = new Map<string, WasmModule | URL>();
   for (const [code, value] of Object.entries(languages)) {
     if (!/^[a-z]{2}$/.test(code)) throw invalid(` has ${JSON.stringify(code)}; languages go by codes of two letters, such as "de"`);
     own.set(code, given(code, value));
   }
-  const compile = async (code: string, from: URL | WebAssembly.Module): Promise<WebAssembly.Module> => {
+  const compile = async (code: string, from: URL | WasmModule): Promise<WasmModule> => {
     if (!(from instanceof URL)) return from;
     try {
       return await source.compile(from);
@@ -97,7 +98,7 @@ export class Language {
   #word: Uint8Array;
 
   /** @throws OmenError `OMEN_ERR_UNSUPPORTED` when the module is another one */
-  constructor(code: string, module: WebAssembly.Module) {
+  constructor(code: string, module: WasmModule) {
     const wrong = (what: string, cause?: unknown): OmenError => new OmenError("OMEN_ERR_UNSUPPORTED", `the module that was given for language "${code}" ${what}`, { cause });
     try {
       this.#exports = new WebAssembly.Instance(module).exports as unknown as Exports;

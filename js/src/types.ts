@@ -1,4 +1,5 @@
 /** The types of the public interface. */
+import type { WasmModule } from "./globals.js";
 import type { Filter } from "./queries.js";
 import type { EncryptionOptions } from "./storage/encrypted.js";
 import type { StorageAdapter } from "./storage/storage.js";
@@ -240,7 +241,7 @@ export interface DatabaseOptions {
 }
 
 /** The module of a language (`omendb/lang/de.wasm` of this package): compiled, or where it is. */
-export type LanguageModule = WebAssembly.Module | URL | string;
+export type LanguageModule = WasmModule | URL | string;
 
 /** A level of log lines. */
 export type LogLevel = "error" | "warn" | "info" | "debug";

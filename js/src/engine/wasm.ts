@@ -9,6 +9,7 @@
 import { onAbort } from "../abort.js";
 import { STATUS } from "../codes.js";
 import { OmenError, codeOf } from "../errors.js";
+import type { WasmModule } from "../globals.js";
 import type { Storage } from "../storage/storage.js";
 import type { LanguageLoader } from "../languages.js";
 import type { LogLevel } from "../types.js";
@@ -74,7 +75,7 @@ export class WasmEngine implements Engine {
   #gone: OmenError | undefined;
 
   /** Instantiates a compiled module. @throws OmenError `OMEN_ERR_MEMORY` */
-  constructor(module: WebAssembly.Module, options: WasmEngineOptions = {}) {
+  constructor(module: WasmModule, options: WasmEngineOptions = {}) {
     this.#turns = options.turning === true ? undefined : new Turns();
     this.#host.onLog = options.log;
     this.#host.onProgress = () => this.#wake();

@@ -1,5 +1,6 @@
 /** AES-256-GCM by whoever has it: WebCrypto here, node:crypto in encrypted-node.ts. */
 import { OmenError } from "../errors.js";
+import type { PlatformKey } from "../globals.js";
 import type { MaybePromise } from "./storage.js";
 
 const NONCE = 12;
@@ -56,7 +57,7 @@ export class Nonces {
 export class WebCipher implements Cipher {
   #key: CryptoKey;
 
-  constructor(key: CryptoKey) {
+  constructor(key: PlatformKey) {
     this.#key = key;
   }
 

@@ -4,6 +4,7 @@
  * Where sealing answers with promises (WebCrypto), what is written is kept as it came until it is sealed and handed on; a sync waits for that.
  */
 import { OmenError, asOmenError } from "../errors.js";
+import type { PlatformKey } from "../globals.js";
 import { Nonces, WebCipher, webSuite, type Cipher, type CipherSuite } from "./encrypted-crypto.js";
 import { Content, isReplaced } from "./encrypted-file.js";
 import { CUT, HEADER, SLOT, makeSlot, openHeader, pageOf, type Keyring } from "./encrypted-format.js";
@@ -11,7 +12,7 @@ import { drive, wait, type Steps } from "./encrypted-steps.js";
 import type { MaybePromise, Storage, StorageAdapter, StorageFile, StorageOpenOptions } from "./storage.js";
 
 /** A key: 32 unpredictable bytes, or a key of WebCrypto's for AES-GCM with usages "encrypt" and "decrypt", which need not be extractable. */
-export type EncryptionKey = Uint8Array | CryptoKey;
+export type EncryptionKey = Uint8Array | PlatformKey;
 
 /** What `open` is given to encrypt a database. */
 export interface EncryptionOptions {
@@ -28,7 +29,7 @@ export interface EncryptionOptions {
 const OPTIONS = ["key", "keyId", "previousKeys", "rotate"];
 const OURS = /^(manifest|log|seg)-/;
 
-export const isCryptoKey = (key: unknown): key is CryptoKey => typeof CryptoKey !== "undefined" && key instanceof CryptoKey;
+export const isCryptoKey = (key: unknown): key is PlatformKey => typeof CryptoKey !== "undefined" && key instanceof CryptoKey;
 
 /** Refuses what is no key; answers what is well formed. @throws OmenError `OMEN_ERR_INVALID` */
 export function checkEncryption(options: EncryptionOptions): EncryptionOptions {
@@ -86,6 +87,7 @@ class Sealing {
     content.page = pageOf(content.name);
     try {
       header.set(yield* makeSlot(this.ring, this.suite.random, content.name, content.page, 1, fileId, dataKey));
+      header.copyWithin(SLOT, 0, SLOT); // either one is enough from the first moment on
       content.cipher?.forget();
       content.fileId = fileId;
       content.cipher = yield* wait(this.suite.cipher(dataKey));
@@ -119,7 +121,7 @@ class Sealing {
     yield* content.walk(inner, size);
   }
 
-  /** Puts a file under the first key: in the slot that does not count, then in the other one. Answers whether it was not. */
+  /** Puts a file under the first key: in the slot that does not count, then in the other one; writes a slot that is damaged or missing. Answers whether the key was another one. */
   *rekey(name: string, inner: StorageFile): Steps<boolean> {
     const size = inner.size();
     const bytes = new Uint8Array(Math.min(size, HEADER));
@@ -128,8 +130,8 @@ class Sealing {
     if (header === "empty") return false;
     if (header === "damaged") throw new OmenError("OMEN_ERR_CORRUPT", `${name} is damaged: its header is gone, or it is another file under this name`);
     try {
-      for (const step of header.onlyFirst ? [] : [1, 2]) {
-        const slot = step === 1 ? 1 - header.slot : header.slot;
+      for (const step of !header.onlyFirst ? [1, 2] : header.isSingle ? [0] : []) {
+        const slot = step === 2 ? header.slot : 1 - header.slot;
         inner.writeAt(slot * SLOT, yield* makeSlot(this.ring, this.suite.random, name, header.page, header.generation + step, header.fileId, header.dataKey));
         yield* wait(inner.sync());
       }
