@@ -52,8 +52,7 @@ omen_status omen_part_open_keys(omen_part *p, omen_error *err) {
 }
 
 void omen_part_close_keys(omen_part *p) {
-    const omen_section *model = p->keys_loading == NULL ? NULL : omen_segment_section(p->segment, OMEN_SECTION_KEY_MODEL, 0);
-    if (model != NULL) omen_free(p->store->mem, p->keys_loading, (size_t)model->raw_len);
+    if (p->keys_loading != NULL) omen_free(p->store->mem, p->keys_loading, (size_t)omen_segment_section(p->segment, OMEN_SECTION_KEY_MODEL, 0)->raw_len);
     omen_keys_deinit(&p->keys);
 }
 

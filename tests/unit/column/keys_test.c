@@ -314,6 +314,18 @@ TEST(too_little_memory_is_said) {
         omen_keys_builder_deinit(&b);
     }
     omen_keys_builder_deinit(&good);
+    /* One id: room for its segment is asked for at the end. */
+    for (uint64_t at = 1; at <= 3; at++) {
+        omen_keys_builder b;
+        omen_keys_builder_init(&b, &mem, OMEN_KEYS_ROWS, 1, 9);
+        fault_host_fail_alloc_at(host, at, true);
+        omen_status s = omen_keys_builder_add(&b, 7);
+        CHECK_STATUS(s, at == 1 ? OMEN_ERR_MEMORY : OMEN_OK);
+        if (s == OMEN_OK) s = omen_keys_builder_finish(&b);
+        CHECK_STATUS(s, fault_host_fault_hit(host) ? OMEN_ERR_MEMORY : OMEN_OK);
+        fault_host_fail_alloc_at(host, 0, false);
+        omen_keys_builder_deinit(&b);
+    }
     teardown();
 }
 
