@@ -178,6 +178,7 @@ static omen_status begin_file(sealed *s, waiting *w) {
     omen_gcm_free(c->data);
     c->data = st == OMEN_OK ? omen_gcm_new(key) : NULL;
     omen_wipe(key, sizeof key);
+    memcpy(header + SEAL_SLOT, header, SEAL_SLOT);
     if (st == OMEN_OK && c->data == NULL) st = OMEN_ERR_MEMORY;
     if (st == OMEN_OK && w->size > 0) st = s->inner.ops->truncate(s->inner.ctx, w->inner, 0);
     if (st == OMEN_OK) st = s->inner.ops->write_at(s->inner.ctx, w->inner, 0, header, sizeof header);

@@ -132,7 +132,13 @@ omen_status omen_seal_open_header(const omen_keyring *ring, const char *name, co
         }
         omen_wipe(data_key, sizeof data_key);
     }
-    if (out->slot >= 0) return OMEN_OK;
+    if (out->slot >= 0) {
+        const uint8_t *other = bytes + (size_t)(1 - out->slot) * SEAL_SLOT;
+        bool there = len >= (size_t)(2 - out->slot) * SEAL_SLOT;
+        out->single = !there || !slot_valid(other);
+        out->damaged = there && out->single && !omen_all_zero(other, SEAL_SLOT);
+        return OMEN_OK;
+    }
     if (s != OMEN_OK) return s;
     if (misplaced) return OMEN_ERR_CORRUPT;
     if (any != NULL) return another_key(ring, name, any, why);

@@ -1,7 +1,8 @@
 /* encrypted_format.h - the bytes of an encrypted file (docs/ENCRYPTION.md has them for readers; js/src/storage/encrypted-format.ts is the same in TypeScript).
  *
  * A file is two header slots, one of which at least is valid, and then records, each starting at a multiple of 8, only ever appended. All
- * numbers are little-endian.
+ * numbers are little-endian. A new file has the same slot twice, written at once, so that a damaged one leaves the other from the first moment; files of before
+ * have zeros in the second one until their key is changed.
  *
  *   offset  bytes  a header slot, at 0 and at 512: a sector each, so that a torn write harms one
  *        0      8  magic       "OMENSEAL"
@@ -79,6 +80,8 @@ typedef struct omen_seal_header {
     uint64_t generation;
     int slot;         /* which one counts */
     bool only_first;  /* every valid slot is sealed with the ring's first key */
+    bool single;      /* the other slot is not valid */
+    bool damaged;     /* and there is something in it */
 } omen_seal_header;
 
 /* Judges the first `len` bytes (at most SEAL_HEADER) of a file of `size` bytes. OMEN_ERR_NOT_FOUND: nothing was ever stored in it (a creation

@@ -2,7 +2,7 @@
  *
  * A file's data key stays; it is sealed with the new key in the header slot that does not count, and when that is durable, in the other one
  * too: so at every moment one slot at least is whole and opens with the old key or the new, and in the end neither opens with the old one.
- * A change that was cut off is finished by asking for it again. Whoever has kept a file's data key can still read that file: against them
+ * A change that was cut off is finished by asking for it again; a slot that is damaged, or was never written, is written beside the one that counts. Whoever has kept a file's data key can still read that file: against them
  * only writing the data anew helps, which compaction does.
  */
 #include "host/encrypted.h"
@@ -76,6 +76,8 @@ static omen_status rekey_file(const omen_host *host, const omen_storage *in, con
         st = write_slot(host, in, ring, f, name, &h, 1 - h.slot, h.generation + 1);
         if (st == OMEN_OK) st = write_slot(host, in, ring, f, name, &h, h.slot, h.generation + 2);
         *changed += st == OMEN_OK;
+    } else if (st == OMEN_OK && h.single) {
+        st = write_slot(host, in, ring, f, name, &h, 1 - h.slot, h.generation);
     }
     omen_wipe(&h, sizeof h);
     in->ops->close(in->ctx, f);

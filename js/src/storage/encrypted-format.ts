@@ -126,6 +126,8 @@ export interface Header {
   slot: number;
   /** Every valid slot is sealed with the ring's first key. */
   onlyFirst: boolean;
+  /** The other slot is not valid: damaged, or never written. */
+  isSingle: boolean;
 }
 
 /**
@@ -141,12 +143,14 @@ export function* openHeader(ring: Keyring, name: string, bytes: Uint8Array, size
   let onlyFirst = true;
   let any: Uint8Array | undefined;
   let isMisplaced = false;
+  let valid = 0;
   for (let i = 0; i < 2; i++) {
     const slot = bytes.subarray(i * SLOT, (i + 1) * SLOT);
     if (slot.length < SLOT || !begins(slot, 0, MAGIC)) continue;
     const view = viewOf(slot);
     if (crc32c(0, slot.subarray(0, CRC_AT)) !== view.getUint32(CRC_AT, true)) continue;
     any ??= slot;
+    valid++;
     const page = view.getUint32(16, true);
     if (view.getUint32(8, true) !== 1 || view.getUint32(12, true) !== 1 || (page !== PAGE && page !== PAGE_LOG)) {
       found?.dataKey.fill(0);
@@ -166,12 +170,12 @@ export function* openHeader(ring: Keyring, name: string, bytes: Uint8Array, size
     const generation = get64(view, 24);
     if (dataKey !== undefined && (found === undefined || generation > found.generation)) {
       found?.dataKey.fill(0);
-      found = { fileId: slot.slice(32, 48), dataKey, page, generation, slot: i, onlyFirst };
+      found = { fileId: slot.slice(32, 48), dataKey, page, generation, slot: i, onlyFirst, isSingle: false };
     } else {
       dataKey?.fill(0);
     }
   }
-  if (found !== undefined) return { ...found, onlyFirst };
+  if (found !== undefined) return { ...found, onlyFirst, isSingle: valid === 1 };
   if (isMisplaced) return "damaged";
   if (any !== undefined) throw anotherKey(ring, name, any);
   // The header is durable before anything follows it.
