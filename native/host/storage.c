@@ -46,10 +46,13 @@ static omen_status storage_list(void *ctx, void (*each)(void *arg, const char *n
         close(fd);
         return OMEN_ERR_MEMORY;
     }
-    for (struct dirent *e; (e = readdir(d)) != NULL;)
+    /* The end and a failure look alike but for errno: a list that breaks off has lost logs. */
+    errno = 0;
+    for (struct dirent *e; (e = readdir(d)) != NULL; errno = 0)
         if (e->d_name[0] != '.' && strcmp(e->d_name, "lock") != 0) each(arg, e->d_name);
+    omen_status s = errno == 0 ? OMEN_OK : omen_posix_status(errno);
     closedir(d);
-    return OMEN_OK;
+    return s;
 }
 
 static omen_status storage_file(void *ctx, const char *name, omen_file_mode mode, omen_file **out) {
