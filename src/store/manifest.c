@@ -25,6 +25,8 @@
  *
  * A database begins with generations 1 and 2 of the same payload (omen_manifest_found), so that from its first moment a damaged slot leaves one that
  * says the same. Generation 1 is durable, with its directory entry, before generation 2 is begun: torn at any moment, the rules above are all that is needed.
+ * Generation 2 names nothing new, so that its bytes are synced, and no directory: its entry becomes durable with the log that is made next, or the last sync of a copy.
+ * Lost until then, generation 1 stands alone, and the next opening for writing writes the second one.
  *
  * Invariants of writing
  *   - the slot of the current generation is never touched;
@@ -69,6 +71,7 @@ struct omen_manifest {
     /* writing: header and payload in `bytes` */
     enum { WRITE_IDLE, WRITE_DIR, WRITE_OPEN, WRITE_WIPE, WRITE_SLOT, WRITE_SYNC, WRITE_ENTRY } writing;
     enum { SETTLE_FILE, SETTLE_DIR, SETTLED } settling;
+    bool twin; /* writing once more what counts already */
     bool poisoned;
 };
 
@@ -322,7 +325,7 @@ static omen_status advance(omen_manifest *m, omen_error *err) {
     const char *name = slot_names[m->slot];
     switch (m->writing) {
     case WRITE_DIR:
-        if (OMEN_CONTROL(manifest_sync_named)) OMEN_TRY(omen_store_sync_dir(m->st, m, err));
+        if (!m->twin && OMEN_CONTROL(manifest_sync_named)) OMEN_TRY(omen_store_sync_dir(m->st, m, err));
         m->writing = WRITE_OPEN;
         break;
     case WRITE_OPEN: {
@@ -351,7 +354,7 @@ static omen_status advance(omen_manifest *m, omen_error *err) {
         m->writing = WRITE_ENTRY;
         break;
     default: /* WRITE_ENTRY; WRITE_IDLE is nothing to go on from */
-        if (m->verdicts[m->slot] == ABSENT && OMEN_CONTROL(manifest_sync_dir)) OMEN_TRY(omen_store_sync_dir(m->st, m, err));
+        if (m->verdicts[m->slot] == ABSENT && !m->twin && OMEN_CONTROL(manifest_sync_dir)) OMEN_TRY(omen_store_sync_dir(m->st, m, err));
         m->writing = WRITE_IDLE;
         break;
     }
@@ -379,6 +382,7 @@ omen_status omen_manifest_write(omen_manifest *m, const void *payload, size_t le
     memmove(m->payload.data, m->payload.data + SLOT_HEADER, len);
     m->payload.len = len;
     m->bytes = old;
+    m->twin = false;
     release_bytes(m);
     return OMEN_OK;
 }
@@ -389,6 +393,9 @@ bool omen_manifest_single(const omen_manifest *m) { return m->generation == 1 &&
 
 omen_status omen_manifest_found(omen_manifest *m, const void *payload, size_t len, omen_error *err) {
     if (m->generation == 0) OMEN_TRY(omen_manifest_write(m, payload, len, err));
-    while ((m->verdicts[0] != VALID || m->verdicts[1] != VALID) && OMEN_CONTROL(manifest_twin)) OMEN_TRY(omen_manifest_write(m, m->payload.data, m->payload.len, err));
+    while ((m->verdicts[0] != VALID || m->verdicts[1] != VALID) && OMEN_CONTROL(manifest_twin)) {
+        m->twin = true;
+        OMEN_TRY(omen_manifest_write(m, m->payload.data, m->payload.len, err));
+    }
     return OMEN_OK;
 }

@@ -23,7 +23,7 @@ omen_status omen_manifest_settle(omen_manifest *m, omen_error *err);
  * slot, its sync, and for a slot file just created sync_dir again. Step: repeat on PENDING with the same payload. A failure poisons: OMEN_ERR_POISONED later. */
 omen_status omen_manifest_write(omen_manifest *m, const void *payload, size_t len, omen_error *err);
 /* Makes both slots valid and of the same state: writes `payload` where there is no generation yet, and what counts once more where only one slot is valid. What was read is to be
- * settled before. For whoever makes a database; step and failures as above. */
+ * settled before. The second slot's directory entry becomes durable with the next sync_dir. For whoever makes a database; step and failures as above. */
 omen_status omen_manifest_found(omen_manifest *m, const void *payload, size_t len, omen_error *err);
 /* The first generation stands alone: whoever made the database ended before the second one was whole. */
 bool omen_manifest_single(const omen_manifest *m);
