@@ -73,23 +73,32 @@ omen_status omen_store_why(omen_store *st, omen_status s, omen_error *err) {
     return text[0] == '\0' ? s : omen_fail(err, s, "%s", text);
 }
 
-omen_status omen_store_sync_dir(omen_store *st, const void *owner, omen_error *err) {
-    uintptr_t me = (uintptr_t)owner, now = atomic_load(&st->dir_sync_owner);
-    if (now != 0 && now != me) return OMEN_PENDING;
+static omen_status request_sync_dir(omen_store *st, const void *owner, omen_error *err) {
+    uintptr_t me = (uintptr_t)owner, nobody = 0;
     omen_status s = omen_store_check(st->storage.ops->sync_dir(st->storage.ctx), "sync", "the directory", err);
-    if (s == OMEN_PENDING) {
-        /* Threads may come here together; whoever loses asks again from the start once the winner is done. */
-        uintptr_t nobody = 0;
-        atomic_compare_exchange_strong(&st->dir_sync_owner, &nobody, me);
-    } else {
-        omen_store_sync_dir_abandon(st, owner);
-    }
+    /* Threads may come here together; whoever loses asks again from the start once the winner is done. */
+    if (s == OMEN_PENDING) atomic_compare_exchange_strong(&st->dir_sync_owner, &nobody, me);
+    else atomic_compare_exchange_strong(&st->dir_sync_owner, &me, 0);
     return s;
+}
+
+omen_status omen_store_sync_dir(omen_store *st, const void *owner, omen_error *err) {
+    uintptr_t now = atomic_load(&st->dir_sync_owner);
+    if (now != 0 && now != (uintptr_t)owner) return OMEN_PENDING;
+    if (atomic_load(&st->dir_sync_left)) {
+        omen_status s = request_sync_dir(st, owner, err);
+        if (s == OMEN_PENDING) return s;
+        atomic_store(&st->dir_sync_left, false);
+        if (s != OMEN_OK) return s;
+    }
+    return request_sync_dir(st, owner, err);
 }
 
 void omen_store_sync_dir_abandon(omen_store *st, const void *owner) {
     uintptr_t me = (uintptr_t)owner;
-    atomic_compare_exchange_strong(&st->dir_sync_owner, &me, 0);
+    if (atomic_load(&st->dir_sync_owner) != me) return;
+    atomic_store(&st->dir_sync_left, true);
+    atomic_store(&st->dir_sync_owner, 0);
 }
 
 omen_status omen_store_read(omen_store *st, omen_file *f, const char *name, uint64_t offset, void *into, size_t len,

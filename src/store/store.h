@@ -43,6 +43,7 @@ typedef struct omen_store {
     uint32_t slot_crcs[2]; /* of what was last read of each slot of the manifest, valid or not */
     _Atomic bool pends; /* a read has been answered OMEN_PENDING: requests are what reading costs here */
     _Atomic uintptr_t dir_sync_owner; /* who has a sync_dir pending (omen_store_sync_dir) */
+    _Atomic bool dir_sync_left;       /* the host still has the request of an owner that went away */
 } omen_store;
 
 /* Turns a failing host call into an error that names file and action; PENDING and OK pass. A status the table does not
@@ -58,7 +59,7 @@ omen_status omen_store_why(omen_store *st, omen_status s, omen_error *err);
 /* Makes creations and removals durable. Step: repeat on PENDING with the same `owner` (any address that is the caller's own).
  * Two callers must not share one pending request of the host: the second would take the first one's answer for its own, although
  * it may have created a file after that request began. So while one owner's request is pending the others wait (PENDING).
- * An owner that goes away in between says so. */
+ * An owner that goes away in between says so; whoever comes next lets its request end first, and then makes one of its own. */
 omen_status omen_store_sync_dir(omen_store *st, const void *owner, omen_error *err);
 void omen_store_sync_dir_abandon(omen_store *st, const void *owner);
 
