@@ -62,6 +62,21 @@ test("a folder that is absent, a file in its place, a name that is none", async 
   await assert.rejects(adapter.open(name, writing), { code: "OMEN_ERR_FOREIGN" });
   await assert.rejects(adapter.open("", writing), { code: "OMEN_ERR_NAME" });
   await assert.rejects(adapter.open("a\0b", writing), { code: "OMEN_ERR_NAME" });
+  await assert.rejects(adapter.open("x".repeat(300), writing), { code: "OMEN_ERR_NAME", message: /path is too long/ });
+  await assert.rejects(adapter.open(`${name}/below/it`, writing), { code: "OMEN_ERR_FOREIGN", message: /no folder/ });
+});
+
+test("a folder that the system does not make, and one that there is no permission for, are told at once", async (t) => {
+  // In a process of its own: what makes folders above others may try for ever.
+  const program = `import(${JSON.stringify(new URL("../../js/dist/storage/fs.js", import.meta.url).href)}).then(({ fs }) => {
+    if (process.argv[2]) process.setuid(65534);
+    return fs(process.argv[1]).open("none", { create: true, readOnly: false });
+  }).catch(({ code }) => console.log(code));`;
+  const told = (...args) => spawnSync(process.execPath, ["-e", program, ...args], { encoding: "utf8", timeout: 120_000 }).stdout.trim();
+  if (existsSync("/proc/self")) assert.equal(told("/proc"), "OMEN_ERR_NOT_FOUND");
+  if (process.getuid() !== 0) return t.diagnostic("needs root, to become somebody else");
+  mkdirSync(folder);
+  assert.equal(told(folder, "somebody else"), "OMEN_ERR_READ_ONLY");
 });
 
 test("every folder that is made for a database is durable before anything is written there", async (t) => {

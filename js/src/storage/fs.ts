@@ -32,6 +32,10 @@ function failed(error: unknown, doing: string): OmenError {
   const code = codeOf(error);
   if (code === "ENOENT") return new OmenError("OMEN_ERR_NOT_FOUND", `${doing}: there is no such file`, { cause: error });
   if (code === "EEXIST") return new OmenError("OMEN_ERR_EXISTS", `${doing}: it exists already`, { cause: error });
+  if (code === "ENOTDIR") return new OmenError("OMEN_ERR_FOREIGN", `${doing}: a part of the path is no folder; choose another path`, { cause: error });
+  if (code === "ENAMETOOLONG" || code === "ELOOP") return new OmenError("OMEN_ERR_NAME", `${doing}: the path is too long, or links lead in a circle; choose another one`, { cause: error });
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+    return new OmenError("OMEN_ERR_READ_ONLY", `${doing}: there is no permission for that, or the file system is for reading only`, { cause: error });
   return asOmenError(error, doing);
 }
 
@@ -266,8 +270,15 @@ class FsFile implements StorageFile {
 function makeFolder(folder: string): void {
   const missing: string[] = [];
   for (let at = folder; !fs.existsSync(at) && path.dirname(at) !== at; at = path.dirname(at)) missing.push(at);
-  fs.mkdirSync(folder, { recursive: true });
-  for (const made of missing.reverse()) syncFolder(path.dirname(made));
+  // One by one: where a folder cannot be made although the one above is there (/proc), the recursive way of Node.js tries for ever.
+  for (const made of missing.reverse()) {
+    try {
+      fs.mkdirSync(made);
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw error; // somebody else was faster
+    }
+    syncFolder(path.dirname(made));
+  }
 }
 
 /** Whether backups lie in a folder: one that may not be looked into is not known to have any. */
