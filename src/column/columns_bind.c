@@ -40,14 +40,11 @@ static bool int_to(const omen_limit *l, int64_t *out) {
     return true;
 }
 
-/* Which side of an integer a double lies on, exactly. */
-static int compare(double d, int64_t i) {
+/* Which side of an integer the nearest double lies on. */
+static int rounded(int64_t i, double d) {
     if (d >= 0x1p63) return 1;
-    if (d < -0x1p63) return -1;
     int64_t whole = (int64_t)d;
-    if (whole != i) return whole < i ? -1 : 1;
-    double rest = d - (double)whole; /* exact: where doubles have fractions, their whole part is one */
-    return (rest > 0) - (rest < 0);
+    return (whole > i) - (whole < i);
 }
 
 static bool float_from(const omen_limit *l, int64_t *out) {
@@ -55,7 +52,7 @@ static bool float_from(const omen_limit *l, int64_t *out) {
     if (l->type == OMEN_LIMIT_NONE) return true;
     double d = l->type == OMEN_LIMIT_INT ? (double)l->integer : l->number;
     if (d != d) return false;
-    int side = l->type == OMEN_LIMIT_INT ? compare(d, l->integer) : 0;
+    int side = l->type == OMEN_LIMIT_INT ? rounded(l->integer, d) : 0;
     *out = omen_float_key(d) + (side < 0 || (side == 0 && l->open));
     return true;
 }
@@ -65,7 +62,7 @@ static bool float_to(const omen_limit *l, int64_t *out) {
     if (l->type == OMEN_LIMIT_NONE) return true;
     double d = l->type == OMEN_LIMIT_INT ? (double)l->integer : l->number;
     if (d != d) return false;
-    int side = l->type == OMEN_LIMIT_INT ? compare(d, l->integer) : 0;
+    int side = l->type == OMEN_LIMIT_INT ? rounded(l->integer, d) : 0;
     *out = omen_float_key(d) - (side > 0 || (side == 0 && l->open));
     if (*out == -1) *out = -2; /* the key of -0, which no value has: as a double it would let 0 in */
     return true;

@@ -34,7 +34,7 @@
  *   INT, TIME    value - min as unsigned numbers of `width` bytes: 0 (all are min; no buffer), 1, 2, 4, 8
  *   FLOAT        f64 x slots, width 8
  *   BOOL         a bitmap, width 0
- *   STRING       with a dictionary: code of each slot, width 1, 2 or 4 (0: one entry), and the dictionary, its entries ascending and unique by bytes:
+ *   STRING       with a dictionary: code of each slot, width 1 or 2 (0: one entry), and the dictionary, its entries ascending and unique by bytes:
  *                offsets u32 x (dict_count + 1) and bytes. Without: dict_count 0, offsets of width 4 or 8, slots + 1, and bytes. bytes_len is
  *                the last offset, the first is 0
  * Keys. Statistics see every value as a signed 64-bit key that sorts like the values: of an integer or instant itself; of a float its bits, all but the

@@ -30,7 +30,7 @@ static bool series_valid(const omen_columns *c, const omen_column *col, const om
     if (s->width != 0 && s->width != 1 && s->width != 2 && s->width != 4 && s->width != 8) return false;
     common = (uint64_t)s->common_count * sizeof(omen_common);
     if (s->common_count > OMEN_COLUMN_EXACT) return false;
-    switch ((omen_series_type)s->type) {
+    switch (s->type) {
     case OMEN_SERIES_BOOL:
         if (s->width != 0 || s->min < 0 || s->max > 1) return false;
         values = omen_bitmap_bytes(slots);
@@ -42,10 +42,10 @@ static bool series_valid(const omen_columns *c, const omen_column *col, const om
     case OMEN_SERIES_FLOAT:
         if (s->width != 8) return false;
         break;
-    case OMEN_SERIES_STRING:
+    default: /* STRING */
         bytes = s->bytes_len;
         if (s->dict_count != 0) {
-            if (s->dict_count > OMEN_COLUMN_DICT || s->width > 4 || (uint64_t)(s->dict_count - 1) >> (8 * s->width) != 0 || s->bytes_len > UINT32_MAX) return false;
+            if (s->dict_count > OMEN_COLUMN_DICT || s->width > 2 || (uint64_t)(s->dict_count - 1) >> (8 * s->width) != 0 || s->bytes_len > UINT32_MAX) return false;
             if (s->min != 0 || s->max != (int64_t)s->dict_count - 1 || s->common_count != 0 || s->exact != 1 || s->distinct != s->dict_count) return false;
             offsets = ((uint64_t)s->dict_count + 1) * 4;
             common = (uint64_t)s->dict_count * 4;
@@ -55,7 +55,6 @@ static bool series_valid(const omen_columns *c, const omen_column *col, const om
             values = 0;
         }
         break;
-    case OMEN_SERIES_TYPES: return false;
     }
     if (s->type != OMEN_SERIES_STRING && (s->dict_count != 0 || s->bytes_len != 0)) return false;
     if (s->exact && s->dict_count == 0 && s->common_count != s->distinct) return false;

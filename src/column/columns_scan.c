@@ -57,7 +57,7 @@ static void scan_codes(const bound_series *s, const uint8_t *p, uint32_t count, 
     uint32_t width = s->series->width;
     memset(bits, 0, words_of(count) * sizeof *bits);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t code = width == 0 ? 0 : width == 1 ? p[i] : width == 2 ? omen_get16(p + 2 * i) : omen_get32(p + 4 * i);
+        uint32_t code = width == 1 ? p[i] : omen_get16(p + 2 * (size_t)i);
         if (code < s->series->dict_count) bits[i / 64] |= (s->codes[code / 64] >> code % 64 & 1) << i % 64;
     }
 }
@@ -203,15 +203,14 @@ static omen_status array_offsets(omen_bound *b, rows r, const uint8_t **out, ome
     return OMEN_OK;
 }
 
-/* Rows of which an element's bit is set; bits begin at element `base`. */
-static void to_rows(const uint8_t *offsets, rows r, uint64_t base, const uint64_t *bits, uint32_t count, uint64_t *out) {
+/* Rows of which an element's bit is set; bits begin at element `base` and end where the last row does, or before. */
+static void to_rows(const uint8_t *offsets, uint64_t base, const uint64_t *bits, uint32_t count, uint64_t *out) {
     uint32_t row = 0;
     for (uint32_t w = 0; w < words_of(count); w++)
         for (uint64_t left = bits[w]; left != 0; left &= left - 1) {
             uint64_t element = base + 64 * (uint64_t)w + (uint32_t)__builtin_ctzll(left);
             if (element < omen_get32(offsets)) continue;
-            while (row < r.count && omen_get32(offsets + 4 * (size_t)row + 4) <= element) row++;
-            if (row == r.count) return;
+            while (omen_get32(offsets + 4 * (size_t)row + 4) <= element) row++;
             out[row / 64] |= UINT64_C(1) << row % 64;
         }
 }
@@ -228,7 +227,7 @@ static omen_status block_elements(omen_bound *b, const bound_series *s, rows r, 
         uint32_t count = (uint32_t)OMEN_MIN(to - at, s == NULL ? OMEN_COLUMN_BLOCK : piece_of(s->series));
         if (s != NULL) OMEN_TRY(omen_bound_scan(b, s, at, count, all, bits, err));
         else OMEN_TRY(bitmap(b, b->column->element_null_bits, (rows){at, count}, false, bits, err));
-        to_rows(offsets, r, at, bits, count, into);
+        to_rows(offsets, at, bits, count, into);
         at += count;
     }
     b->at_slot = 0;

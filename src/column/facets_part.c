@@ -135,14 +135,13 @@ static omen_status slot_bits(part *p, uint64_t offset, uint64_t slot, uint32_t c
     return offset == OMEN_COLUMN_NONE ? OMEN_OK : look(p, VIEW_BITS, offset + slot / 8, words_of(count) * sizeof(uint64_t), out, err);
 }
 
-/* Selected slots of a piece of rows, or of elements, whose bit is set, with their rows. */
+/* Selected slots of a piece of rows, or of elements, whose bit is set, with their rows. No row behind the part's last is selected. */
 static void gather_rows(part *p, uint32_t first, uint32_t count, const uint8_t *bits) {
     const uint64_t *chosen = selected(p) + first / 64;
     p->active = 0;
     for (uint32_t w = 0; w < words_of(count); w++)
         for (uint64_t m = chosen[w] & (bits == NULL ? UINT64_MAX : omen_get64(bits + 8 * (size_t)w)); m != 0; m &= m - 1) {
             uint32_t slot = 64 * w + (uint32_t)__builtin_ctzll(m);
-            if (slot >= count) return;
             p->slots[p->active] = (uint16_t)slot;
             p->slot_rows[p->active++] = first_row(p) + first + slot;
         }
@@ -277,15 +276,13 @@ static uint64_t stamp_of(const part *p, uint32_t row) { return p->stamp + row + 
 /* Whether the unit is about a series. */
 static bool concerns(const part *p, const facet_unit *u, const omen_series *s) {
     bool numbers = u->kind == FACET_VALUES || u->kind == FACET_STATS || u->numbers;
-    switch ((omen_series_type)s->type) {
+    switch (s->type) {
     case OMEN_SERIES_BOOL: return u->kind == FACET_VALUES;
     case OMEN_SERIES_INT:
     case OMEN_SERIES_FLOAT: return numbers;
     case OMEN_SERIES_TIME: return u->times;
-    case OMEN_SERIES_STRING: return u->kind == FACET_VALUES || (u->times && series(p, s->level, OMEN_SERIES_TIME) == NULL);
-    case OMEN_SERIES_TYPES: break;
+    default: /* STRING */ return u->kind == FACET_VALUES || (u->times && series(p, s->level, OMEN_SERIES_TIME) == NULL);
     }
-    return false;
 }
 
 /* How many different codes there may be; 0: slots are counted one by one. Of elements only values can be counted by codes: of two codes in one range, one
@@ -507,8 +504,7 @@ static omen_status one_block(part *p, omen_error *err) {
     case STAGE_SELECT: OMEN_TRY(select_block(p, err)); break;
     case STAGE_MIXED: OMEN_TRY(mixed_block(p, err)); break;
     case STAGE_MISSING: OMEN_TRY(missing_block(p, err)); break;
-    case STAGE_COUNT: OMEN_TRY(count_block(p, err)); break;
-    case STAGE_FLUSH: return OMEN_OK;
+    default: OMEN_TRY(count_block(p, err)); /* COUNT */
     }
     p->at_slot = 0;
     p->block++;

@@ -122,8 +122,9 @@ omen_status omen_value_form(const omen_value *v, omen_buf *out) {
     if (n == 0) return OMEN_ERR_INVALID;
     bool text = v->kind == OMEN_VALUE_STRING && v->text.len != 0;
     OMEN_TRY(omen_buf_reserve(out, n + (text ? v->text.len : 0)));
-    OMEN_TRY(omen_buf_append(out, head, n));
-    return text ? omen_buf_append(out, v->text.data, v->text.len) : OMEN_OK;
+    (void)omen_buf_append(out, head, n);
+    if (text) (void)omen_buf_append(out, v->text.data, v->text.len);
+    return OMEN_OK;
 }
 
 static bool whole(double d, int64_t *i) {
@@ -236,7 +237,7 @@ static omen_status string_at(omen_values *v, const omen_series *s, uint32_t row,
     uint64_t at = row, width = s->width;
     if (s->dict_count != 0) {
         if (width != 0) OMEN_TRY(look(v, VIEW_VALUES, s->values + row * width, width, &p, err));
-        at = width == 0 ? 0 : width == 1 ? p[0] : width == 2 ? omen_get16(p) : omen_get32(p);
+        at = width == 0 ? 0 : width == 1 ? p[0] : omen_get16(p);
         if (at >= s->dict_count) return corrupt(v, "a code is outside of its dictionary", err);
         width = 4;
     }

@@ -24,7 +24,7 @@ typedef struct segment_change {
 } segment_change;
 
 static inline void segment_copy_section(omen_segment *from, const omen_section *s, const segment_change *changes, size_t count, omen_segment_writer *out) {
-    size_t len = (size_t)s->raw_len, cap = len + 4096, done = 0;
+    size_t len = (size_t)s->raw_len, cap = len + 65536, done = 0;
     uint8_t *bytes = calloc(cap, 1);
     uint32_t flags = s->flags, block_len = s->block_len;
     omen_status st = OMEN_OK;
