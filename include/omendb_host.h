@@ -83,6 +83,11 @@ typedef struct omen_storage_ops {
     /* Why a file was last refused with OMEN_ERR_KEY, as a sentence of at most cap - 1 bytes of UTF-8, ended by NUL; empty when none was.
      * Optional: NULL, or missing in the struct. Never pends. */
     void (*why)(void *ctx, char *into, size_t cap);
+
+    /* Files that were opened although something is damaged that the storage itself keeps twice in them, and reads from the other place: calls `each` with every one's name
+     * and the damaged bytes' place in what is stored. With `mend` it writes those bytes again instead, durably; `each` is not called. Never beside another call.
+     * Optional: NULL, or missing in the struct. [may pend, before the first call of `each`] */
+    omen_status (*flaws)(void *ctx, int mend, void (*each)(void *arg, const char *name, uint64_t offset, uint64_t bytes), void *arg);
 } omen_storage_ops;
 
 typedef struct omen_storage {

@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "host/encrypted_file.h"
+#include "host/encrypted_flaws.h"
 
 struct omen_file {
     omen_file *inner;
@@ -48,10 +49,11 @@ typedef struct sealed {
     const omen_host *host;
     omen_storage inner;
     omen_keyring ring;
-    pthread_mutex_t lock; /* of the two lists, of holders of contents, and of why */
+    pthread_mutex_t lock; /* of the lists, of holders of contents, and of why */
     char why[SEAL_WHY];
     seal_content *contents;
     waiting *waits;
+    seal_flaws flaws;
 } sealed;
 
 static void *new_zero(const sealed *s, size_t size) {
@@ -168,6 +170,13 @@ static omen_status wait_or(sealed *s, waiting *w, omen_status st) {
 
 /* ---- opening ---- */
 
+static omen_status note_flaw(sealed *s, const char *name, int slot) {
+    pthread_mutex_lock(&s->lock);
+    omen_status st = seal_flaws_note(&s->flaws, s->host, name, slot);
+    pthread_mutex_unlock(&s->lock);
+    return st;
+}
+
 /* A header for a file that has none: its own id and data key. */
 static omen_status begin_file(sealed *s, waiting *w) {
     uint8_t header[SEAL_HEADER] = {0}, key[OMEN_GCM_KEY];
@@ -182,6 +191,7 @@ static omen_status begin_file(sealed *s, waiting *w) {
     if (st == OMEN_OK && c->data == NULL) st = OMEN_ERR_MEMORY;
     if (st == OMEN_OK && w->size > 0) st = s->inner.ops->truncate(s->inner.ctx, w->inner, 0);
     if (st == OMEN_OK) st = s->inner.ops->write_at(s->inner.ctx, w->inner, 0, header, sizeof header);
+    if (st == OMEN_OK) st = note_flaw(s, w->name, -1);
     c->end = SEAL_HEADER;
     return st;
 }
@@ -205,6 +215,9 @@ static omen_status read_header(sealed *s, waiting *w) {
         return OMEN_OK;
     }
     w->content->end = SEAL_HEADER;
+    if (st == OMEN_OK) st = note_flaw(s, w->name, h.damaged ? 1 - h.slot : -1);
+    /* Cut off in the second slot: what follows it must not leave half of one there. */
+    if (st == OMEN_OK && w->size < SEAL_HEADER && w->mode != OMEN_FILE_READ) st = s->inner.ops->write_at(s->inner.ctx, w->inner, SEAL_SLOT, bytes, SEAL_SLOT);
     if (st == OMEN_ERR_NOT_FOUND) { /* an empty file */
         w->size = 0;
         st = seal_walk_init(&w->walk, w->content, &s->inner, w->inner, 0);
@@ -432,7 +445,7 @@ static omen_status sealed_remove(void *ctx, const char *name) {
         break;
     }
     pthread_mutex_unlock(&s->lock);
-    return OMEN_OK;
+    return note_flaw(s, name, -1);
 }
 
 static void sealed_release(void *ctx) {
@@ -442,6 +455,7 @@ static void sealed_release(void *ctx) {
         s->waits = w->next;
         forget(s, w);
     }
+    seal_flaws_free(&s->flaws, s->host, &s->inner);
     s->inner.ops->release(s->inner.ctx);
     omen_keyring_deinit(&s->ring);
     pthread_mutex_destroy(&s->lock);
@@ -456,8 +470,17 @@ static void sealed_why(void *ctx, char *into, size_t cap) {
     pthread_mutex_unlock(&s->lock);
 }
 
+static omen_status sealed_flaws(void *ctx, int mend, void (*each)(void *arg, const char *name, uint64_t offset, uint64_t bytes), void *arg) {
+    sealed *s = ctx;
+    if (mend) return seal_flaws_mend(&s->flaws, s->host, &s->inner, &s->ring);
+    pthread_mutex_lock(&s->lock);
+    for (const seal_flaw *f = s->flaws.first; f != NULL; f = f->next) each(arg, f->name, (uint64_t)f->slot * SEAL_SLOT, SEAL_SLOT);
+    pthread_mutex_unlock(&s->lock);
+    return OMEN_OK;
+}
+
 static const omen_storage_ops ops = {sizeof ops,      sealed_list, sealed_open,     sealed_size,  sealed_read,   sealed_write,
-                                     sealed_truncate, sealed_sync, sealed_sync_dir, sealed_close, sealed_remove, sealed_release, sealed_why};
+                                     sealed_truncate, sealed_sync, sealed_sync_dir, sealed_close, sealed_remove, sealed_release, sealed_why, sealed_flaws};
 
 omen_status omen_storage_encrypt_on(const omen_host *host, const omen_storage *inner, const omen_encryption *encryption, omen_storage *out) {
     sealed *s = host->alloc(host->ctx, sizeof *s);

@@ -140,7 +140,7 @@ static void storage_release(void *ctx) {
 }
 
 static const omen_storage_ops ops = {sizeof ops,    storage_list,  storage_file,     storage_size,  storage_read,   storage_write,
-                                     storage_truncate, storage_sync, storage_sync_dir, storage_close, storage_remove, storage_release, NULL};
+                                     storage_truncate, storage_sync, storage_sync_dir, storage_close, storage_remove, storage_release, NULL, NULL};
 
 /* Makes the folder's own entry durable in its parent. */
 static omen_status sync_parent(const char *path) {

@@ -213,6 +213,14 @@ static void add_lost_indexes(omen_inspect *a) {
     omen_lock_drop(&db->maintain_lock);
 }
 
+static void add_flaw(void *arg, const char *name, uint64_t offset, uint64_t bytes) {
+    omen_inspect *a = arg;
+    uint64_t n;
+    const char *kind = omen_log_file_parse(name, &n) ? "log" : omen_segment_file_parse(name, &n) ? "segment" : "manifest";
+    omen_findings_add(a->findings, &(omen_damage){.file = name, .kind = kind, .has_place = true, .offset = offset, .bytes = bytes,
+                                                  .holds = "one of the two copies of the key of this file's data; the other one is used", .message = "its checksum is wrong"});
+}
+
 static omen_status step_part(omen_inspect *a, omen_error *err) {
     switch (a->stage) {
         case OMEN_INSPECT_BLOCKS:
@@ -245,6 +253,7 @@ omen_status omen_inspect_step(omen_inspect *a, omen_error *err) {
     for (; a->coll < a->version->count; a->coll++, a->part = 0)
         while (a->part < coll_of(a)->part_count) OMEN_TRY(step_part(a, err));
     if (a->stage == OMEN_INSPECT_BLOCKS && a->field == 0) {
+        OMEN_TRY(omen_store_flaws(&a->db->store, false, add_flaw, a, err));
         add_lost_indexes(a);
         a->field = 1; /* once */
     }

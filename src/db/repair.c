@@ -6,6 +6,7 @@
  *             to the oldest, so that places of those to come stay as they are
  *   flush     what the log gave becomes segments, so that the damaged log is not needed any more
  *   manifest  says so, and that what is lost was never to come. Until here the files are as they were, but for new ones: repairing again begins anew
+ *   flaws     what the storage keeps twice is written again where one of the two was damaged
  *   index     indexes that were damaged are not named any more; maintenance builds others
  *
  * Files that are damaged are named by no manifest then, and the next open removes them. */
@@ -26,7 +27,7 @@ struct omen_repair_op {
     omen_admin_op admin;
     bool inspecting, administering, rewriting, mended;
     uint64_t generation; /* of the manifest that was found */
-    enum { OPEN, INSPECT, PARTS, FLUSH, MANIFEST, CLOSE, DONE } stage;
+    enum { OPEN, INSPECT, PARTS, FLUSH, MANIFEST, FLAWS, CLOSE, DONE } stage;
 };
 
 omen_status omen_repair_op_new(const char *path, const omen_options *options, bool write, bool later, omen_repair_op **out, omen_error *err) {
@@ -147,14 +148,16 @@ static omen_status manifest_stage(omen_repair_op *op, omen_error *err) {
     return omen_manifest_found(db->manifest, NULL, 0, err); /* where both slots were lost */
 }
 
+static omen_status flaws_stage(omen_repair_op *op, omen_error *err) { return omen_store_flaws(&op->db->store, true, NULL, NULL, err); }
+
 static omen_status close_stage(omen_repair_op *op, omen_error *err) { return administer(op, OMEN_ADMIN_CLOSE, err); }
 
 omen_status omen_repair_op_step(omen_repair_op *op, omen_error *err) {
     typedef omen_status step(omen_repair_op *, omen_error *);
-    static step *const steps[] = {[OPEN] = open_stage, [INSPECT] = inspect_stage, [PARTS] = parts_stage, [FLUSH] = flush_stage, [MANIFEST] = manifest_stage, [CLOSE] = close_stage};
+    static step *const steps[] = {[OPEN] = open_stage, [INSPECT] = inspect_stage, [PARTS] = parts_stage, [FLUSH] = flush_stage, [MANIFEST] = manifest_stage, [FLAWS] = flaws_stage, [CLOSE] = close_stage};
     for (; op->stage < DONE; op->stage++) {
         /* What is in order is left as it is. */
-        bool mends = op->stage >= PARTS && op->stage <= MANIFEST;
+        bool mends = op->stage >= PARTS && op->stage <= FLAWS;
         if (mends && (!op->write || op->findings.count == 0)) continue;
         /* Nothing is given up before it can be said. */
         if (mends && op->findings.failed) return omen_fail(err, OMEN_ERR_MEMORY, "out of memory for the report; nothing was repaired");

@@ -125,3 +125,9 @@ omen_status omen_store_write(omen_store *st, omen_file *f, const char *name, uin
     }
     return OMEN_OK;
 }
+
+omen_status omen_store_flaws(omen_store *st, bool mend, void (*each)(void *arg, const char *name, uint64_t offset, uint64_t bytes), void *arg, omen_error *err) {
+    const omen_storage_ops *ops = st->storage.ops;
+    if (ops->struct_size < offsetof(omen_storage_ops, flaws) + sizeof ops->flaws || ops->flaws == NULL) return OMEN_OK;
+    return omen_store_check(ops->flaws(st->storage.ctx, mend, each, arg), mend ? "mend" : "ask for damage in", "the storage", err);
+}

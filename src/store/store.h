@@ -56,6 +56,9 @@ omen_status omen_store_place_check(omen_status s, const char *path, omen_error *
 /* For what omen_store_check has told of OMEN_ERR_KEY, the storage's own words, if it has any; all else passes. Answers s. */
 omen_status omen_store_why(omen_store *st, omen_status s, omen_error *err);
 
+/* What a storage has read although it is damaged (omen_storage_ops.flaws); nothing, of one that does not tell. [may pend, before the first call of `each`] */
+omen_status omen_store_flaws(omen_store *st, bool mend, void (*each)(void *arg, const char *name, uint64_t offset, uint64_t bytes), void *arg, omen_error *err);
+
 /* Makes creations and removals durable. Step: repeat on PENDING with the same `owner` (any address that is the caller's own).
  * Two callers must not share one pending request of the host: the second would take the first one's answer for its own, although
  * it may have created a file after that request began. So while one owner's request is pending the others wait (PENDING).

@@ -117,7 +117,7 @@ static void do_release(void *ctx) {
     free(a);
 }
 
-static const omen_storage_ops ops = {sizeof ops, do_list, do_open, do_size, do_read, do_write, do_truncate, do_sync, do_sync_dir, do_close, do_remove, do_release, NULL};
+static const omen_storage_ops ops = {sizeof ops, do_list, do_open, do_size, do_read, do_write, do_truncate, do_sync, do_sync_dir, do_close, do_remove, do_release, NULL, NULL};
 
 omen_status watched_storage(watched *w, const omen_storage *inner, omen_storage *out) {
     around *a = malloc(sizeof *a);

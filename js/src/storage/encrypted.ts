@@ -111,6 +111,8 @@ class Sealing {
       if (writable) yield* this.begin(content, inner, size);
       return;
     }
+    // Cut off in the second slot: what follows it must not leave half of one there.
+    if (size < HEADER && writable) inner.writeAt(SLOT, bytes.slice(0, SLOT));
     content.fileId = header.fileId;
     content.page = header.page;
     try {

@@ -183,4 +183,86 @@ TEST(a_segment_copied_over_another_is_damage) {
     fault_host_free(h);
 }
 
+/* One slot of one file's header, every file and either slot, and of all files at once: everything is there, the check tells just that, and a repair writes it again, so that the other
+ * slot is needed no more. */
+TEST(a_damaged_slot_of_a_header_is_told_and_mended) {
+    SKIP_WITHOUT_LIBCRYPTO();
+    enum { SLOT = 512 };
+    fault_storage *image = build(2);
+    size_t files = fault_storage_count(image), tried = 0;
+    for (size_t i = 0; i <= files; i++) /* the last: all */
+        for (int slot = 0; slot < 2; slot++)
+            for (unsigned pending = 0; pending <= 60; pending += 60) {
+                fault_host *h = host_of(fault_storage_clone(image));
+                fault_storage *fs = fault_host_image(h, "db");
+                uint64_t damaged = 0;
+                char place[140] = "\"damage\":[{";
+                for (size_t k = 0; k < files; k++) {
+                    const char *name = fault_storage_name(fs, k);
+                    if ((i < files && k != i) || !fault_storage_has(fs, name)) continue;
+                    fault_storage_xor(fs, name, (size_t)slot * SLOT + (k * 37 + i) % SLOT, 0x10);
+                    if (i < files) snprintf(place, sizeof place, "{\"file\":\"%s\",\"kind\":\"%s\",\"offset\":%d,\"bytes\":512,", name,
+                                            name[0] == 'm' ? "manifest" : name[0] == 'l' ? "log" : "segment", slot * SLOT);
+                    damaged++;
+                }
+                if (damaged == 0) {
+                    fault_host_free(h);
+                    continue;
+                }
+                tried++;
+                fault_storage_set_pending(fs, pending);
+                omen_options o = options_of(h);
+                omen_report *r = NULL;
+                uint64_t before = fault_storage_hash(fs);
+                CHECK_OK(omen_check_path("db", &o, &r));
+                CHECK(says(r, place) && says(r, "\"lost\":{\"records\":0,"));
+                CHECK_EQ_UINT(omen_report_damage(r), damaged);
+                omen_report_free(r);
+                CHECK(fault_storage_hash(fs) == before);
+                CHECK_OK(omen_repair("db", &o, OMEN_REPAIR_WRITE, &r));
+                CHECK(says(r, "\"written\":true"));
+                CHECK_EQ_UINT(omen_report_damage(r), damaged);
+                omen_report_free(r);
+                expect_content(h);
+                for (size_t k = 0; k < files; k++) {
+                    const char *name = fault_storage_name(fs, k);
+                    if ((i == files || k == i) && fault_storage_has(fs, name)) fault_storage_xor(fs, name, (size_t)(1 - slot) * SLOT + 40, 1);
+                }
+                expect_count(h, (uint64_t)records);
+                CHECK_EQ_UINT(fault_host_bytes(h), 0);
+                CHECK_STORAGE(fs);
+                fault_host_free(h);
+            }
+    CHECK(tried >= 4 * 6);
+    fault_storage_free(image);
+}
+
+/* A repair that fails at any of its calls while it mends, says so, and may be repeated. */
+TEST(mending_headers_fails_at_every_call) {
+    SKIP_WITHOUT_LIBCRYPTO();
+    fault_storage *image = build(2);
+    for (uint64_t n = 1, hit = 1; hit; n++) {
+        fault_host *h = host_of(fault_storage_clone(image));
+        fault_storage *fs = fault_host_image(h, "db");
+        for (int k = 0; k < 2; k++) fault_storage_xor(fs, file_of(fs, "seg-", k), 100, 1);
+        omen_options o = options_of(h);
+        omen_report *r = NULL;
+        fault_storage_fail_at(fs, n, OMEN_ERR_IO, false);
+        omen_status s = omen_repair("db", &o, OMEN_REPAIR_WRITE, &r);
+        omen_report_free(r);
+        hit = fault_storage_fault_hit(fs);
+        fault_storage_fail_at(fs, 0, OMEN_OK, false);
+        if (!hit) CHECK_OK(s);
+        CHECK_STORAGE(fs);
+        CHECK_OK(omen_repair("db", &o, OMEN_REPAIR_WRITE, &r));
+        if (!hit || s == OMEN_OK) CHECK_EQ_UINT(omen_report_damage(r), 0);
+        omen_report_free(r);
+        expect_content(h);
+        expect_count(h, (uint64_t)records);
+        CHECK_EQ_UINT(fault_host_bytes(h), 0);
+        fault_host_free(h);
+    }
+    fault_storage_free(image);
+}
+
 TEST_MAIN()

@@ -334,6 +334,78 @@ TEST(either_slot_of_a_header_is_enough) {
     end(&p);
 }
 
+TEST(a_header_that_is_cut_off_in_its_second_slot_is_made_whole) {
+    SKIP_WITHOUT_LIBCRYPTO();
+    static const size_t lengths[] = {512, 700, 1023, 1024};
+    omen_encryption e = encryption_of(1);
+    for (size_t i = 0; i < 4; i++) {
+        place p;
+        omen_file *f;
+        size_t len;
+        begin(&p, 1);
+        pattern(model, 600, 1);
+        put(&p, "manifest-1", model, 600);
+        fault_storage_cut(p.fs, "manifest-1", lengths[i]);
+        reopen(&p, &e);
+        CHECK_OK(content(&p, "manifest-1", seen, ROOM, &len));
+        CHECK_EQ_UINT(len, 0);
+        reopen(&p, &e);
+        CHECK_OK(open_file(&p, "manifest-1", OMEN_FILE_WRITE, &f));
+        CHECK_OK(p.storage.ops->write_at(p.storage.ctx, f, 0, model, 600));
+        CHECK_OK(sync_file(&p, f));
+        close_file(&p, f);
+        const uint8_t *bytes = fault_storage_data(p.fs, "manifest-1", &len);
+        CHECK_MEM(bytes, bytes + 512, 512);
+        fault_storage_xor(p.fs, "manifest-1", 100, 1);
+        reopen(&p, &e);
+        CHECK_OK(content(&p, "manifest-1", seen, ROOM, &len));
+        CHECK(len == 600 && memcmp(seen, model, len) == 0);
+        end(&p);
+    }
+}
+
+static void count_flaws(void *arg, const char *name, uint64_t offset, uint64_t bytes) {
+    (void)name;
+    CHECK(offset % 512 == 0 && offset < 1024 && bytes == 512);
+    ++*(unsigned *)arg;
+}
+
+static unsigned flaws_of(place *p) {
+    unsigned n = 0;
+    CHECK_OK(p->storage.ops->flaws(p->storage.ctx, 0, count_flaws, &n));
+    return n;
+}
+
+/* A damaged slot is remembered while the file is there, and until it is in order again. */
+TEST(damaged_slots_are_remembered) {
+    SKIP_WITHOUT_LIBCRYPTO();
+    place p;
+    omen_status s;
+    size_t len;
+    omen_encryption e = encryption_of(1);
+    static const char *const names[] = {"log-1", "seg-1", "seg-2"};
+    begin(&p, 1);
+    pattern(model, 600, 1);
+    for (int i = 0; i < 3; i++) put(&p, names[i], model, 600);
+    for (int i = 0; i < 3; i++) fault_storage_xor(p.fs, names[i], 512 * (size_t)(i % 2) + 7, 1);
+    reopen(&p, &e);
+    CHECK_EQ_UINT(flaws_of(&p), 0); /* nothing was opened yet */
+    for (int again = 0; again < 2; again++)
+        for (int i = 0; i < 3; i++) CHECK_OK(content(&p, names[i], seen, ROOM, &len));
+    CHECK_EQ_UINT(flaws_of(&p), 3);
+    DO(s, p.storage.ops->remove(p.storage.ctx, "seg-1"));
+    CHECK_OK(s);
+    CHECK_EQ_UINT(flaws_of(&p), 2);
+    fault_storage_xor(p.fs, "log-1", 7, 1); /* somebody else has mended it */
+    CHECK_OK(content(&p, "log-1", seen, ROOM, &len));
+    CHECK_EQ_UINT(flaws_of(&p), 1);
+    fault_storage_delete(p.fs, "seg-2"); /* or removed it */
+    DO(s, p.storage.ops->flaws(p.storage.ctx, 1, NULL, NULL));
+    CHECK_OK(s);
+    CHECK_EQ_UINT(flaws_of(&p), 0);
+    end(&p);
+}
+
 /* ---- keys ---- */
 
 TEST(keys_that_do_not_fit) {

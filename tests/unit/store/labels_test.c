@@ -72,4 +72,41 @@ TEST(a_storage_says_why_a_key_does_not_open_it) {
     }
 }
 
+static omen_status flaws_answer;
+
+static omen_status tell(void *ctx, int mend, void (*each)(void *arg, const char *name, uint64_t offset, uint64_t bytes), void *arg) {
+    (void)ctx;
+    if (flaws_answer == OMEN_OK && !mend) each(arg, "seg-0000000000000001", 512, 512);
+    return flaws_answer;
+}
+
+static void count_flaw(void *arg, const char *name, uint64_t offset, uint64_t bytes) {
+    CHECK_EQ_STR(name, "seg-0000000000000001");
+    CHECK(offset == 512 && bytes == 512);
+    ++*(int *)arg;
+}
+
+/* Only a storage that can tell is asked; where it fails, that is said. */
+TEST(a_storage_tells_what_it_read_although_it_is_damaged) {
+    static const struct { size_t size; bool function, mend; omen_status answer; int told; const char *text; } cases[] = {
+        {sizeof(omen_storage_ops), true, false, OMEN_OK, 1, ""},
+        {sizeof(omen_storage_ops), true, true, OMEN_OK, 0, ""},
+        {sizeof(omen_storage_ops), false, false, OMEN_OK, 0, ""},
+        {offsetof(omen_storage_ops, flaws), true, false, OMEN_OK, 0, ""}, /* made before there was such a function */
+        {sizeof(omen_storage_ops), true, false, OMEN_PENDING, 0, ""},
+        {sizeof(omen_storage_ops), true, false, OMEN_ERR_IO, 0, "cannot ask for damage in the storage"},
+        {sizeof(omen_storage_ops), true, true, OMEN_ERR_FULL, 0, "cannot mend the storage"},
+    };
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(cases); i++) {
+        omen_storage_ops ops = {.struct_size = (uint32_t)cases[i].size, .flaws = cases[i].function ? tell : NULL};
+        omen_store st = {.storage.ops = &ops};
+        omen_error err = {0};
+        int told = 0;
+        flaws_answer = cases[i].answer;
+        CHECK_STATUS(omen_store_flaws(&st, cases[i].mend, count_flaw, &told, &err), cases[i].answer);
+        CHECK_EQ_INT(told, cases[i].told);
+        CHECK(strncmp(err.text, cases[i].text, strlen(cases[i].text)) == 0 && (err.text[0] == '\0') == (cases[i].text[0] == '\0'));
+    }
+}
+
 TEST_MAIN()
