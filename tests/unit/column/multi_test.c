@@ -85,6 +85,28 @@ TEST(values_become_vectors) {
     end();
 }
 
+TEST(memory_that_runs_out_is_told) {
+    const omen_part_field half = {2, OMEN_METRIC_COSINE, OMEN_ELEMENT_F16};
+    begin();
+    for (uint64_t at = 1;; at++) {
+        omen_multi out;
+        omen_json *j = NULL;
+        omen_arena own;
+        omen_arena_init(&own, &x.mem, 64);
+        REQUIRE_OK(omen_json_parse(&x.mem, OMEN_STR("[[1,2],[3,4],[5,6],[7,8]]"), &j, &err));
+        fault_host_fail_alloc_at(x.host, at, true);
+        omen_status s = omen_multi_read(omen_json_root(j), &half, 4, "it", &own, &out, &err);
+        bool hit = fault_host_fault_hit(x.host);
+        fault_host_fail_alloc_at(x.host, 0, false);
+        CHECK_STATUS(s, hit ? OMEN_ERR_MEMORY : OMEN_OK);
+        if (hit) CHECK(strstr(err.text, "out of memory for 4 vectors") != NULL);
+        omen_json_free(j);
+        omen_arena_deinit(&own);
+        if (!hit) break;
+    }
+    end();
+}
+
 /* ---- parts ---- */
 
 enum { FIELDS = 3, MOST_ROWS = 600 };
@@ -202,7 +224,7 @@ TEST(vectors_are_read_back_from_blocks) {
 }
 
 /* A segment with the sections of another; `change` may change the content of one, or leave it out. */
-typedef struct forgery { uint32_t kind, field; bool leave_out; uint32_t at; uint8_t bytes[8]; uint32_t len; int64_t cut; const char *says; } forgery;
+typedef struct forgery { uint32_t kind, field; bool leave_out; uint32_t at; uint8_t bytes[8]; uint32_t len; int64_t cut; const char *says; uint32_t flags, block_len; } forgery;
 
 static void copy_section(omen_segment *from, const omen_section *s, const forgery *f, omen_segment_writer *out) {
     bool mine = s->kind == f->kind && s->field == f->field;
@@ -215,7 +237,7 @@ static void copy_section(omen_segment *from, const omen_section *s, const forger
     CHECK_OK(st);
     if (mine && f->len != 0) memcpy(bytes + f->at, f->bytes, f->len);
     if (mine) len = (size_t)((int64_t)len + f->cut);
-    CHECK_OK(omen_segment_section_begin(out, s->kind, s->field, s->flags, s->block_len, &err));
+    CHECK_OK(omen_segment_section_begin(out, s->kind, s->field, mine ? s->flags ^ f->flags : s->flags, mine && f->block_len != 0 ? f->block_len : s->block_len, &err));
     CHECK_OK(omen_segment_section_write(out, bytes, len, &err));
     CHECK_OK(omen_segment_section_end(out, &err));
     free(bytes);
@@ -265,17 +287,23 @@ TEST(forged_sections_are_refused) {
         {.kind = O, .at = 8, .bytes = NUMBER(OMEN_METRIC_IP), .len = 4, .says = "other vectors"},
         {.kind = O, .at = 12, .bytes = NUMBER(OMEN_ELEMENT_F16), .len = 4, .says = "other vectors"},
         {.kind = O, .at = 16, .bytes = NUMBER(1), .len = 8, .says = "do not begin with 0"},
-        {.kind = O, .at = 24, .bytes = NUMBER(5000), .len = 8, .says = "offset is impossible"},
+        {.kind = O, .at = 24, .bytes = NUMBER(1301), .len = 8, .says = "offset is impossible"},
         {.kind = O, .at = 32, .bytes = {255, 255, 255, 255, 255, 255, 255, 255}, .len = 8, .says = "offset is impossible"},
         {.kind = O, .at = 40, .bytes = NUMBER(0), .len = 8, .says = "offset is impossible"},
         {.kind = O, .at = 16 + 8 * 10, .bytes = NUMBER(0), .len = 8, .says = "number of vectors is impossible"},
-        {.kind = O, .at = 16 + 8 * 10, .bytes = NUMBER(51), .len = 8, .says = "wrong size"},
+        {.kind = O, .at = 16 + 8 * 10, .bytes = NUMBER(1301), .len = 8, .says = "wrong size"},
+        {.kind = O, .at = 16 + 8 * 10, .bytes = {0, 0, 0, 0, 0, 1}, .len = 8, .says = "number of vectors is impossible"},
+        {.kind = O, .at = 16 + 8 * 1, .bytes = NUMBER(OMEN_MAX_MULTI_VECTORS + 1), .len = 8, .says = "offset is impossible"},
+        {.kind = O, .flags = OMEN_SECTION_ZSTD, .says = "wrong size"},
+        {.kind = O, .block_len = 4096, .says = "wrong size"},
+        {.kind = V, .flags = OMEN_SECTION_ZSTD, .says = "wrong size"},
+        {.kind = V, .block_len = 4096, .says = "wrong size"},
         {.kind = V, .at = 96 * 7, .bytes = {0, 0, 0xC0, 0x7F}, .len = 4, .says = "NaN or infinite"},
-        {.kind = V, .at = 96 * 49 + 92, .bytes = {0, 0, 0x80, 0xFF}, .len = 4, .says = "NaN or infinite"},
+        {.kind = V, .at = 96 * 1299 + 92, .bytes = {0, 0, 0x80, 0xFF}, .len = 4, .says = "NaN or infinite"},
     };
     begin();
     rows = 10;
-    for (uint32_t r = 0; r < rows; r++) counts[0][r] = 5, counts[1][r] = counts[2][r] = 0;
+    for (uint32_t r = 0; r < rows; r++) counts[0][r] = 130, counts[1][r] = counts[2][r] = 0;
     omen_segment_info info;
     omen_part *p = write_part(1, &info);
     REQUIRE(p != NULL);

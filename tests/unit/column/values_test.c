@@ -120,6 +120,18 @@ TEST(bytes_that_are_no_form_are_refused) {
     omen_value v;
     uint8_t p[16];
     CHECK(!omen_value_of_form((omen_str){"", 0}, &v));
+    /* The greatest double below 2^63, and more beyond it than an integer holds. */
+    v = (omen_value){.kind = OMEN_VALUE_INT, .i = INT64_MAX};
+    CHECK_EQ_UINT(omen_value_form_head(&v, p), 11);
+    CHECK(omen_value_of_form((omen_str){(char *)p, 11}, &v) && v.i == INT64_MAX);
+    p[9] = p[10] = 0xff;
+    CHECK(!omen_value_of_form((omen_str){(char *)p, 11}, &v));
+    /* What has no form of its own: missing is null, arrays have none. */
+    v = (omen_value){.kind = OMEN_VALUE_MISSING};
+    CHECK(omen_value_form_head(&v, p) == 1 && p[0] == OMEN_FORM_NULL);
+    omen_buf none = {0};
+    v = (omen_value){.kind = OMEN_VALUE_ARRAY};
+    CHECK_STATUS(omen_value_form(&v, &none), OMEN_ERR_INVALID);
     for (int i = 0; i < 100000; i++) {
         size_t len = 1 + test_rand_below(12);
         for (size_t k = 0; k < len; k++) p[k] = (uint8_t)test_rand();
