@@ -11,7 +11,7 @@ const char *omen_last_error(void) { return last.text; }
 static omen_status told(omen_status s, const omen_error *err) {
     if (s == OMEN_OK || s == OMEN_PENDING) return s;
     if (err != NULL && err->text[0] != '\0' && err->status == s) last = *err;
-    else omen_fail(&last, s, "%s", omen_status_message(s));
+    else omen_fail(&last, s, "%s", err == NULL && s == OMEN_ERR_INVALID ? "an argument is NULL that may not be, or none of the values that it may have" : omen_status_message(s));
     return s;
 }
 

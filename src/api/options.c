@@ -44,8 +44,9 @@ static bool parse_bytes(omen_str v, uint64_t *out) {
     return !__builtin_mul_overflow(n, unit, out);
 }
 
-omen_status omen_options_set(omen_options *o, omen_str key, omen_str value) {
+static omen_status set(omen_options *o, omen_str key, omen_str value, bool *known) {
     int v;
+    *known = true;
     if (is(key, "profile")) {
         if (!choose(profiles, OMEN_ARRAY_LEN(profiles), value, &v)) return OMEN_ERR_INVALID;
         o->profile = (omen_profile)v;
@@ -64,9 +65,20 @@ omen_status omen_options_set(omen_options *o, omen_str key, omen_str value) {
     } else if (is(key, "memory_bytes")) {
         if (!parse_bytes(value, &o->memory_bytes)) return OMEN_ERR_INVALID;
     } else {
+        *known = false;
         return OMEN_ERR_INVALID;
     }
     return OMEN_OK;
+}
+
+omen_status omen_options_set(omen_options *o, omen_str key, omen_str value) {
+    bool known;
+    omen_error err = {0};
+    if (o == NULL || (key.data == NULL && key.len != 0) || (value.data == NULL && value.len != 0)) return omen_told(OMEN_ERR_INVALID, NULL);
+    if (set(o, key, value, &known) == OMEN_OK) return OMEN_OK;
+    if (!known) omen_fail(&err, OMEN_ERR_INVALID, "options have no setting \"%.*s\"", (int)OMEN_MIN(key.len, 60), key.data);
+    else omen_fail(&err, OMEN_ERR_INVALID, "\"%.*s\" is no value of the setting %.*s", (int)OMEN_MIN(value.len, 60), value.data, (int)key.len, key.data);
+    return omen_told(OMEN_ERR_INVALID, &err);
 }
 
 omen_status omen_options_resolve(const omen_options *given, omen_options *out, omen_error *err) {

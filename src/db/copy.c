@@ -81,6 +81,7 @@ omen_status omen_site_open(omen_site *s, uint32_t flags, omen_error *err) {
         omen_storage sealed;
         if (host->storage_encrypt == NULL) return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host does not encrypt; do without a key, or on a host that does");
         omen_status st = host->storage_encrypt(host->ctx, &s->store.storage, s->encryption, &sealed);
+        if (st == OMEN_ERR_INVALID) return omen_fail(err, st, "the keys of an encryption need its struct_size set, and at most 16 previous ones");
         if (st == OMEN_ERR_UNSUPPORTED) return omen_fail(err, st, "encryption needs libcrypto (OpenSSL 1.1 or later), which is not on this machine or not in this build");
         OMEN_TRY(omen_store_check(st, "encrypt", s->path, err));
         s->store.storage = sealed;

@@ -174,6 +174,7 @@ static omen_status open_storage(omen_open_op *op, omen_error *err) {
     if (op->host->storage_encrypt == NULL) return omen_fail(err, OMEN_ERR_UNSUPPORTED, "this host does not encrypt; open the database without a key, or on a host that does");
     omen_storage sealed;
     omen_status s = op->host->storage_encrypt(op->host->ctx, &db->store.storage, db->options.encryption, &sealed);
+    if (s == OMEN_ERR_INVALID) return omen_fail(err, s, "the keys of an encryption need its struct_size set, and at most 16 previous ones");
     if (s == OMEN_ERR_UNSUPPORTED) return omen_fail(err, s, "encryption needs libcrypto (OpenSSL 1.1 or later), which is not on this machine or not in this build");
     OMEN_TRY(omen_store_check(s, "encrypt", op->path, err));
     db->store.storage = sealed;

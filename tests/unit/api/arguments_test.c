@@ -98,7 +98,11 @@ TEST(options_by_name) {
     CHECK_OK(set("durability", "memory"));
     CHECK_STATUS(set("profile", "fast"), OMEN_ERR_INVALID);
     CHECK_STATUS(set("durability", "some"), OMEN_ERR_INVALID);
+    CHECK_EQ_STR(omen_last_error(), "\"some\" is no value of the setting durability");
     CHECK_STATUS(set("speed", "1"), OMEN_ERR_INVALID);
+    CHECK_EQ_STR(omen_last_error(), "options have no setting \"speed\"");
+    CHECK_STATUS(omen_options_set(NULL, OMEN_STR("profile"), OMEN_STR("edge")), OMEN_ERR_INVALID);
+    CHECK_EQ_STR(omen_last_error(), "an argument is NULL that may not be, or none of the values that it may have");
     CHECK(options.profile == OMEN_PROFILE_PRODUCTION && options.durability == OMEN_DURABILITY_MEMORY);
 }
 
