@@ -19,6 +19,7 @@ static void hurt(fault_storage *fs, const char *name, unsigned where) {
     size_t len;
     (void)fault_storage_data(fs, name, &len);
     fault_storage_xor(fs, name, where == 0 ? 40 : where == 1 ? len - 40 : 1032, 0x10);
+    if (where == 0) fault_storage_xor(fs, name, 512 + 40, 0x10); /* both slots: one is enough */
 }
 
 TEST(damage_is_found_and_mended) {
