@@ -39,8 +39,8 @@ static omen_status take_query_vectors(omen_call *c, const omen_json_val *list, o
 }
 
 omen_status omen_call_search(omen_call *c) {
-    /* What most searches do not ask for is loaded later. */
-    static const char *const rare[] = {"facets", "groupBy", "highlight", "mmr", "multi", "orderBy", "recommend", "rerank"};
+    /* What most searches do not ask for is loaded later. Text and sparse vectors were with their collection; one that has none is to say so. */
+    static const char *const rare[] = {"facets", "groupBy", "highlight", "mmr", "multi", "orderBy", "recommend", "rerank", "sparse", "text"};
     for (size_t i = 0; i < OMEN_ARRAY_LEN(rare); i++)
         if (omen_json_get(c->request.root, rare[i]) != NULL) OMEN_TRY(omen_later(&c->err));
     omen_query q;

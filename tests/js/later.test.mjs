@@ -81,6 +81,28 @@ for (const [name, first, later, skip] of builds) {
     await reopened.close();
   });
 
+  test(`${name}: whatever a collection of vectors is first asked for is answered or refused, and the engine goes on`, { skip }, async () => {
+    const near = { vector: vector(3), topK: 3 };
+    const multi = { field: "tokens", vectors: [vector(1)] };
+    const queries = [
+      { text: "horses" }, { ...near, text: "horses" }, { text: { query: "horses", fields: ["title"] } }, { sparse: { field: "terms", indices: [3], values: [1] } }, { multi }, { ...near, rerank: multi },
+      { recommend: { positive: [1] } }, { ...near, highlight: true }, { ...near, facets: ["year"] }, { ...near, groupBy: "year" }, { ...near, mmr: { lambda: 0.5 } }, { orderBy: "year" },
+      { ...near, fusion: "rrf" }, { ...near, maxDistance: 0.1 }, { ...near, minScore: 0.9 }, { ...near, plan: "scan" }, { ...near, deadlineMs: 1000 }, { ...near, exact: true }, { ...near, ef: 10 },
+      { vectors: [{ field: "vector", vector: vector(3) }, { field: "other", vector: vector(3) }] }, {},
+    ];
+    const asks = queries.flatMap((query) => [(c) => c.search(query), (c) => c.searchMany([near, query]), (c) => c.explain(query)]);
+    asks.push((c) => c.expire(), (c) => c.update({ filter: "year > 2003", set: { a: 1 } }), (c) => c.delete({ filter: "year > 2003" }), (c) => c.setIndex({ kind: "ivf" }), (c) => c.purge([1]));
+    for (const ask of asks) {
+      const p = platformOf(first, async () => later);
+      const db = await p.open("db");
+      const c = await db.collection("c", schema);
+      await c.upsert(records(0, 20));
+      await ask(c).catch((error) => assert.notEqual(error.code, "OMEN_ERR_INTERNAL", `${ask} ${JSON.stringify(queries[Math.floor(asks.indexOf(ask) / 3)])}: ${error.message}`));
+      assert.equal(await nearest(c, 2), 2);
+      await db.close();
+    }
+  });
+
   test(`${name}: without the second part, what needs it says so, and all else goes on; nothing is lost`, { skip }, async () => {
     const p = platformOf(first, async () => {
       throw new Error("the server answered 404");
