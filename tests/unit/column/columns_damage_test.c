@@ -23,6 +23,7 @@ static char *doc_of(uint32_t i) {
     if (i % 7 == 0) say(&t, ",\"some\":%u,\"o\":{\"in\":%u}", (unsigned)i % 11, (unsigned)i);
     if (i % 2 == 1) say(&t, ",\"a\":[%u,%u.5,null,%u.0],\"w\":[\"x\",\"2020-01-0%u\",\"y%u\"],\"q\":[\"element number %u\"],\"y\":[true]", (unsigned)i % 9, (unsigned)i % 5, (unsigned)i % 9, (unsigned)i % 9 + 1,
                          (unsigned)i % 300, (unsigned)i);
+    if (i % 3 == 0) say(&t, ",\"huge\":[%u,1e300,-1e300,2.5],\"mix\":[%u,%u.25]", (unsigned)i % 5, (unsigned)i % 7, (unsigned)i % 9);
     if (i % 1000 == 77) {
         say(&t, ",\"long\":\"");
         for (int k = 0; k < 300; k++) say(&t, "l");
@@ -63,7 +64,7 @@ static const omen_range ranges[] = {
     TEXTS(OMEN_RANGE_TIMES, INT(INT64_C(1578000000000000), false), NO), TEXTS(OMEN_RANGE_TIMES, NO, INT(INT64_C(1578000000000000), true)),
 };
 
-static const char *const paths[] = {"b", "i", "c", "k", "s", "f", "t", "p", "short", "none", "some", "o", "o.in", "a", "w", "q", "y", "long", "big", "wide", "nowhere"};
+static const char *const paths[] = {"b", "i", "c", "k", "s", "f", "t", "p", "short", "none", "some", "o", "o.in", "a", "w", "q", "y", "long", "big", "wide", "huge", "mix", "nowhere"};
 
 typedef struct fact { int kind; double d; int64_t i; omen_str s; } fact; /* 'i', 'd', 's' or 0 */
 
@@ -194,10 +195,12 @@ TEST(conditions_are_exact_at_their_limits) {
 
 enum { CONDITIONS = 1, FACETS = 2, VALUES = 4, ALL = 7 };
 
+static bool forgetful; /* nothing read stays in memory from one look to the next */
+
 /* Everything that reads columns, or some of it: the first failure. */
 static omen_status ask_some(model *m, int what, omen_error *err) {
     static const char request[] = "{\"b\":{},\"i\":{\"values\":true,\"maxValues\":100000,\"stats\":true,\"ranges\":[{\"from\":1}]},\"c\":{},\"k\":{},\"s\":{},\"f\":{\"stats\":true,\"histogram\":{\"interval\":10}},\"p\":{\"maxValues\":100000},"
-                                  "\"t\":{\"values\":true,\"histogram\":{\"interval\":\"day\"}},\"none\":{},\"some\":{\"ranges\":[{\"to\":5}],\"stats\":true},\"o\":{},\"a\":{\"values\":true},\"w\":{\"ranges\":[{\"from\":\"2020-01-03\"}]},"
+                                  "\"t\":{\"values\":true,\"histogram\":{\"interval\":\"day\"}},\"none\":{},\"some\":{\"ranges\":[{\"to\":5}],\"stats\":true},\"o\":{},\"a\":{\"values\":true},\"huge\":{},\"mix\":{\"histogram\":{\"interval\":2},\"values\":false},\"w\":{\"ranges\":[{\"from\":\"2020-01-03\"}]},"
                                   "\"q\":{\"maxValues\":100000},\"y\":{},\"long\":{},\"wide\":{\"stats\":true}}";
     omen_status s = OMEN_OK;
     for (size_t p = 0; (what & CONDITIONS) != 0 && p < OMEN_ARRAY_LEN(paths) && s == OMEN_OK; p++)
@@ -242,6 +245,8 @@ static omen_status ask_some(model *m, int what, omen_error *err) {
         if (s == OMEN_OK) s = omen_values_new(m->columns, &path, &v, err);
         for (uint32_t row = 0; row < m->rows && s == OMEN_OK; row += row < 8 ? 1 : 211) {
             omen_value value;
+            omen_values_rest(v);
+            if (forgetful) segment_forget(&m->x, NULL);
             STEP(s, omen_values_get(v, row, &value, err));
         }
         omen_values_free(v);
@@ -583,7 +588,9 @@ TEST(columns_are_read_when_everything_pends_and_nothing_stays) {
             k.range_count = 1;
             CHECK_OK(ask(&d, &k, docs, &err));
         }
+    forgetful = true;
     CHECK_OK(ask_some(&d, FACETS | VALUES, &err));
+    forgetful = false;
     CHECK(fault_storage_pended(m.fs) > 100);
     omen_columns_free(d.columns);
     omen_segment_close(d.segment);
@@ -656,6 +663,23 @@ TEST(dictionaries_are_bounded_and_say_when_memory_ends) {
         CHECK_EQ_UINT(fault_host_bytes(host), 0);
         if (!hit) break;
     }
+    /* A form that there is no room for; a path of which only the beginning is told. */
+    omen_buf form;
+    omen_error err = {0};
+    omen_value_path p;
+    const omen_value word = {.kind = OMEN_VALUE_STRING, .text = OMEN_STR("word")};
+    omen_buf_init(&form, &mem);
+    fault_host_fail_alloc_at(host, 1, true);
+    CHECK_STATUS(omen_value_form(&word, &form), OMEN_ERR_MEMORY);
+    fault_host_fail_alloc_at(host, 0, false);
+    CHECK_OK(omen_value_form(&word, &form));
+    CHECK_EQ_UINT(form.len, 5);
+    omen_buf_deinit(&form);
+    static char many[200];
+    memset(many, 'n', sizeof many);
+    many[150] = many[151] = '.';
+    CHECK_STATUS(omen_value_path_read(&mem, (omen_str){many, sizeof many}, &p, &err), OMEN_ERR_INVALID);
+    CHECK(strstr(err.text, "an empty name") != NULL && strlen(err.text) < 200);
     fault_host_free(host);
 }
 

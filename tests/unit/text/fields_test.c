@@ -131,19 +131,17 @@ TEST(checks_may_be_given_up) {
     REQUIRE_OK(write_part(1, fields, &info));
     segment_forget_next(&x);
     REQUIRE_OK(open_part(&info, FIELDS, &p));
-    fault_storage_set_pending(fs, 100);
+    fault_storage_set_pending(fs, 60);
     bool whole = false;
     for (unsigned most = 0; most < 3000 && !whole; most += most < 100 ? 1 : 29) {
         omen_part_check *place = NULL;
         omen_status s = OMEN_PENDING;
-        for (unsigned n = 0; n <= most && s == OMEN_PENDING; n++) {
-            fault_storage_set_pending(fs, n % 7 == 6 ? 0 : 100); /* so that it gets on although nothing stays in memory */
-            s = omen_part_verify(p, &place, &err);
-        }
+        for (unsigned n = 0; n <= most && s == OMEN_PENDING; n++) s = omen_part_verify(p, &place, &err);
         whole = s == OMEN_OK;
         if (!whole) CHECK_STATUS(s, OMEN_PENDING);
         omen_part_check_free(p, place);
     }
+    CHECK(whole);
     fault_storage_set_pending(fs, 0);
     omen_part_check_free(p, NULL);
     (void)omen_part_unref(p);
