@@ -219,6 +219,8 @@ export class Disk {
   gone = false;
   /** The engine that writes next stops after it has written. */
   trap = false;
+  /** Every read stops the engine; how many did. */
+  trapsOfReads = -1;
   /** Negative control: the fence is off, and how often it would have held. */
   unfenced = false;
   trespasses = 0;
@@ -301,7 +303,12 @@ export class FakeEngine {
         }
         case "get":
           if (!this.#collections.has(json.collection)) return finish(encodeError("OMEN_ERR_CLOSED", "no such handle"));
-          return later(() => answer({ written: [...this.disk.written] }));
+          return later(() => {
+            if (this.disk.trapsOfReads < 0) return answer({ written: [...this.disk.written] });
+            this.disk.trapsOfReads++;
+            this.#pending.delete(finish);
+            return reject(new OmenError("OMEN_ERR_INTERNAL", "the engine stopped (unreachable); reopen the database, and please report it"));
+          });
         case "purge": {
           const task = this.seed + this.#next++;
           this.#tasks.add(task);

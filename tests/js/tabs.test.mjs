@@ -363,6 +363,18 @@ test("a write of a guest whose engine stopped has an unknown outcome, and is not
   assert.deepEqual(disk.written, [1, 2]);
 });
 
+test("a read that stops the engine fails and is not made again, and the engine is there for the next one", async () => {
+  const { world, disk, owner, guests } = await openTabs(3);
+  await settled(world, guests[0].write(1));
+  for (const tab of [guests[0], owner]) {
+    disk.trapsOfReads = 0;
+    await assert.rejects(settled(world, tab.read([1], [1])), { code: "OMEN_ERR_INTERNAL", message: /the engine stopped \(unreachable\); it was started anew, and please report it/ });
+    assert.equal(disk.trapsOfReads, 1);
+    disk.trapsOfReads = -1;
+    await settled(world, guests[1].read([1], [1]));
+  }
+});
+
 test("who takes the place of an owner that stands still, and stands still itself, loses it in turn", async () => {
   const { world, disk, owner, guests } = await openTabs(2);
   let again = false;

@@ -237,11 +237,14 @@ export class Owner implements Line {
       const code = statusOf(response) === 0 ? undefined : codeOf(statusOf(response));
       if (code !== undefined && TROUBLE.has(code)) this.#trouble(new OmenError(code, String(decodeResponse(response).json["message"] ?? "")));
       return { response };
-    } catch {
+    } catch (error) {
       // The engine trapped, or was closed under the call.
       this.#unsure = true;
-      if (!this.#abandoned) this.#events.renew(new OmenError("OMEN_ERR_INTERNAL", "the engine stopped"));
-      return "lost";
+      if (this.#abandoned) return "lost";
+      this.#events.renew(new OmenError("OMEN_ERR_INTERNAL", "the engine stopped"));
+      // A read is not made again: if it is what the engine stopped at, the next one would stop at it, too, and so on for ever.
+      if (!isReading(op) || !(error instanceof OmenError) || error.code !== "OMEN_ERR_INTERNAL") return "lost";
+      return { response: encodeError("OMEN_ERR_INTERNAL", error.detail.replace("; reopen the database", "; it was started anew")) };
     } finally {
       notBusy?.();
     }
