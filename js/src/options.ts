@@ -128,6 +128,7 @@ export interface SettingsSource {
 
 /** All settings, the strongest source first: code, environment, file. */
 export async function resolveSettings(options: OpenOptions, source: SettingsSource): Promise<Settings> {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) throw new OmenError("OMEN_ERR_INVALID", 'open: the options must be an object, such as { durability: "full" }');
   const code = settingsOf(options, "open", [...CODE_ONLY, ...(typeof options.storage === "object" ? ["storage"] : [])]);
   const { config: variable, ...environment } = settingsFromEnvironment((name) => source.environment?.(name));
   const config = options.config ?? variable;

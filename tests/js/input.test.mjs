@@ -59,6 +59,7 @@ refused("a vector too small for cosine", "OMEN_ERR_ZERO_VECTOR", /./, () => cosi
 refused("no vector", "OMEN_ERR_INVALID", /"vector" of record "x" is missing; give 2 numbers/, up({ id: "x" }));
 refused("a vector of another type", "OMEN_ERR_INVALID", /of type string/, up({ id: "x", vector: "12" }));
 refused("a vector in integers of another type", "OMEN_ERR_INVALID", /is a Int8Array; give 2 numbers/, up({ id: "x", vector: new Int8Array(2) }));
+for (const given of [null, 7, "full", []]) refused(`options that are ${JSON.stringify(given)}`, "OMEN_ERR_INVALID", /open: the options must be an object, such as/, () => open("other", given));
 refused("unknown collection", "OMEN_ERR_NOT_FOUND", /"nowhere" does not exist; open it with a schema/, () => db.collection("nowhere"));
 refused("schema mismatch: dimensions", "OMEN_ERR_SCHEMA", /./, () => db.collection("c", { vector: { dimensions: 3, metric: "l2" } }));
 refused("schema mismatch: metric", "OMEN_ERR_SCHEMA", /./, () => db.collection("c", { vector: { dimensions: 2, metric: "ip" } }));
