@@ -475,7 +475,22 @@ TEST(founding_replaces_what_is_damaged) {
     CHECK(!single);
     found_in(fs, 0);
     CHECK_EQ_INT(founded_in(fs, &single), 2);
+    fault_storage_xor(fs, "manifest-1", 20, 1);
+    found_in(fs, 0);
+    CHECK_EQ_INT(founded_in(fs, &single), 3);
     fault_storage_free(fs);
+}
+
+/* Whatever a damaged header looks like, the other file's says that a key is missing. */
+TEST(one_encrypted_slot_is_enough_to_ask_for_a_key) {
+    static const uint8_t sealed[200] = "OMENSEAL", foreign[200] = "PMENSEAL";
+    for (int slot = 0; slot < 2; slot++) {
+        fault_storage *fs = fault_storage_new(1);
+        fault_storage_put(fs, slot == 0 ? "manifest-0" : "manifest-1", sealed, sizeof sealed);
+        fault_storage_put(fs, slot == 0 ? "manifest-1" : "manifest-0", foreign, sizeof foreign);
+        CHECK_EQ_INT(generation_in(fs), -OMEN_ERR_KEY);
+        fault_storage_free(fs);
+    }
 }
 
 TEST_MAIN()
