@@ -10,6 +10,8 @@
 // file, function, condition (blanks as one; of a macro: its call as it stands there), and the outcome that does not come about, two blanks
 // between them. Several lines may share the reason that follows. A condition that stands several times in a function is listed as many times.
 // What is not taken and not listed, and what is listed and taken, or not there any more, is an error.
+// A group that has a `floor` instead must have at least that share taken of its branches that are not listed, in percent: what was measured last. It is
+// raised as tests are added, and never lowered. What is listed of such a group must be as true as in a strict one.
 // An outcome of an OMEN_ASSERT that is not taken is no branch: it says that what is above cannot break, and stops the program if it is wrong.
 import { readFileSync } from 'node:fs';
 
@@ -24,6 +26,7 @@ const GROUPS = [
   {
     // What reads the sections of segments and of indexes, and packed bytes.
     name: 'decoders',
+    floor: 97.8,
     pattern:
       /^src\/(index\/(audit|codes|disk|disk_blocks|disk_search|disk_verify|graph|hnsw|index|ivf|ivf_scan)|text\/(bm25_list|fields|part_text|postings|postings_check|terms)|column\/(columns_(bind|dict|reader|scan)|facets_part|keys|keys_(find|many)|multi|part|part_(check|reader|vectors)|values)|quant\/(pq|rabitq|sq8)|base\/compress)\.[ch]$/,
   },
@@ -127,7 +130,7 @@ const list = readList(listFile);
 const conditions = conditionsOf(JSON.parse(readFileSync(file, 'utf8')).data[0].functions);
 const share = (taken, of) => (of === 0 ? 100 : Math.floor((10000 * taken) / of) / 100).toFixed(2);
 const errors = [];
-for (const { name, pattern, strict } of GROUPS) {
+for (const { name, pattern, strict, floor } of GROUPS) {
   const files = new Map();
   const untaken = new Map();
   for (const c of conditions.filter((c) => pattern.test(c.file)).sort((a, b) => a.line - b.line)) {
@@ -153,17 +156,19 @@ for (const { name, pattern, strict } of GROUPS) {
   }
   console.log(`${name}: ${share(taken, all)} % of ${all} branches`);
   if (all === 0) errors.push(`${name} has no branches: nothing was counted`);
-  if (strict) {
+  if (strict || floor !== undefined) {
     let listed = 0;
     for (const [id, lines] of untaken) {
       const known = Math.min(lines.length, list.get(id) ?? 0);
       listed += known;
-      if (known < lines.length) errors.push(`not taken: ${id}    (line ${lines.join(', ')}${known > 0 ? `; listed ${known} times` : ''})`);
+      if (strict && known < lines.length) errors.push(`not taken: ${id}    (line ${lines.join(', ')}${known > 0 ? `; listed ${known} times` : ''})`);
     }
     for (const [id, times] of list) {
       if (pattern.test(id.split('  ')[0]) && times > (untaken.get(id)?.length ?? 0)) errors.push(`listed as unreachable, but taken or not there: ${id}`);
     }
-    console.log(`${name}: ${share(taken, all - listed)} % of the ${all - listed} that can be reached; ${listed} cannot (${listFile.replace(/^.*\/(?=cmake\/)/, '')})`);
+    const reached = share(taken, all - listed);
+    console.log(`${name}: ${reached} % of the ${all - listed} that can be reached; ${listed} cannot (${listFile.replace(/^.*\/(?=cmake\/)/, '')})${strict ? '' : `; at least ${floor} % must be`}`);
+    if (!strict && Number(reached) < floor) errors.push(`${name}: ${reached} % of the branches that can be reached are taken, less than the ${floor} % that were: not taken are\n  ${[...untaken.keys()].join('\n  ')}`);
   }
   console.log('');
 }

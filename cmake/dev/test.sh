@@ -168,8 +168,8 @@ stage_fuzz() {
   result fuzz "$passed" "$failed"
 }
 
-# Which branches of the store and of all that parses the tests take: a table a file, and the share of src/store, each of whose branches must be taken or be listed
-# in unreachable.txt with the reason.
+# Which branches of the store, of all that parses and of what reads sections the tests take: a table a file, and the share of src/store. Each branch of the first two
+# must be taken or be listed in unreachable.txt with the reason; of the third no smaller share than before (coverage.mjs).
 stage_coverage() {
   need native
   need_node

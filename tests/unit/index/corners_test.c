@@ -94,6 +94,43 @@ TEST(memory_for_indexes_is_kept_to_the_byte) {
     }
 }
 
+/* Only large graphs have three levels: those are there where branches are counted, too. */
+#ifdef __LLVM_INSTR_PROFILE_GENERATE
+#define SMALL TEST_EMULATED
+#else
+#define SMALL SLOW
+#endif
+
+TEST(graphs_of_three_levels_say_when_memory_ends) {
+    if (SMALL) TEST_SKIP("needs 9,000 rows");
+    for (size_t k = 0; k < 2; k++) {
+        model m;
+        unsigned failed = 0;
+        begin(&m, k, 9000);
+        for (uint64_t at = 1;; at++) {
+            omen_error err = {0};
+            fault_host_fail_alloc_at(m.x.host, at, true);
+            omen_status s = model_open_index(&m, &err);
+            bool hit = fault_host_fault_hit(m.x.host);
+            fault_host_fail_alloc_at(m.x.host, 0, false);
+            CHECK_STATUS(s, hit ? OMEN_ERR_MEMORY : OMEN_OK);
+            if (!hit) break;
+            failed++;
+            CHECK(m.index == NULL && strstr(err.text, "out of memory") != NULL);
+            CHECK_EQ_UINT(atomic_load(&m.x.store.resident.indexes), 0);
+        }
+        CHECK(failed > 5);
+        uint32_t count;
+        omen_index_hit *hits;
+        omen_index_query q = {.vector = m.vectors, .want = 20, .effort = 100};
+        CHECK_OK(model_search(&m, &q, &hits, &count, NULL));
+        CHECK(count == 20 && hits_sound(&m, hits, count) && hits[0].row == 0);
+        free(hits);
+        CHECK_OK(model_check(&m, NULL));
+        CHECK_EQ_UINT(model_deinit(&m), 0);
+    }
+}
+
 TEST(sections_have_their_shape) {
     for (size_t k = 0; k < OMEN_ARRAY_LEN(kinds); k++) {
         model m;

@@ -355,6 +355,32 @@ TEST(damaged_codecs_are_refused_or_do_no_harm) {
     }
 }
 
+/* No direction at all, and zeros that hold nothing. */
+TEST(a_codec_without_directions_is_refused) {
+    set s;
+    omen_buf saved;
+    begin();
+    omen_buf_init(&saved, &mem);
+    take(&s, 40, 20);
+    for (size_t i = 0; i < 40 * 20; i++) s.x[i] = test_rand_float();
+    omen_sq8 c, loaded;
+    CHECK_OK(omen_sq8_train(&c, &mem, OMEN_METRIC_L2, 20, s.x, 40, 0, &error));
+    CHECK_OK(omen_sq8_save(&c, &saved));
+    CHECK_EQ_UINT(omen_get32(saved.data + 12), 20);
+    for (uint32_t lead = 0; lead < 22; lead += 21) {
+        omen_put32(saved.data + 12, lead);
+        omen_put32(saved.data + 16, 1);
+        CHECK_STATUS(omen_sq8_load(&loaded, &mem, OMEN_METRIC_L2, 20, saved.data, saved.len, &error), OMEN_ERR_CORRUPT);
+        CHECK_EQ_STR(error.text, "a quantiser is malformed");
+    }
+    loaded = (omen_sq8){0};
+    omen_sq8_deinit(&loaded);
+    omen_sq8_deinit(&c);
+    omen_buf_deinit(&saved);
+    free(s.x);
+    end();
+}
+
 TEST(kernel_sets_do_not_show_in_the_codes) {
     const omen_kernels *best = omen_kernels_get();
     for (unsigned k = 0; k < 6; k++) {

@@ -2,6 +2,7 @@
 #include "segment_copy.h"
 
 #include "text/bm25.h"
+#include "text/terms.h"
 
 enum { ROWS = 700, WORDS = 0, WEIGHTS = 1, FIELDS = 2 };
 enum { AT_OPEN, AT_CHECK, AT_SEARCH };
@@ -262,6 +263,21 @@ TEST(words_of_no_length_are_not_there) {
     CHECK_EQ_UINT(ref.df, ROWS);
     omen_postings_close(p);
     end();
+}
+
+/* Words are bytes: what is no UTF-8 counts byte by byte, and ends with the word. */
+TEST(words_that_are_no_text) {
+    static const struct { const char *bytes; uint32_t chars; } words[] = {{"\xf5\x80", 2}, {"a\xe2\x82", 3}, {"\xff", 1}, {"\xf0\x9f\x98\x80", 1}, {"\xc3", 1}, {"\xc3\xa9t", 2}};
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(words); i++) CHECK_EQ_UINT(omen_terms_chars((const uint8_t *)words[i].bytes, strlen(words[i].bytes)), words[i].chars);
+    /* Of words that are too long no typos are looked for. */
+    static omen_term_match m;
+    uint8_t word[OMEN_TYPO_CHARS + 1];
+    uint32_t edits = 9, dead = 0;
+    memset(word, 'w', sizeof word);
+    omen_term_match_init(&m, word, sizeof word, false, 2, 0);
+    CHECK(m.edits == 0 && m.fixed == sizeof word);
+    CHECK(omen_term_matches(&m, word, sizeof word, 0, &edits, &dead) && edits == 0);
+    CHECK(!omen_term_matches(&m, word, sizeof word - 1, 0, &edits, &dead));
 }
 
 TEST(each_read_and_each_allocation_that_fails_is_told) {
