@@ -43,7 +43,7 @@ static omen_status create_collection(import *m, const char *name) {
     uint64_t each = f.element == OMEN_ELEMENT_BIT ? 8 : 1; /* dimensions of a number */
     CLI_TRY(cli_option_u64("dimensions", 1, OMEN_MAX_DIMENSIONS, m->source->dimensions * each, &dimensions));
     if (dimensions == 0)
-        return cli_fail(OMEN_ERR_DIMENSION, "the first record of %.200s has no vector \"%.100s\", so how long vectors are is not known; name it with --field, or give --dimensions",
+        return cli_fail(OMEN_ERR_DIMENSION, "%.200s is empty, or its first record has no vector \"%.100s\", so how long vectors are is not known; name it with --field, or give --dimensions",
                         m->source->in.path, cli_option("field", "vector"));
     if (dimensions > OMEN_MAX_DIMENSIONS) return cli_fail(OMEN_ERR_DIMENSION, "the first vector has %llu dimensions; 1 to %u are possible", (unsigned long long)dimensions, OMEN_MAX_DIMENSIONS);
     if (m->source->dimensions != 0 && dimensions != m->source->dimensions * each)

@@ -79,7 +79,8 @@ bool cli_vector_read(void *value, float *out, uint32_t want, size_t *count) {
     yyjson_arr_iter_init(array, &it);
     for (size_t i = 0; (v = yyjson_arr_iter_next(&it)) != NULL; i++) {
         if (!yyjson_is_num(v)) return false;
-        out[i] = (float)yyjson_get_num(v);
+        /* -0 is read as a negative integer, which has no sign when it is zero. */
+        out[i] = yyjson_is_sint(v) && yyjson_get_sint(v) == 0 ? -0.0f : (float)yyjson_get_num(v);
     }
     return true;
 }

@@ -128,6 +128,10 @@ test("there and back: JSON lines and CSV keep every record", { skip }, (t) => {
     assert.equal(json(["import", to, join(at, `b.${format}`), "-m", "l2"]).imported, 2500);
     assert.equal(ok(["export", to]), first, format);
   }
+  // Zero keeps its sign, however it is written.
+  const zeros = database(t);
+  ok(["import", zeros, file(t, "zeros.jsonl", '{"id":1,"vector":[-0,0]}\n{"id":2,"vector":[-0.0,-0e0]}\n'), "-m", "l2"]);
+  assert.equal(ok(["export", zeros]), '{"id":1,"vector":[-0,0]}\n{"id":2,"vector":[-0,-0]}\n');
 });
 
 test("there and back: fvecs and npy keep every vector, and the ids beside them", { skip }, (t) => {
