@@ -19,8 +19,8 @@ static int go(int a, int b) {
 `;
 const header = '#define TRY(e, t) do { if ((e) != 0) return t; } while (0)\n';
 
-/** Runs it over one function of src/store whose conditions (a fourth one is told by its beginning alone) were true and false that often; `above` lines stand above it. */
-function run(counts, list, above = 0) {
+/** Runs it over one function of src/store whose conditions (a fourth one is told by its beginning alone) were true and false that often; `above` lines stand above it. decoder: the same of the one condition of what reads sections. */
+function run(counts, list, above = 0, decoder = [5, 5]) {
   const dir = mkdtempSync(join(tmpdir(), 'omendb-coverage-'));
   try {
     mkdirSync(join(dir, 'src/store'), { recursive: true });
@@ -42,7 +42,7 @@ function run(counts, list, above = 0) {
     const functions = [
       { name: 'go.c:go', filenames: [c, h], branches, regions: [[5 + above, 5, 5 + above, 8, 1, 0, 1, 1]] },
       { name: 'x', filenames: [parsers], branches: [[1, 23, 1, 24, 5, 5, 0, 0, 4]], regions: [] },
-      { name: 'y', filenames: [decoders], branches: [[1, 23, 1, 24, 5, 0, 0, 0, 4]], regions: [] },
+      { name: 'y', filenames: [decoders], branches: [[1, 23, 1, 24, ...decoder, 0, 0, 4]], regions: [] },
     ];
     writeFileSync(join(dir, 'branches.json'), JSON.stringify({ data: [{ functions }] }));
     writeFileSync(join(dir, 'list.txt'), list);
@@ -64,8 +64,8 @@ test('all branches taken', () => {
   const { status, stdout, stderr } = run(all, '');
   assert.equal(status, 0, stderr);
   assert.match(stdout, /^src\/store: 100\.00 % of 8 branches$/m);
-  assert.match(stdout, /^parsers: 100\.00 % of 2 branches$/m); // said, and no error
-  assert.match(stdout, /^decoders: 50\.00 % of 2 branches$/m);
+  assert.match(stdout, /^parsers: 100\.00 % of 2 branches$/m);
+  assert.match(stdout, /^decoders: 100\.00 % of 2 branches$/m);
 });
 
 test('branches that are not taken are named, and fail', () => {
@@ -91,6 +91,18 @@ test('a listed branch that is taken, or is not there any more, fails', () => {
   assert.equal(gone.status, 1);
   assert.match(gone.stderr, /taken or not there: src\/store\/go\.c  go  c > 3  true$/m);
   assert.equal(run(all, 'src/store/gone.c  go  c > 3  true\n  why\n').status, 1);
+});
+
+test('of what reads sections less than the share that was reached fails, unless the rest is listed', () => {
+  const few = run(all, '', 0, [5, 0]);
+  assert.equal(few.status, 1);
+  assert.match(few.stdout, /^decoders: 50\.00 % of 2 branches$/m);
+  assert.match(few.stderr, /^decoders: 50\.00 % of the branches that can be reached are taken, less than the 9\d(\.\d+)? % that were/m);
+  assert.match(few.stderr, /src\/base\/compress\.c {2}y {2}a {2}false/);
+  const rest = run(all, 'src/base/compress.c  y  a  false\n    The reason.\n', 0, [5, 0]);
+  assert.equal(rest.status, 0, rest.stderr);
+  assert.match(rest.stdout, /^decoders: 100\.00 % of the 1 that can be reached; 1 cannot/m);
+  assert.match(run(all, 'src/base/compress.c  y  a  false\n    The reason.\n').stderr, /listed as unreachable, but taken or not there: src\/base\/compress\.c/);
 });
 
 test('a list without reasons, or that cannot be read, fails', () => {
