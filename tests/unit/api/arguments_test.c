@@ -103,6 +103,17 @@ TEST(options_by_name) {
     CHECK_EQ_STR(omen_last_error(), "options have no setting \"speed\"");
     CHECK_STATUS(omen_options_set(NULL, OMEN_STR("profile"), OMEN_STR("edge")), OMEN_ERR_INVALID);
     CHECK_EQ_STR(omen_last_error(), "an argument is NULL that may not be, or none of the values that it may have");
+    static const struct { omen_str key, value; const char *says; } odd[] = {
+        {{NULL, 3}, {"1", 1}, "an argument is NULL that may not be, or none of the values that it may have"},
+        {{"speed", 5}, {NULL, 1}, "an argument is NULL that may not be, or none of the values that it may have"},
+        {{NULL, 0}, {NULL, 0}, "options have no setting \"\""},
+        {{"profile", 7}, {NULL, 0}, "\"\" is no value of the setting profile"},
+        {{"a name that is much longer than the sixty bytes that a message shows of one", 75}, {"1", 1},
+         "options have no setting \"a name that is much longer than the sixty bytes that a messa\""}};
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(odd); i++) {
+        CHECK_STATUS(omen_options_set(&options, odd[i].key, odd[i].value), OMEN_ERR_INVALID);
+        CHECK_EQ_STR(omen_last_error(), odd[i].says);
+    }
     CHECK(options.profile == OMEN_PROFILE_PRODUCTION && options.durability == OMEN_DURABILITY_MEMORY);
 }
 

@@ -27,6 +27,23 @@ TEST(every_answer_of_a_storage_is_told) {
     CHECK_EQ_STR(err.text, "cannot read the file: the storage answered 12345");
 }
 
+TEST(what_keeps_a_place_from_being_opened_is_told_with_the_place) {
+    static const struct { omen_status answer; const char *says; } cases[] = {
+        {OMEN_ERR_NAME, "\"here\" is empty or too long for a path, or links lead in a circle; choose another one"},
+        {OMEN_ERR_FOREIGN, "\"here\" is no folder, or lies below a file; choose another path"},
+        {OMEN_ERR_READ_ONLY, "\"here\" may not be opened for that: ask for the permission, or, where it is only read, open it for reading only"},
+        {OMEN_OK, ""},
+        {OMEN_PENDING, ""}};
+    for (size_t i = 0; i < OMEN_ARRAY_LEN(cases); i++) {
+        omen_error err = {0};
+        CHECK_STATUS(omen_store_place_check(cases[i].answer, "here", &err), cases[i].answer);
+        CHECK_EQ_STR(err.text, cases[i].says);
+    }
+    omen_error err = {0};
+    CHECK_STATUS(omen_store_place_check(OMEN_ERR_IO, "here", &err), OMEN_ERR_IO);
+    CHECK(strncmp(err.text, "cannot open here: ", 18) == 0 && strlen(err.text) > 18);
+}
+
 /* ---- the pool ---- */
 
 TEST(a_pool_without_memory_is_refused) {
