@@ -177,9 +177,10 @@ static omen_status count_numbers(csv *c, uint32_t *out) {
         if (v > largest) largest = v;
         n += v >= 0;
     }
+    bool all = largest == (int64_t)n - 1;
     *out = 0;
-    if (largest + 1 != n && !cli_given("vector-columns")) return OMEN_OK; /* they only happen to have such names */
-    if (largest + 1 != n || n == 0)
+    if (!all && !cli_given("vector-columns")) return OMEN_OK; /* they only happen to have such names */
+    if (!all || n == 0)
         return cli_fail(OMEN_ERR_INVALID, "the columns %.60s0, %.60s1, ... are not all there; --vector-columns names what stands before their numbers", prefix_of(), prefix_of());
     *out = n;
     return OMEN_OK;

@@ -103,6 +103,13 @@ test("CSV: quotes, types, vectors in a cell or in columns", { skip }, (t) => {
   const columns = database(t);
   assert.equal(json(["import", columns, file(t, "b.csv", "v1,v0,name\n2,1,a\n4,3,7\n"), "--id-field", "name"]).imported, 2);
   assert.deepEqual(vectors(columns, "a", 7), [[1, 2], [3, 4]]);
+  // Columns whose names only look like numbered ones, up to the largest number there is.
+  for (const name of ["v9223372036854775807", "v00", "v-1"]) {
+    const like = database(t);
+    ok(["import", like, file(t, "like.csv", `id,vector,v0,${name}\n1,"[1,2]",5,6\n`)]);
+    assert.deepEqual(json(["get", like, "1"]).records[0].metadata, { v0: 5, [name]: 6 });
+    assert.match(fails(10, ["import", database(t), file(t, "only.csv", `id,v0,${name},v2\n1,5,6,7\n`), "--vector-columns", "v"]).message, /the columns v0, v1, \.\.\. are not all there/);
+  }
   const prefixed = database(t);
   ok(["import", prefixed, file(t, "c.csv", "x0,x1,v2\n1,2,3\n"), "--vector-columns", "x", "--strings"]);
   assert.deepEqual(json(["get", prefixed, "0"]).records[0].metadata, { v2: "3" });
