@@ -2,6 +2,7 @@
  * no batch is there by half - as database_crash_test.c asks of plain ones. And what keys open, and what the files show. */
 #include "test.h"
 
+#include "contains.h"
 #include "encrypted_posix.h"
 #include "losses.h"
 #include "report.h"
@@ -99,12 +100,6 @@ TEST(keys_of_a_database) {
     fault_host_free(plain);
 }
 
-static bool holds(const uint8_t *bytes, size_t len, const void *what, size_t n) {
-    for (size_t i = 0; i + n <= len; i++)
-        if (bytes[i] == *(const uint8_t *)what && memcmp(bytes + i, what, n) == 0) return true;
-    return false;
-}
-
 /* Pieces of documents, ids, field names, vectors and formats: in the files of a plain database, and in none of an encrypted one. */
 TEST(no_plaintext_in_any_file) {
     SKIP_WITHOUT_LIBCRYPTO();
@@ -118,8 +113,8 @@ TEST(no_plaintext_in_any_file) {
             size_t len;
             const uint8_t *bytes = fault_storage_data(fs, fault_storage_name(fs, i), &len);
             if (bytes == NULL) continue;
-            for (size_t k = 0; k < 8; k++) found[k] += holds(bytes, len, pieces[k], strlen(pieces[k]));
-            found[8] += holds(bytes, len, row, sizeof row);
+            for (size_t k = 0; k < 8; k++) found[k] += contains_bytes(bytes, len, pieces[k], strlen(pieces[k]));
+            found[8] += contains_bytes(bytes, len, row, sizeof row);
             if (encrypted) CHECK(len == 0 || memcmp(bytes, "OMENSEAL", 8) == 0);
         }
         unsigned sum = 0;

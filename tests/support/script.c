@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "contains.h"
+
 enum { SCRIPT_KINDS = 3 };
 
 static float coordinate(int id, int version, int d) { return (float)((id * 31 + version * 7 + d * 3) % 17 - 8) / 4.0f; }
@@ -105,13 +107,6 @@ static bool no(const char **why, const char *text) {
 }
 
 static omen_str str(const char *text) { return (omen_str){text, strlen(text)}; }
-
-static bool contains(omen_str where, const char *what) {
-    size_t len = strlen(what);
-    for (size_t i = 0; i + len <= where.len; i++)
-        if (memcmp(where.data + i, what, len) == 0) return true;
-    return false;
-}
 
 /* A search that finds every record, each in a group of its own, with as many facets: why not, or NULL. */
 static const char *finds_all(script *s, const char *options, uint64_t live) {

@@ -148,6 +148,12 @@ static omen_status ask(model *m, const omen_condition *k, omen_json **docs, omen
 
 static omen_condition about(const char *path) { return (omen_condition){.path = {path, strlen(path)}}; }
 
+/* Kinds, sizes and a range at once. */
+static omen_condition looking_everywhere(const char *path, size_t range, bool doubtful) {
+    return (omen_condition){.path = {path, strlen(path)}, .kinds = OMEN_KIND_NULL | OMEN_KIND_TRUE, .look = OMEN_LOOK_VALUE | OMEN_LOOK_ELEMENTS,
+                            .sized = true, .least_size = 3, .most_size = 9, .doubtful = doubtful, .ranges = &ranges[range], .range_count = 1};
+}
+
 TEST(conditions_are_exact_at_their_limits) {
     model m;
     build(&m, ROWS);
@@ -205,15 +211,7 @@ static omen_status ask_some(model *m, int what, omen_error *err) {
     omen_status s = OMEN_OK;
     for (size_t p = 0; (what & CONDITIONS) != 0 && p < OMEN_ARRAY_LEN(paths) && s == OMEN_OK; p++)
         for (size_t r = 0; r < OMEN_ARRAY_LEN(ranges) && s == OMEN_OK; r += r == 0 ? 22 : 3) {
-            omen_condition k = about(paths[p]);
-            k.kinds = OMEN_KIND_NULL | OMEN_KIND_TRUE;
-            k.look = OMEN_LOOK_VALUE | OMEN_LOOK_ELEMENTS;
-            k.sized = true;
-            k.least_size = 3;
-            k.most_size = 9;
-            k.doubtful = true;
-            k.ranges = &ranges[r];
-            k.range_count = 1;
+            omen_condition k = looking_everywhere(paths[p], r, true);
             s = ask(m, &k, NULL, err);
             k.kinds = OMEN_KIND_PRESENT | OMEN_KIND_FALSE;
             if (s == OMEN_OK) s = ask(m, &k, NULL, err);
@@ -577,15 +575,7 @@ TEST(columns_are_read_when_everything_pends_and_nothing_stays) {
     REQUIRE_OK(s);
     for (size_t p = 0; p < OMEN_ARRAY_LEN(paths); p++)
         for (size_t r = p % 5; r < OMEN_ARRAY_LEN(ranges); r += 5) {
-            omen_condition k = about(paths[p]);
-            k.kinds = OMEN_KIND_NULL | OMEN_KIND_TRUE;
-            k.look = OMEN_LOOK_VALUE | OMEN_LOOK_ELEMENTS;
-            k.sized = true;
-            k.least_size = 3;
-            k.most_size = 9;
-            k.doubtful = r % 2 == 0;
-            k.ranges = &ranges[r];
-            k.range_count = 1;
+            omen_condition k = looking_everywhere(paths[p], r, r % 2 == 0);
             CHECK_OK(ask(&d, &k, docs, &err));
         }
     forgetful = true;

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/base.h"
+#include "contains.h"
 #include "encrypted_posix.h"
 #include "omendb.h"
 #include "things_fixture.h"
@@ -63,9 +64,7 @@ static const char *file_of(const fault_storage *image, const char *prefix, int n
 
 static bool says(const omen_report *r, const char *what) {
     omen_str json = omen_report_json(r);
-    size_t len = strlen(what);
-    for (size_t i = 0; i + len <= json.len; i++)
-        if (memcmp(json.data + i, what, len) == 0) return true;
+    if (contains(json, what)) return true;
     printf("        no %s in %.*s\n", what, (int)json.len, json.data);
     return false;
 }

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "column/part.h"
+#include "contains.h"
 #include "fault_host.h"
 #include "things_fixture.h"
 #include "omendb.h"
@@ -83,13 +84,6 @@ static fault_storage *build(void) {
     return image;
 }
 
-static bool holds(omen_str where, const char *what) {
-    size_t len = strlen(what);
-    for (size_t i = 0; i + len <= where.len; i++)
-        if (memcmp(where.data + i, what, len) == 0) return true;
-    return false;
-}
-
 static uint64_t number_of(omen_str json, const char *key) {
     size_t len = strlen(key);
     for (size_t i = 0; i + len <= json.len; i++)
@@ -157,7 +151,7 @@ static outcome mend(fault_storage *image, unsigned pending, uint32_t flags, cons
     CHECK_OK(omen_check_path("db", &o, &r));
     result.damage = omen_report_damage(r);
     if (result.damage == 0) test_fail(__FILE__, __LINE__, what);
-    CHECK(holds(omen_report_json(r), "\"ok\":false"));
+    CHECK(contains(omen_report_json(r), "\"ok\":false"));
     uint64_t said = number_of(omen_report_json(r), "\"lost\":{\"records\":");
     omen_report_free(r);
     CHECK_OK(omen_repair("db", &o, flags & ~(uint32_t)OMEN_REPAIR_WRITE, &r));
@@ -165,10 +159,10 @@ static outcome mend(fault_storage *image, unsigned pending, uint32_t flags, cons
     CHECK(fault_storage_hash(image) == before); /* looking changes nothing */
     omen_status s = omen_repair("db", &o, flags | OMEN_REPAIR_WRITE, &r);
     if (s != OMEN_OK) test_fail(__FILE__, __LINE__, what), printf("     %s\n", omen_last_error());
-    CHECK(holds(omen_report_json(r), "\"written\":true"));
+    CHECK(contains(omen_report_json(r), "\"written\":true"));
     result.lost = number_of(omen_report_json(r), "\"lost\":{\"records\":");
     if ((flags & OMEN_REPAIR_CUT) == 0) CHECK_EQ_UINT(result.lost, said);
-    result.segments = holds(omen_report_json(r), "\"segments\":[{");
+    result.segments = contains(omen_report_json(r), "\"segments\":[{");
     omen_report_free(r);
     r = NULL;
     s = open_things(h, &db, &c);
